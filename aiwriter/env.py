@@ -1,0 +1,381 @@
+"""Every environment variable that the product reads: name, type, default, help.
+
+Nothing else reads `os.environ` (ruff's banned-api keeps it so). `NAME_FILE` may name a file that holds the value, for
+Docker and Kubernetes secrets; a trailing newline of such a file is dropped, because editors and `kubectl` add one.
+A wrong value stops the start with the variable's name, the problem and the remedy; all wrong values are told at once.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VarType = Literal["str", "bool", "int", "float", "list", "path", "url", "choice"]
+
+
+class EnvError(SystemExit):
+    """A variable cannot be used. It ends the process with exit code 2 and a readable message, without a traceback."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__(2)
+
+    def __str__(self) -> str:
+        return "The configuration cannot be used:\n" + "\n".join(f"  * {p}" for p in self.problems)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """One environment variable.
+
+    Args:
+        name: as it stands in the environment.
+        type: how the text is read.
+        default: used when the variable is absent or empty.
+        help: what it is for; docs/operators/configuration.md is made from it.
+        choices: for type "choice".
+        minimum, maximum: bounds for numbers.
+        secret: its value is never shown.
+        check: returns the problem with a value, or "".
+    """
+
+    name: str
+    type: VarType
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    secret: bool = False
+    check: Callable[[Any], str] | None = None
+
+
+def _database_problem(url: str) -> str:
+    scheme = urlsplit(url).scheme
+    if scheme in ("sqlite", "postgres", "postgresql"):
+        return ""
+    return f"has the scheme '{scheme}'. Use sqlite:///absolute/path or postgres://user:password@host:5432/name."
+
+
+def _redis_problem(url: str) -> str:
+    if not url or urlsplit(url).scheme in ("redis", "rediss", "unix"):
+        return ""
+    return "is not a Redis address. Use redis://host:6379/0 or leave it empty to run without Redis."
+
+
+def _networks_problem(values: list[str]) -> str:
+    for value in values:
+        try:
+            ipaddress.ip_network(value, strict=False)
+        except ValueError:
+            return f"contains '{value}', which is not an address or network. Write for example 10.0.0.0/8."
+    return ""
+
+
+V = Variable
+VARIABLES: tuple[Variable, ...] = (
+    V(
+        name="AIWRITER_ENVIRONMENT",
+        type="choice",
+        default="development",
+        choices=("development", "staging", "production"),
+        help="Which kind of installation this is. Production refuses debug mode and unsafe settings.",
+    ),
+    V(name="AIWRITER_DEBUG", type="bool", default=False, help="Django's debug pages. Refused in production."),
+    V(name="AIWRITER_HOST", type="str", default="127.0.0.1", help="Address that the web server binds."),
+    V(
+        name="AIWRITER_PORT",
+        type="int",
+        default=8000,
+        minimum=1,
+        maximum=65535,
+        help="Port that the web server binds.",
+    ),
+    V(
+        name="AIWRITER_DATA_DIR",
+        type="path",
+        default=str(BASE_DIR / ".data"),
+        help="The one folder that holds everything the portal writes: database, files, vectors, keys, logs.",
+    ),
+    V(
+        name="AIWRITER_PUBLIC_URL",
+        type="url",
+        default="",
+        help="Address under which people reach the portal, for links in mails. Empty: http://HOST:PORT.",
+    ),
+    V(
+        name="AIWRITER_SECRET_KEY",
+        type="str",
+        default="",
+        secret=True,
+        help="Signs sessions and links. Empty: made once and kept in DATA_DIR/keys/secret_key. At least 50 characters.",
+        check=lambda v: "" if not v or len(v) >= 50 else f"has {len(v)} characters. Use 50 or more random characters.",
+    ),
+    V(
+        name="AIWRITER_ALLOWED_HOSTS",
+        type="list",
+        default=[],
+        help="Host names that the portal answers to, comma separated. Empty: the bound address and localhost.",
+    ),
+    V(
+        name="AIWRITER_TRUSTED_PROXIES",
+        type="int",
+        default=0,
+        minimum=0,
+        maximum=10,
+        help="How many proxies in front add to X-Forwarded-For. 0: the header is ignored.",
+    ),
+    V(
+        name="DATABASE_URL",
+        type="str",
+        default="",
+        secret=True,
+        help="sqlite:///path or postgres://user:password@host:5432/name. Empty: SQLite in DATA_DIR.",
+        check=lambda v: _database_problem(v) if v else "",
+    ),
+    V(
+        name="REDIS_URL",
+        type="str",
+        default="",
+        secret=True,
+        help="Redis for the task queue and the cache. Empty: the portal works without Redis on one machine.",
+        check=_redis_problem,
+    ),
+    V(
+        name="CELERY_BROKER_URL",
+        type="str",
+        default="",
+        secret=True,
+        help="A broker of its own for Celery. Empty: REDIS_URL, and without it a folder in DATA_DIR.",
+    ),
+    V(
+        name="AIWRITER_CHROMA_URL",
+        type="url",
+        default="",
+        help="Address of the vector store's server. Empty: the supervisor starts one on a free loopback port.",
+    ),
+    V(
+        name="AIWRITER_WORKER_CONCURRENCY",
+        type="int",
+        default=8,
+        minimum=1,
+        maximum=64,
+        help="Threads of the worker for short tasks. Generations do not need a thread each.",
+    ),
+    V(
+        name="AIWRITER_MAX_GENERATIONS",
+        type="int",
+        default=200,
+        minimum=1,
+        maximum=5000,
+        help="Generations that one worker runs at the same time.",
+    ),
+    V(
+        name="AIWRITER_MAX_UPLOAD_MB",
+        type="int",
+        default=64,
+        minimum=1,
+        maximum=4096,
+        help="Largest file that a writer may upload, in MiB.",
+    ),
+    V(
+        name="AIWRITER_EGRESS_ALLOW_NETWORKS",
+        type="list",
+        default=["127.0.0.0/8", "::1/128"],
+        help="Private networks that model and storage backends may be reached in, such as a local Ollama. "
+        "Addresses of cloud metadata services are always refused.",
+        check=_networks_problem,
+    ),
+    V(
+        name="AIWRITER_PLUGINS_ALLOW",
+        type="list",
+        default=[],
+        help="Names of the distributions whose plugins may load, comma separated. Empty: all that are installed.",
+    ),
+    V(
+        name="AIWRITER_PLUGINS_SAFE_MODE",
+        type="bool",
+        default=False,
+        help="Loads first-party plugins only, to get back in when a plugin does harm.",
+    ),
+    V(
+        name="AIWRITER_SECRETS_DIR",
+        type="path",
+        default="",
+        help="Folder whose files may be named as secrets of backends (file:NAME). Empty: DATA_DIR/secrets.",
+    ),
+    V(
+        name="AIWRITER_LOG_LEVEL",
+        type="choice",
+        default="INFO",
+        choices=("DEBUG", "INFO", "WARNING", "ERROR"),
+        help="Least severe message that is logged.",
+    ),
+    V(
+        name="AIWRITER_LOG_FORMAT",
+        type="choice",
+        default="console",
+        choices=("console", "json"),
+        help="Readable lines, or one JSON object a line for log collectors.",
+    ),
+    V(name="SENTRY_DSN", type="str", default="", secret=True, help="Sentry-protocol address for errors. Empty: off."),
+    V(
+        name="AIWRITER_HTTPS",
+        type="bool",
+        default=False,
+        help="The portal is reached over HTTPS only: secure cookies, HSTS and the redirect are on.",
+    ),
+    V(
+        name="EMAIL_URL",
+        type="str",
+        default="",
+        secret=True,
+        help="Mail server, smtp://user:password@host:587/?tls=true. Empty: mails are written to DATA_DIR/mail.",
+    ),
+    V(
+        name="AIWRITER_METRICS_NETWORKS",
+        type="list",
+        default=["127.0.0.0/8", "::1/128"],
+        help="Networks from which the health probes may be read in detail.",
+        check=_networks_problem,
+    ),
+)
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+
+
+def _parse(variable: Variable, text: str) -> Any:
+    """Read a variable's text. Raises ValueError with the problem in words."""
+    kind = variable.type
+    if kind == "bool":
+        if text.lower() in _TRUE | _FALSE:
+            return text.lower() in _TRUE
+        raise ValueError(f"is '{text}'. Use true or false.")
+    if kind in ("int", "float"):
+        try:
+            number: float = int(text) if kind == "int" else float(text)
+        except ValueError:
+            raise ValueError(f"is '{text}', which is not a {'whole ' if kind == 'int' else ''}number.") from None
+        if variable.minimum is not None and number < variable.minimum:
+            raise ValueError(f"is {text}. The least is {variable.minimum:g}.")
+        if variable.maximum is not None and number > variable.maximum:
+            raise ValueError(f"is {text}. The most is {variable.maximum:g}.")
+        return number
+    if kind == "list":
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if kind == "choice":
+        if text not in variable.choices:
+            raise ValueError(f"is '{text}'. Use one of: {', '.join(variable.choices)}.")
+        return text
+    if kind == "path":
+        return str(Path(text).expanduser().resolve())
+    if kind == "url":
+        parts = urlsplit(text)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"is '{text}', which is not a web address. Write for example http://127.0.0.1:8000.")
+        return text.rstrip("/")
+    return text
+
+
+def read(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Read all variables of `VARIABLES` from a mapping.
+
+    Returns:
+        values by name, defaults filled in.
+
+    Raises:
+        EnvError: one or more cannot be used; it lists every problem.
+    """
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for variable in VARIABLES:
+        text = environment.get(variable.name, "")
+        path = environment.get(f"{variable.name}_FILE", "")
+        if path and not text:
+            try:
+                text = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+            except OSError as error:
+                problems.append(f"{variable.name}_FILE names {path}, which cannot be read: {error.strerror}.")
+                continue
+        text = text.strip()
+        if not text:
+            values[variable.name] = variable.default
+            continue
+        try:
+            value = _parse(variable, text)
+        except ValueError as error:
+            shown = "cannot be read." if variable.secret else str(error)
+            problems.append(f"{variable.name} {shown}")
+            continue
+        problem = variable.check(value) if variable.check else ""
+        if problem:
+            problems.append(f"{variable.name} {problem}")
+        values[variable.name] = value
+    known = {v.name for v in VARIABLES} | {f"{v.name}_FILE" for v in VARIABLES}
+    for name in environment:
+        if name.startswith("AIWRITER_") and name not in known and not name.startswith("AIWRITER_SECRET_"):
+            near = next((k for k in sorted(known) if k.replace("_", "") == name.replace("_", "")), "")
+            problems.append(f"{name} is not a variable of AI-Writer." + (f" Did you mean {near}?" if near else ""))
+    if values.get("AIWRITER_ENVIRONMENT") == "production" and values.get("AIWRITER_DEBUG"):
+        problems.append("AIWRITER_DEBUG is true, which production refuses. Remove it or change AIWRITER_ENVIRONMENT.")
+    if problems:
+        raise EnvError(problems)
+    return values
+
+
+def load() -> dict[str, Any]:
+    """Read the process environment, after `.env` in the project folder has filled what it leaves open."""
+    dotenv = BASE_DIR / ".env"
+    if dotenv.is_file():
+        environ.Env.read_env(dotenv, overwrite=False)
+    try:
+        values = read(os.environ)
+    except EnvError as error:
+        # Written here because a SystemExit prints its argument only when it is a string, and then exits with 1.
+        os.write(2, f"{error}\n".encode())
+        raise
+    if not values["AIWRITER_SECRETS_DIR"]:
+        values["AIWRITER_SECRETS_DIR"] = str(Path(values["AIWRITER_DATA_DIR"]) / "secrets")
+    return values
+
+
+def process_variable(name: str) -> str:
+    """A variable outside `VARIABLES`: AIWRITER_SECRET_… of a backend. Returns "" when absent."""
+    return os.environ.get(name, "")
+
+
+def secret_key(values: Mapping[str, Any]) -> str:
+    """The signing key: from the environment, else made once and kept in a file that only the owner can read."""
+    if values["AIWRITER_SECRET_KEY"]:
+        return str(values["AIWRITER_SECRET_KEY"])
+    path = Path(values["AIWRITER_DATA_DIR"]) / "keys" / "secret_key"
+    try:
+        if path.is_file():
+            return path.read_text(encoding="ascii").strip()
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        key = secrets.token_urlsafe(64)
+        # O_EXCL: of two processes that start at once, one makes the key and the other reads it.
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return path.read_text(encoding="ascii").strip()
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(key)
+        return key
+    except OSError as error:
+        problem = EnvError(
+            [
+                f"AIWRITER_DATA_DIR is {values['AIWRITER_DATA_DIR']}, which cannot be written: {error.strerror}. "
+                "Name a folder that this user may write to."
+            ]
+        )
+        os.write(2, f"{problem}\n".encode())
+        raise problem from error

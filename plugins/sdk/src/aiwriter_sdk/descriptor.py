@@ -1,0 +1,43 @@
+"""What an entry point points at. Importing it must be cheap: no provider library, no network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from aiwriter_sdk.config import ConfigSchema
+
+CONTRACT = (1, 0)
+Kind = Literal["storage", "model", "publish"]
+GROUPS: dict[Kind, str] = {
+    "storage": "aiwriter.storage",
+    "model": "aiwriter.models",
+    "publish": "aiwriter.publish_targets",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Descriptor:
+    """A plugin's visiting card.
+
+    Args:
+        key: what the database stores; equals the entry point's name, is never renamed.
+        kind: which of the three contracts the target fulfils.
+        label: what an operator reads.
+        contract: the contract it was written for, "1.0".
+        target: "package.module:ClassName", imported on first use.
+        config: the form.
+        capabilities: what it declares to do; see `StorageBackend` and `ModelBackend`.
+        summary: one sentence under the label.
+        docs_url: where an operator reads more.
+    """
+
+    key: str
+    kind: Kind
+    label: str
+    contract: str
+    target: str
+    config: ConfigSchema = ConfigSchema()
+    capabilities: frozenset[str] = frozenset()
+    summary: str = ""
+    docs_url: str = ""

@@ -1,0 +1,1 @@
+"""Conformance tests for plugin authors, as a pytest plugin."""

@@ -1,0 +1,1 @@
+"""pytest plugin: registered by the entry point `aiwriter_conformance`."""
