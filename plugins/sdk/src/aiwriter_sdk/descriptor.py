@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from aiwriter_sdk.config import ConfigSchema
@@ -37,7 +37,7 @@ class Descriptor:
     label: str
     contract: str
     target: str
-    config: ConfigSchema = ConfigSchema()
+    config: ConfigSchema = field(default_factory=ConfigSchema)
     capabilities: frozenset[str] = frozenset()
     summary: str = ""
     docs_url: str = ""

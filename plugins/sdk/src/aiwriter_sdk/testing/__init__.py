@@ -1,1 +1,1 @@
-"""Conformance tests for plugin authors, as a pytest plugin."""
+"""What plugin authors test with: a scripted server, a plain client, and the conformance suite as a pytest plugin."""
