@@ -1,0 +1,11 @@
+"""The Celery application; its settings are the CELERY_… names of `aiwriter/settings.py`."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aiwriter.settings")  # noqa: TID251
+
+app = Celery("aiwriter")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()

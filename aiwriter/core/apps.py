@@ -1,0 +1,10 @@
+"""Django's view of the kernel."""
+
+from django.apps import AppConfig
+
+
+class CoreConfig(AppConfig):
+    """Holds template tags and system checks; no models."""
+
+    name = "aiwriter.core"
+    label = "core"

@@ -1,0 +1,24 @@
+"""Who is calling: one rule for the client's address, used by logs, limits and audit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.conf import settings
+
+
+def client_address(meta: Mapping[str, str]) -> str:
+    """The client's address.
+
+    With N trusted proxies it is the Nth entry of X-Forwarded-For from the right; entries further left are the
+    client's own words. With none the header is ignored.
+
+    Args:
+        meta: a WSGI-style environment, `request.META`.
+    """
+    remote = meta.get("REMOTE_ADDR", "") or ""
+    count: int = settings.TRUSTED_PROXIES
+    if not count:
+        return remote
+    chain = [part.strip() for part in (meta.get("HTTP_X_FORWARDED_FOR", "") or "").split(",") if part.strip()]
+    return chain[-count] if len(chain) >= count else remote

@@ -1,0 +1,59 @@
+"""Log lines: redacted, with the request's id, one line each."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+
+import orjson
+
+from aiwriter.core import context
+from aiwriter.core.redact import redact
+
+
+class RedactingFilter(logging.Filter):
+    """Renders the message once, masks secrets in it, and adds what is known of the request."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record in place; keeps every record."""
+        record.msg = redact(record.getMessage())
+        record.args = ()
+        record.request_id = context.request_id.get()
+        record.actor_id = context.actor_id.get()
+        return True
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line; line breaks and control characters of a message cannot forge another line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        line: dict[str, object] = {
+            "time": dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        for key in ("request_id", "actor_id"):
+            if value := getattr(record, key, ""):
+                line[key] = value
+        if record.exc_info:
+            line["exception"] = redact(self.formatException(record.exc_info))
+        return orjson.dumps(line).decode()
+
+
+class ConsoleFormatter(logging.Formatter):
+    """Readable lines for a terminal; control characters are shown as escapes."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, and the traceback below it if there is one."""
+        moment = dt.datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
+        message = (
+            record.getMessage().encode("unicode_escape").decode("ascii")
+            if not record.getMessage().isprintable()
+            else record.getMessage()
+        )
+        text = f"{moment} {record.levelname.lower():7} {record.name}: {message}"
+        if record.exc_info:
+            text += "\n" + redact(self.formatException(record.exc_info))
+        return text

@@ -1,0 +1,48 @@
+"""Middleware of the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+from aiwriter.core import clients, context
+from aiwriter.core.errors import AppError
+from aiwriter.core.views import error_response
+
+
+class RequestContextMiddleware:
+    """Gives every request an id, keeps the client's address, and answers with `X-Request-ID`."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Run the request within its context."""
+        identifier = context.accept_request_id(request.headers.get("X-Request-ID", ""))
+        tokens = (context.request_id.set(identifier), context.client_ip.set(clients.client_address(request.META)))
+        try:
+            response = self.get_response(request)
+        finally:
+            context.request_id.reset(tokens[0])
+            context.client_ip.reset(tokens[1])
+        response.headers["X-Request-ID"] = identifier
+        response.headers.setdefault(
+            "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+        )
+        return response
+
+
+class AppErrorMiddleware:
+    """Turns errors of services that a page did not handle into an error page with the right status."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass on."""
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer an `AppError`; leave everything else to Django."""
+        return error_response(request, exception) if isinstance(exception, AppError) else None

@@ -1,0 +1,36 @@
+"""Wakes workers. The row is the job; a lost message costs seconds, never work."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import Any
+
+from celery import current_app
+from django.db import transaction
+
+logger = logging.getLogger(__name__)
+
+
+def enqueue(task: str, *, countdown: float = 0, **kwargs: Any) -> None:
+    """Send a task after the transaction commits.
+
+    Args:
+        task: registered name; looked up now, so that a wrong name fails here and not in a worker.
+        countdown: seconds to wait.
+        kwargs: ids as text; never rows.
+
+    Raises:
+        KeyError: no task of that name is registered.
+    """
+    registered = current_app.tasks[task]
+    transaction.on_commit(partial(_send, registered, kwargs, countdown))
+
+
+def _send(task: Any, kwargs: dict[str, Any], countdown: float) -> None:
+    try:
+        task.apply_async(kwargs=kwargs, countdown=countdown or None, retry=False)
+    except Exception:
+        # The row is committed and the sweeper finds it within seconds, so a broker that is away must not fail a
+        # request whose work is already safe.
+        logger.exception("The message for %s could not be sent; the sweeper will pick the row up", task.name)

@@ -1,0 +1,315 @@
+"""Settings: one module for every environment; what differs comes from the variables of `aiwriter/env.py`."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from csp.constants import NONCE, NONE, SELF
+
+from aiwriter import __version__
+from aiwriter import env as environment
+
+BASE_DIR = environment.BASE_DIR
+ENV = environment.load()
+VERSION = __version__
+ENVIRONMENT = ENV["AIWRITER_ENVIRONMENT"]
+DEBUG = ENV["AIWRITER_DEBUG"]
+DATA_DIR = Path(ENV["AIWRITER_DATA_DIR"])
+SECRET_KEY = environment.secret_key(ENV)
+
+HOST, PORT = ENV["AIWRITER_HOST"], ENV["AIWRITER_PORT"]
+PUBLIC_URL = ENV["AIWRITER_PUBLIC_URL"] or f"http://{HOST}:{PORT}"
+ALLOWED_HOSTS = ENV["AIWRITER_ALLOWED_HOSTS"] or ["localhost", "127.0.0.1", "[::1]", HOST]
+if ENV["AIWRITER_PUBLIC_URL"]:
+    ALLOWED_HOSTS = [*ALLOWED_HOSTS, str(urlsplit(PUBLIC_URL).hostname)]
+    CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+TRUSTED_PROXIES = ENV["AIWRITER_TRUSTED_PROXIES"]
+
+# ---------------------------------------------------------------- applications
+INSTALLED_APPS = [
+    "aiwriter.core",
+    "apps.users",
+    "apps.monitoring",
+    "apps.backends",
+    "apps.content",
+    "aiwriter.console.apps.ConsoleConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "rest_framework",
+    "drf_spectacular",
+    "django_celery_beat",
+    "django_prose_editor",
+    "csp",
+]
+MIDDLEWARE = [
+    "aiwriter.core.middleware.RequestContextMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "aiwriter.core.middleware.AppErrorMiddleware",
+]
+ROOT_URLCONF = "aiwriter.urls"
+ASGI_APPLICATION = "aiwriter.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "csp.context_processors.nonce",
+                "aiwriter.core.context_processors.product",
+            ],
+        },
+    },
+]
+
+# ---------------------------------------------------------------- database, cache, sessions
+DATABASE_URL = ENV["DATABASE_URL"] or f"sqlite:///{DATA_DIR / 'aiwriter.sqlite3'}"
+_database: dict[str, Any] = environ.Env.db_url_config(DATABASE_URL)
+if _database["ENGINE"] == "django.db.backends.sqlite3":
+    # IMMEDIATE: a transaction that starts as a reader and turns writer fails at once with "database is locked"
+    # whatever the timeout says; taking the write lock first makes it wait instead.
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA cache_size=-20000;"
+        "PRAGMA mmap_size=134217728;PRAGMA temp_store=MEMORY;",
+    }
+    _database["CONN_MAX_AGE"] = 600
+else:
+    _database["ENGINE"] = "django.db.backends.postgresql"
+    _database["OPTIONS"] = {**_database.get("OPTIONS", {}), "pool": {"min_size": 1, "max_size": 20, "timeout": 15}}
+DATABASES = {"default": _database}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# The cache is a table, shared by all processes: allauth's limits and its replay guard are only exact when it is.
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_COOKIE_AGE = int(timedelta(days=14).total_seconds())
+SESSION_COOKIE_SAMESITE = "Lax"
+
+# ---------------------------------------------------------------- people
+AUTH_USER_MODEL = "users.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = [
+    "apps.users.hashers.TunedArgon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_ADAPTER = "apps.users.portal.adapter.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_PREVENT_ENUMERATION = True
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+
+# ---------------------------------------------------------------- the web
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "aiwriter.core.views.csrf_failure"
+if ENV["AIWRITER_HTTPS"]:
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = True
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
+    SECURE_HSTS_SECONDS = int(timedelta(days=730).total_seconds())
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
+    SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
+    if TRUSTED_PROXIES:
+        SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:", "blob:"],
+        "connect-src": [SELF],
+        "font-src": [SELF],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+WHITENOISE_MAX_AGE = int(timedelta(days=365).total_seconds())
+DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+FILE_UPLOAD_HANDLERS = ["aiwriter.core.uploads.LimitedTemporaryFileUploadHandler"]
+MAX_UPLOAD_BYTES = ENV["AIWRITER_MAX_UPLOAD_MB"] * 1024 * 1024
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# ---------------------------------------------------------------- REST
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "apps.users.api.authentication.TokenAuthentication",
+        "apps.users.api.authentication.PortalSessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["aiwriter.core.rest.renderers.OrjsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser", "rest_framework.parsers.MultiPartParser"],
+    "DEFAULT_PAGINATION_CLASS": "aiwriter.core.rest.pagination.CursorPage",
+    "DEFAULT_SCHEMA_CLASS": "aiwriter.core.rest.schema.Schema",
+    "EXCEPTION_HANDLER": "aiwriter.core.rest.exceptions.handle",
+    "UNAUTHENTICATED_USER": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "AI-Writer",
+    "VERSION": "v1",
+    "OAS_VERSION": "3.1.0",
+    "DESCRIPTION": "Everything that a writer can do in the portal. See docs/api.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# ---------------------------------------------------------------- jobs
+REDIS_URL = ENV["REDIS_URL"]
+CELERY_BROKER_URL = ENV["CELERY_BROKER_URL"] or REDIS_URL or "filesystem://"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CONCURRENCY = ENV["AIWRITER_WORKER_CONCURRENCY"]
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = CELERY_BROKER_URL.startswith("redis")
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_TIME_LIMIT = 900
+CELERY_TASK_SOFT_TIME_LIMIT = 870
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_MAX_LOOP_INTERVAL = 5
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "sweep-generations": {"task": "content.sweep_generations", "schedule": 5.0, "options": {"expires": 20}},
+    "sweep-sources": {"task": "content.sweep_sources", "schedule": 10.0, "options": {"expires": 30}},
+    "run-health-checks": {"task": "monitoring.run_health_checks", "schedule": 15.0, "options": {"expires": 30}},
+    "prune-generation-events": {"task": "content.prune_events", "schedule": 3600.0},
+    "collect-file-garbage": {"task": "backends.collect_garbage", "schedule": 6 * 3600.0},
+    "settle-abandoned-calls": {"task": "backends.settle_abandoned_calls", "schedule": 60.0},
+}
+if CELERY_BROKER_URL.startswith("filesystem"):
+    _queue = DATA_DIR / "queue"
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+        "data_folder_in": str(_queue / "messages"),
+        "data_folder_out": str(_queue / "messages"),
+        "control_folder": str(_queue / "control"),
+        "store_processed": False,
+        "polling_interval": 0.1,
+    }
+else:
+    # kombu gives the tasks of a killed worker back only after the visibility time-out; the two restore settings
+    # cut the sweep from 100 s to seconds. The time-out stays above the longest task.
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "visibility_timeout": CELERY_TASK_TIME_LIMIT + 60,
+        "unacked_restore_interval": 2,
+        "unacked_restore_throttle": 1,
+    }
+MAX_GENERATIONS = ENV["AIWRITER_MAX_GENERATIONS"]
+
+# ---------------------------------------------------------------- parts that apps plug in by name
+# What `manage.py bootstrap` does on every start, in order; each is idempotent.
+BOOTSTRAP_STEPS = [
+    "apps.backends.services.defaults.ensure_defaults",
+]
+HEALTH_CHECKS = [
+    "apps.monitoring.health.database",
+    "apps.monitoring.health.migrations",
+    "apps.monitoring.health.disk",
+    "apps.monitoring.health.worker",
+    "apps.monitoring.health.scheduler",
+    "apps.backends.health.file_storage",
+    "apps.backends.health.model_route",
+    "apps.content.health.vector_store",
+    "apps.content.health.queue",
+]
+AIWRITER_CHROMA_URL = ENV["AIWRITER_CHROMA_URL"]
+AIWRITER_PLUGINS_ALLOW = ENV["AIWRITER_PLUGINS_ALLOW"]
+AIWRITER_PLUGINS_SAFE_MODE = ENV["AIWRITER_PLUGINS_SAFE_MODE"]
+EGRESS_ALLOW_NETWORKS = ENV["AIWRITER_EGRESS_ALLOW_NETWORKS"]
+SECRETS_DIR = Path(ENV["AIWRITER_SECRETS_DIR"])
+METRICS_NETWORKS = ENV["AIWRITER_METRICS_NETWORKS"]
+
+# ---------------------------------------------------------------- mail, logs, errors
+if ENV["EMAIL_URL"]:
+    _mail = environ.Env.email_url_config(ENV["EMAIL_URL"])
+    EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
+    EMAIL_HOST, EMAIL_PORT = _mail.get("EMAIL_HOST", ""), _mail.get("EMAIL_PORT", 25)
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.get("EMAIL_HOST_USER", ""), _mail.get("EMAIL_HOST_PASSWORD", "")
+    EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.get("EMAIL_USE_TLS", False), _mail.get("EMAIL_USE_SSL", False)
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = str(DATA_DIR / "mail")
+DEFAULT_FROM_EMAIL = f"AI-Writer <noreply@{urlsplit(PUBLIC_URL).hostname}>"
+SENTRY_DSN = ENV["SENTRY_DSN"]
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"redact": {"()": "aiwriter.core.logs.RedactingFilter"}},
+    "formatters": {
+        "console": {"()": "aiwriter.core.logs.ConsoleFormatter"},
+        "json": {"()": "aiwriter.core.logs.JsonFormatter"},
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "filters": ["redact"],
+            "formatter": ENV["AIWRITER_LOG_FORMAT"],
+        }
+    },
+    "root": {"handlers": ["stderr"], "level": ENV["AIWRITER_LOG_LEVEL"]},
+    "loggers": {
+        "django": {"level": "INFO", "propagate": True, "handlers": []},
+        "django.server": {"level": "WARNING", "propagate": True, "handlers": []},
+        "celery": {"level": "WARNING"},
+        "kombu": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+        "httpcore2": {"level": "WARNING"},
+        "chromadb": {"level": "ERROR"},
+        "uvicorn.access": {"level": "WARNING", "propagate": True, "handlers": []},
+    },
+}

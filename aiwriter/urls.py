@@ -1,0 +1,27 @@
+"""All routes: portal, API, admin, probes."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
+
+handler400 = "aiwriter.core.views.bad_request"
+handler403 = "aiwriter.core.views.permission_denied"
+handler404 = "aiwriter.core.views.not_found"
+handler500 = "aiwriter.core.views.server_error"
+
+api = [
+    path("", include("apps.users.api.urls")),
+    path("", include("apps.monitoring.api.urls")),
+    path("", include("apps.backends.api.urls")),
+    path("", include("apps.content.api.urls")),
+    path("schema", SpectacularAPIView.as_view(), name="api-schema"),
+]
+urlpatterns = [
+    path("api/v1/", include(api)),
+    path("admin/", admin.site.urls),
+    path("accounts/", include("allauth.urls")),
+    path("", include("apps.monitoring.portal.urls")),
+    path("", include("apps.users.portal.urls")),
+    path("", include("apps.backends.portal.urls")),
+    path("", include("apps.content.portal.urls")),
+]

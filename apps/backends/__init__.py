@@ -1,0 +1,1 @@
+"""Configured storage and model backends, routes, the file store."""
