@@ -1,0 +1,283 @@
+"""`python -m aiwriter.supervisor`: from an installed checkout to a serving portal."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import IO, Any
+
+from aiwriter import __version__, env
+from aiwriter.supervisor.processes import Child
+
+HEALTHY_WITHIN = 90.0
+
+
+class StartRefused(Exception):
+    """The portal cannot be started; the text says why and what to do."""
+
+
+def say(text: str) -> None:
+    """A line for the person at the terminal, with the time."""
+    sys.stdout.write(f"{time.strftime('%H:%M:%S')}  {text}\n")
+    sys.stdout.flush()
+
+
+def _port_problem(host: str, port: int) -> str:
+    """Why the port cannot be bound, or ""."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As uvicorn does: a port whose last connection is still in TIME_WAIT is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.strerror or str(error)
+    return ""
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Supervisor:
+    """Prepares the data folder, starts the parts, keeps them running.
+
+    Args:
+        values: what `env.load()` gave.
+        demo: load the example workspace once the portal is healthy.
+    """
+
+    def __init__(self, values: dict[str, Any], *, demo: bool) -> None:
+        self.values = values
+        self.demo = demo
+        self.data = Path(values["AIWRITER_DATA_DIR"])
+        self.host, self.port = values["AIWRITER_HOST"], values["AIWRITER_PORT"]
+        self.children: list[Child] = []
+        self.stopping = False
+        self._lock: IO[str] | None = None
+
+    # ------------------------------------------------------------ before the start
+    def check(self) -> None:
+        """Refuse a busy port, an unwritable folder, a second supervisor.
+
+        Raises:
+            StartRefused: with the remedy.
+        """
+        if problem := _port_problem(self.host, self.port):
+            raise StartRefused(
+                f"Port {self.port} on {self.host} cannot be used: {problem}.\n"
+                f"  Stop the program that has it, or choose another: AIWRITER_PORT={self.port + 1} make run"
+            )
+        try:
+            for name in ("run", "logs", "queue/messages", "queue/control", "chroma", "keys", "secrets"):
+                (self.data / name).mkdir(parents=True, exist_ok=True)
+            for private in ("keys", "secrets"):
+                (self.data / private).chmod(0o700)
+            self._lock = (self.data / "run" / "supervisor.lock").open("w", encoding="ascii")
+        except OSError as error:
+            raise StartRefused(
+                f"The data folder {self.data} cannot be written: {error.strerror}.\n"
+                "  Make it writable for this user, or name another: AIWRITER_DATA_DIR=/path make run"
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StartRefused(
+                f"A portal is already running on the data folder {self.data}.\n"
+                "  Stop it first, or give this one a folder of its own: AIWRITER_DATA_DIR=/path make run"
+            ) from None
+
+    def environment(self) -> dict[str, str]:
+        """The environment of the children: ours, with the data folder and the vector store's address settled."""
+        inherited = dict(os.environ)
+        inherited["AIWRITER_DATA_DIR"] = str(self.data)
+        inherited["DJANGO_SETTINGS_MODULE"] = "aiwriter.settings"
+        inherited["PYTHONUNBUFFERED"] = "1"
+        # glibc keeps an arena per thread; two are enough here and save some 100 MB over the four processes.
+        inherited.setdefault("MALLOC_ARENA_MAX", "2")
+        inherited.setdefault("OMP_NUM_THREADS", "2")
+        if not self.values["AIWRITER_CHROMA_URL"]:
+            inherited["AIWRITER_CHROMA_URL"] = f"http://127.0.0.1:{_free_port()}"
+        return inherited
+
+    def prepare(self, environment: dict[str, str]) -> dict[str, Any]:
+        """Migrate, collect static files, make the first administrator; shows each step.
+
+        Returns:
+            what `manage.py prepare` found out: the first-login secret when it was just made.
+        """
+        report = self.data / "run" / "prepare.json"
+        report.unlink(missing_ok=True)
+        done = subprocess.run(
+            [sys.executable, "manage.py", "prepare", "--report", str(report)],
+            cwd=env.BASE_DIR,
+            env=environment,
+            check=False,
+        )
+        if done.returncode:
+            raise StartRefused("The portal could not be prepared; the lines above say why.")
+        found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+        report.unlink()
+        return found
+
+    # ------------------------------------------------------------ parts
+    def parts(self, environment: dict[str, str]) -> list[Child]:
+        """The children, in the order in which they start."""
+        python = sys.executable
+        commands: list[tuple[str, list[str], float]] = []
+        if not self.values["AIWRITER_CHROMA_URL"]:
+            port = environment["AIWRITER_CHROMA_URL"].rpartition(":")[2]
+            store = [python, "-m", "apps.content.retrieval.chroma_server", "--path", str(self.data / "chroma")]
+            commands.append(("vectors", [*store, "--host", "127.0.0.1", "--port", port], 10.0))
+        celery = [python, "-m", "celery", "-A", "aiwriter"]
+        threads = str(self.values["AIWRITER_WORKER_CONCURRENCY"])
+        worker = [*celery, "worker", "-P", "threads", "-c", threads, "--without-gossip", "--without-mingle"]
+        commands.append(("worker", [*worker, "--loglevel", "WARNING"], 15.0))
+        schedule = ["beat", "--pidfile", "", "--loglevel", "WARNING"]
+        commands.append(("scheduler", [*celery, *schedule], 5.0))
+        web = [python, "-m", "uvicorn", "aiwriter.asgi:application", "--host", self.host, "--port", str(self.port)]
+        # Proxy headers are judged by aiwriter.core.clients alone, so uvicorn must not rewrite addresses first.
+        web += [
+            "--no-proxy-headers",
+            "--no-server-header",
+            "--timeout-graceful-shutdown",
+            "5",
+            "--log-level",
+            "warning",
+        ]
+        commands.append(("web", web, 8.0))
+        return [
+            Child(
+                name=name,
+                command=command,
+                environment=environment,
+                run_dir=self.data / "run",
+                log_dir=self.data / "logs",
+                announce=say,
+                grace=grace,
+            )
+            for name, command, grace in commands
+        ]
+
+    def _healthy(self) -> bool:
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
+        host = f"[{host}]" if ":" in host else host
+        try:
+            with urllib.request.urlopen(f"http://{host}:{self.port}/readyz", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def wait_until_healthy(self) -> None:
+        """Watch the children until `/readyz` is 200.
+
+        Raises:
+            StartRefused: not within 90 s.
+        """
+        end = time.monotonic() + HEALTHY_WITHIN
+        while time.monotonic() < end and not self.stopping:
+            for child in self.children:
+                child.watch()
+            if self._healthy():
+                return
+            time.sleep(0.2)
+        if not self.stopping:
+            raise StartRefused(
+                f"The portal did not become healthy within {HEALTHY_WITHIN:.0f} s.\n"
+                f"  Look at {self._url()}/readyz and at the logs in {self.data / 'logs'}."
+            )
+
+    def _url(self) -> str:
+        return self.values["AIWRITER_PUBLIC_URL"] or f"http://{self.host}:{self.port}"
+
+    # ------------------------------------------------------------ the run
+    def run(self) -> int:
+        """Serve until a signal comes. Returns the exit code."""
+        begun = time.monotonic()
+        say(f"AI-Writer {__version__}, data in {self.data}")
+        self.check()
+        environment = self.environment()
+        found = self.prepare(environment)
+        for name in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(name, self._stop)
+        try:
+            self.children = self.parts(environment)
+            say("Starting " + ", ".join(child.name for child in self.children))
+            for child in self.children:
+                child.start()
+            self.wait_until_healthy()
+            if self.stopping:
+                return 0
+            if self.demo:
+                say("Loading the example workspace")
+                subprocess.run(
+                    [sys.executable, "manage.py", "load_demo"], cwd=env.BASE_DIR, env=environment, check=False
+                )
+            self._greet(found, time.monotonic() - begun)
+            while not self.stopping:
+                time.sleep(0.3)
+                for child in self.children:
+                    child.watch()
+            return 0
+        finally:
+            self.stop_all()
+
+    def _greet(self, found: dict[str, Any], seconds: float) -> None:
+        lines = [
+            f"Ready after {seconds:.1f} s.",
+            "",
+            f"  Portal    {self._url()}/",
+            f"  Console   {self._url()}/admin/",
+        ]
+        if found.get("password"):
+            lines += [
+                "",
+                "  First sign-in (shown this once; change it under Profile):",
+                f"    e-mail    {found['email']}",
+                f"    password  {found['password']}",
+            ]
+        else:
+            lines += ["", "  Forgotten password? .venv/bin/python manage.py reset_password E-MAIL"]
+        lines += ["", "  Stop with Ctrl-C; everything is kept and the next `make run` goes on from here.", ""]
+        say("\n".join(lines))
+
+    def _stop(self, number: int, _frame: object) -> None:
+        if not self.stopping:
+            say(f"{signal.Signals(number).name}: stopping; running generations go on at the next start.")
+        self.stopping = True
+
+    def stop_all(self) -> None:
+        """Stop the children, web first so that no new work comes in."""
+        for child in reversed(self.children):
+            child.stop()
+        if self.children:
+            say("Stopped.")
+
+
+def main() -> int:
+    """Parse arguments and run."""
+    parser = argparse.ArgumentParser(prog="python -m aiwriter.supervisor", description="Run the whole portal.")
+    parser.add_argument("--demo", action="store_true", help="load a small example workspace")
+    arguments = parser.parse_args()
+    try:
+        return Supervisor(env.load(), demo=arguments.demo).run()
+    except StartRefused as refused:
+        sys.stderr.write(f"\nNot started. {refused}\n")
+        return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
