@@ -352,6 +352,11 @@ def process_variable(name: str) -> str:
     return os.environ.get(name, "")
 
 
+def process_environment() -> dict[str, str]:
+    """A copy of the whole process environment, for the supervisor's children."""
+    return dict(os.environ)
+
+
 def secret_key(values: Mapping[str, Any]) -> str:
     """The signing key: from the environment, else made once and kept in a file that only the owner can read."""
     if values["AIWRITER_SECRET_KEY"]:

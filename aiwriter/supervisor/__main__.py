@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import fcntl
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -102,7 +101,7 @@ class Supervisor:
 
     def environment(self) -> dict[str, str]:
         """The environment of the children: ours, with the data folder and the vector store's address settled."""
-        inherited = dict(os.environ)
+        inherited = env.process_environment()
         inherited["AIWRITER_DATA_DIR"] = str(self.data)
         inherited["DJANGO_SETTINGS_MODULE"] = "aiwriter.settings"
         inherited["PYTHONUNBUFFERED"] = "1"

@@ -1,0 +1,217 @@
+"""A whole portal for the time of a `with` block, started as a person starts it, and a client that uses its API."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx2
+
+from tests.servers import free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("vectors", "worker", "scheduler", "web")
+
+
+class Portal:
+    """The supervisor and its parts, on a free port and an empty folder.
+
+    Args:
+        environment: more variables.
+        folder: data folder; a temporary one, removed afterwards, when left out.
+        command: how to start; the supervisor of this checkout when left out.
+        within: seconds until it must have greeted.
+    """
+
+    def __init__(
+        self,
+        environment: dict[str, str] | None = None,
+        *,
+        folder: Path | None = None,
+        command: list[str] | None = None,
+        within: float = 120.0,
+    ) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._own = folder is None
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="aiwriter-portal-"))
+        self._command = command or [sys.executable, "-m", "aiwriter.supervisor"]
+        self._within = within
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("AIWRITER_") and k != "DATABASE_URL"}
+        self.environment = {
+            **clean,
+            "AIWRITER_HOST": "127.0.0.1",
+            "AIWRITER_PORT": str(self.port),
+            "AIWRITER_DATA_DIR": str(self.folder),
+            **(environment or {}),
+        }
+        self.email = self.password = ""
+        self.seconds_to_healthy = 0.0
+        self._process: subprocess.Popen[str] | None = None
+        self.output: list[str] = []
+
+    # ------------------------------------------------------------ life
+    def __enter__(self) -> Portal:
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Start and wait for the greeting; keeps the first-login secret when it is shown."""
+        begun = time.monotonic()
+        log = self.folder.with_suffix(".out")
+        with log.open("w") as output:
+            self._process = subprocess.Popen(
+                self._command, cwd=ROOT, env=self.environment, stdout=output, stderr=subprocess.STDOUT, text=True
+            )
+        while time.monotonic() - begun < self._within:
+            text = log.read_text()
+            self.output = text.splitlines()
+            if "Stop with Ctrl-C" in text:
+                self.seconds_to_healthy = time.monotonic() - begun
+                if found := re.search(r"e-mail\s+(\S+)\s+password\s+(\S+)", text):
+                    self.email, self.password = found.groups()
+                return
+            if self._process.poll() is not None:
+                break
+            time.sleep(0.1)
+        self.stop()
+        raise RuntimeError(f"The portal did not start:\n{log.read_text()}\n{self.logs()}")
+
+    def stop(self) -> None:
+        """Ctrl-C, and wait."""
+        if self._process and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(40)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        if self._own and error is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.with_suffix(".out").unlink(missing_ok=True)
+        elif error is not None:
+            print(f"The portal's folder is kept: {self.folder}\n{self.logs()}")
+
+    def logs(self, lines: int = 30) -> str:
+        """The ends of all logs."""
+        parts = []
+        for log in sorted((self.folder / "logs").glob("*.log")):
+            tail = log.read_text(errors="replace").splitlines()[-lines:]
+            parts.append(f"--- {log.name}\n" + "\n".join(tail))
+        return "\n".join(parts)
+
+    # ------------------------------------------------------------ parts
+    def pid(self, part: str) -> int:
+        """Process id of "web", "worker", "scheduler" or "vectors"; waits up to 20 s for a restart."""
+        for _ in range(200):
+            with contextlib.suppress(OSError, ValueError):
+                pid = int((self.folder / "run" / f"{part}.pid").read_text())
+                os.kill(pid, 0)
+                return pid
+            time.sleep(0.1)
+        raise RuntimeError(f"{part} is not running\n{self.logs()}")
+
+    def kill(self, part: str) -> None:
+        """kill -9 of a part's whole process group."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid(part), signal.SIGKILL)
+
+    def rss_bytes(self) -> dict[str, int]:
+        """Resident memory by part, children included, and of the supervisor, in bytes."""
+        import psutil
+
+        found: dict[str, int] = {}
+        assert self._process
+        found["supervisor"] = psutil.Process(self._process.pid).memory_info().rss
+        for part in PARTS:
+            with contextlib.suppress(psutil.Error, RuntimeError):
+                process = psutil.Process(self.pid(part))
+                found[part] = sum(p.memory_info().rss for p in [process, *process.children(recursive=True)])
+        return found
+
+    def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a management command in the portal's environment."""
+        environment = {**self.environment, **self._chroma()}
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=environment,
+            check=check,
+            capture_output=True,
+            text=True,
+        )
+
+    def _chroma(self) -> dict[str, str]:
+        """The vector store's address, as the supervisor gave it to the worker."""
+        with contextlib.suppress(OSError):
+            pairs = Path(f"/proc/{self.pid('worker')}/environ").read_bytes().split(b"\0")
+            return {
+                "AIWRITER_CHROMA_URL": p.decode().partition("=")[2]
+                for p in pairs
+                if p.startswith(b"AIWRITER_CHROMA_URL=")
+            }
+        return {}
+
+    def shell(self, code: str) -> Any:
+        """Run Python with Django set up; `code` assigns a JSON-able `answer`, which is returned."""
+        program = f"import json\n{code}\nprint('ANSWER' + json.dumps(answer))"
+        done = self.manage("shell", "--no-imports", "-c", program)
+        return json.loads(next(line for line in done.stdout.splitlines() if line.startswith("ANSWER"))[6:])
+
+    # ------------------------------------------------------------ clients
+    def api(self, token: str) -> httpx2.Client:
+        """A REST client with an API token."""
+        return httpx2.Client(
+            base_url=f"{self.url}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=60, trust_env=False
+        )
+
+    def sign_in(self, email: str = "", password: str = "") -> httpx2.Client:
+        """A session as a browser would have it, signed in through the page."""
+        client = httpx2.Client(base_url=self.url, timeout=60, follow_redirects=True, trust_env=False)
+        page = client.get("/accounts/login/")
+        client.post(
+            "/accounts/login/",
+            data={
+                "login": email or self.email,
+                "password": password or self.password,
+                "csrfmiddlewaretoken": client.cookies.get("csrftoken", ""),
+            },
+            headers={"Referer": str(page.url)},
+        )
+        if "sessionid" not in client.cookies:
+            raise RuntimeError("signing in failed")
+        client.headers["X-CSRFToken"] = client.cookies.get("csrftoken", "")
+        client.headers["Referer"] = self.url
+        return client
+
+
+def read_events(client: httpx2.Client, url: str, *, after: int = 0) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Follow a stream of server-sent events: (seq, type, data), from the event after `after` to the end."""
+    headers = {"Last-Event-ID": str(after)} if after else {}
+    with client.stream("GET", url, headers=headers, timeout=60) as response:
+        response.raise_for_status()
+        seq, kind = 0, "message"
+        for line in response.iter_lines():
+            if line.startswith("id:"):
+                seq = int(line[3:])
+            elif line.startswith("event:"):
+                kind = line[6:].strip()
+            elif line.startswith("data:"):
+                yield seq, kind, json.loads(line[5:])

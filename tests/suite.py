@@ -1,0 +1,38 @@
+"""Runs the tests against one database, with the servers that it needs: `python -m tests.suite --database postgres`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+
+from tests.servers.postgres import Postgres
+from tests.servers.redis import Redis
+
+
+def main() -> int:
+    """Start servers, run pytest, stop servers. Returns pytest's exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--database", choices=("sqlite", "postgres"), required=True)
+    parser.add_argument("pytest", nargs="*", help="more arguments for pytest")
+    arguments, more = parser.parse_known_args()
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("AIWRITER_")}
+    environment.pop("DATABASE_URL", None)
+    environment.pop("REDIS_URL", None)
+    with ExitStack() as stack:
+        if arguments.database == "postgres":
+            environment["DATABASE_URL"] = stack.enter_context(Postgres()).url
+            environment["REDIS_URL"] = stack.enter_context(Redis()).url
+        print(f"== Tests on {arguments.database}", flush=True)
+        begun = time.monotonic()
+        command = [sys.executable, "-m", "pytest", "-n", str(max(2, os.cpu_count() or 2)), "--dist", "worksteal", "-q"]
+        code = subprocess.run([*command, *arguments.pytest, *more], env=environment, check=False).returncode
+        print(f"== {arguments.database}: exit code {code} after {time.monotonic() - begun:.0f} s", flush=True)
+    return code
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
