@@ -11,6 +11,7 @@ import importlib
 import importlib.metadata
 import logging
 import re
+import sys
 import threading
 import traceback
 from collections import Counter
@@ -320,7 +321,6 @@ def _traceback(error: BaseException) -> str:
 
 def _stack(thread: threading.Thread) -> str:
     """Where a hanging import stands: what its author needs to see."""
-    import sys
 
     frame = sys._current_frames().get(cast("int", thread.ident))
     return redact("".join(traceback.format_stack(frame)))[-_TRACEBACK_LIMIT:] if frame else ""

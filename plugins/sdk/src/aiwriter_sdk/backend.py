@@ -14,17 +14,24 @@ from aiwriter_sdk.config import Config
 
 
 class HttpResponse(Protocol):
-    """The answer of the host's guarded client; the body is read as it arrives."""
+    """The answer of the host's guarded client; the body is read as it arrives.
+
+    A status of 400 or more raises nothing: only the plugin knows what its provider means by it. Header names compare
+    without regard to case.
+    """
 
     status_code: int
     headers: Mapping[str, str]
 
     async def aread(self) -> bytes:
-        """Read the whole body; at most the host's size limit."""
+        """Read the whole body; at most the host's size limit, beyond which `Unavailable` is raised."""
         ...
 
     def aiter_lines(self) -> AsyncIterator[str]:
-        """The body line by line, decoded as UTF-8, for server-sent events."""
+        """The body line by line without line ends, decoded as UTF-8, for server-sent events.
+
+        A line ends at LF or CR LF and nowhere else: U+2028 inside a JSON text does not break it.
+        """
         ...
 
     def aiter_bytes(self) -> AsyncIterator[bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 from aiwriter_sdk.errors import ConfigInvalid
@@ -12,7 +13,7 @@ FieldType = Literal["str", "int", "float", "bool", "choice", "url", "secret"]
 
 
 class Secret:
-    """A value that does not show itself: not in repr, str, format, pickles or comparisons of tracebacks."""
+    """A value that does not show itself: not in repr, str, format, pickles or the locals of a traceback."""
 
     __slots__ = ("_value",)
 
@@ -34,6 +35,12 @@ class Secret:
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("a Secret cannot be pickled")
 
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
     def __bool__(self) -> bool:
         return bool(self._value)
 
@@ -49,7 +56,19 @@ class ConfigField:
     """One question of the form that the operator fills in.
 
     `secret` fields never reach the options that the host stores; the host keeps a reference and hands the plugin
-    a `Secret`. `help` is shown under the field and should give an example. `group` gathers fields under a heading.
+    a `Secret`.
+
+    Args:
+        name: lower-case letters, digits and underscores; what `Config` is asked for.
+        type: "url" is an http or https address without credentials in it.
+        label: what the operator reads beside the field.
+        help: shown under the field; give an example.
+        required: an empty value is refused, unless there is a default.
+        default: used when the value is absent or empty; never for a secret.
+        choices: the allowed values of type "choice".
+        minimum: least number, for "int" and "float".
+        maximum: greatest number, for "int" and "float".
+        group: gathers fields under a heading of that name.
     """
 
     name: str
@@ -86,9 +105,12 @@ class ConfigSchema:
 
 @dataclass(frozen=True, slots=True)
 class Config(Mapping[str, object]):
-    """Validated values by field name; secrets arrive as `Secret`."""
+    """Validated values by field name, not changeable; secrets arrive as `Secret`."""
 
     values_: Mapping[str, object] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values_", MappingProxyType(dict(self.values_)))
 
     def __getitem__(self, name: str) -> object:
         return self.values_[name]

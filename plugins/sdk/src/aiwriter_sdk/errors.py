@@ -19,8 +19,10 @@ class BackendError(Exception):
     retryable = False
 
     def __init__(self, message: str = "", *, remedy: str = "", provider_code: str = "") -> None:
-        super().__init__(message or self.__class__.__doc__ or self.kind)
-        self.message = message or (self.__class__.__doc__ or self.kind).strip()
+        # Without a message the first line of the class's docstring is one ("The provider refused the credentials.");
+        # python -OO has no docstrings.
+        self.message = message or (type(self).__doc__ or self.kind).strip().partition("\n")[0]
+        super().__init__(self.message)
         self.remedy = remedy
         self.provider_code = provider_code
 

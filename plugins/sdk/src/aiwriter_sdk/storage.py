@@ -33,9 +33,12 @@ class StorageBackend(Backend):
         """A Django `Storage` over this profile.
 
         Its `open` of a missing name raises `FileNotFoundError`; `delete` of a missing name is quiet; `save` never
-        overwrites in silence (the host only writes names that do not exist).
+        overwrites in silence (the host only writes names that do not exist). With the capability "temporary_urls",
+        `url(name, expire=seconds)` gives an address that stops working after so many seconds.
+
+        Unlike the other methods this one is synchronous, and so is the `Storage`: the host calls both in a thread.
         """
 
     async def usage(self, *, control: CallControl) -> StorageUsage | None:
-        """How full the place is; None where it cannot be told cheaply."""
+        """How full the place is, in bytes; None where it cannot be told cheaply."""
         return None

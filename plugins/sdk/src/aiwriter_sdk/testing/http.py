@@ -7,7 +7,6 @@ judge addresses: that is what the portal's own client adds.
 from __future__ import annotations
 
 import asyncio
-import codecs
 import contextlib
 import json as jsonlib
 import ssl
@@ -65,7 +64,7 @@ class PlainResponse:
         return bytes(body)
 
     async def aiter_lines(self) -> AsyncIterator[str]:
-        """Lines without their ends. A line ends at LF, CR LF or CR and nowhere else: U+2028 is part of the text."""
+        """Lines without their ends, LF or CR LF; nothing else ends a line, U+2028 is part of the text."""
         lines = LineSplitter()
         async for piece in self.aiter_bytes():
             for line in lines.feed(piece):
@@ -105,31 +104,26 @@ class LineSplitter:
     """Bytes in pieces of any size to lines: a character or a line end may be split anywhere."""
 
     def __init__(self) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        self._parts: list[str] = []
-        self._after_cr = False
+        self._rest: list[bytes] = []
 
     def feed(self, data: bytes) -> Iterator[str]:
         """The lines that `data` completes."""
-        text = self._decoder.decode(data)
-        if self._after_cr and text:
-            text = text.removeprefix("\n")
-            self._after_cr = False
-        if text.endswith("\r"):
-            self._after_cr = True
-        *complete, rest = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        *complete, rest = data.split(b"\n")
         for line in complete:
-            yield "".join((*self._parts, line))
-            self._parts.clear()
+            yield _text(b"".join((*self._rest, line)))
+            self._rest.clear()
         if rest:
-            self._parts.append(rest)
+            self._rest.append(rest)
 
     def end(self) -> Iterator[str]:
         """The last line, where the body does not end with a line end."""
-        self._parts.append(self._decoder.decode(b"", final=True))
-        if last := "".join(self._parts):
-            yield last
-        self._parts.clear()
+        if self._rest:
+            yield _text(b"".join(self._rest))
+            self._rest.clear()
+
+
+def _text(line: bytes) -> str:
+    return line.removesuffix(b"\r").decode("utf-8", "replace")
 
 
 class PlainHttpClient:
