@@ -1,0 +1,47 @@
+"""Docs and code say the same."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management import get_commands
+
+from tests.house import configuration
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_configuration_page_is_the_table_of_variables() -> None:
+    said = (ROOT / configuration.PAGE).read_text()
+    assert said == configuration.page(), "run: python -m tests.house.configuration"
+
+
+def test_every_command_of_ours_is_in_the_guide() -> None:
+    ours = {name for name, app in get_commands().items() if str(app).startswith(("apps.", "aiwriter."))}
+    guide = (ROOT / "docs/operators/index.md").read_text()
+    said = set(re.findall(r"`python manage\.py (\w+)", guide))
+    assert ours == said
+
+
+def test_every_health_check_is_in_the_guide() -> None:
+    guide = (ROOT / "docs/operators/health.md").read_text()
+    missing = [path for path in settings.HEALTH_CHECKS if f"`{path.rpartition('.')[2]}`" not in guide]
+    assert missing == []
+
+
+def test_every_make_target_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]
+    named = {target for page in pages for target in re.findall(r"`make ([a-z-]+)", page.read_text())}
+    assert named - targets == set()
+
+
+def test_every_proof_is_listed_in_its_page() -> None:
+    page = (ROOT / "docs/proofs.md").read_text()
+    proofs = {
+        path.stem.replace("_", "-") for path in (ROOT / "tests/proofs").glob("*.py") if not path.stem.startswith("_")
+    }
+    assert proofs == set(re.findall(r"^\| `([\w-]+)`", page, re.MULTILINE))
