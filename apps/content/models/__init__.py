@@ -1,5 +1,20 @@
 """Tables of the writers' work."""
 
+from apps.content.models.documents import Document, DocumentVersion
+from apps.content.models.exports import Export
+from apps.content.models.generations import Citation, Generation, GenerationEvent, GenerationPassage, NewEvent
 from apps.content.models.sources import EmbeddingIndex, Source, SourceChunk
 
-__all__ = ["EmbeddingIndex", "Source", "SourceChunk"]
+__all__ = [
+    "Citation",
+    "Document",
+    "DocumentVersion",
+    "EmbeddingIndex",
+    "Export",
+    "Generation",
+    "GenerationEvent",
+    "GenerationPassage",
+    "NewEvent",
+    "Source",
+    "SourceChunk",
+]

@@ -60,7 +60,10 @@ class TextBuilder:
 
     def row(self, cells: list[str]) -> None:
         """Add one row of a table, cells parted by bars."""
-        if any(cells := [squeeze(cell) for cell in cells]):
+        cells = [squeeze(cell) for cell in cells]
+        if sum(bool(cell) for cell in cells) == 1:
+            self.paragraph("".join(cells))  # a box, not a table
+        elif any(cells):
             self._add("table", " | ".join(cells))
 
     def quote(self, text: str) -> None:

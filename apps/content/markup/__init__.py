@@ -1,0 +1,1 @@
+"""Text as text: sentences, passages, citations. No tables, no network."""
