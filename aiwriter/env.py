@@ -164,6 +164,14 @@ VARIABLES: tuple[Variable, ...] = (
         help="Address of the vector store's server. Empty: the supervisor starts one on a free loopback port.",
     ),
     V(
+        name="AIWRITER_VECTOR_CACHE_MB",
+        type="int",
+        default=128,
+        minimum=8,
+        maximum=65536,
+        help="Memory that exact search may use per process while Chroma is missing, broken or rebuilding, in MiB.",
+    ),
+    V(
         name="AIWRITER_WORKER_CONCURRENCY",
         type="int",
         default=8,

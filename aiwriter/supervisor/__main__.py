@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -85,7 +86,7 @@ class Supervisor:
                 (self.data / name).mkdir(parents=True, exist_ok=True)
             for private in ("keys", "secrets"):
                 (self.data / private).chmod(0o700)
-            self._lock = (self.data / "run" / "supervisor.lock").open("w", encoding="ascii")
+            self._lock = (self.data / "run" / "supervisor.lock").open("a", encoding="ascii")
         except OSError as error:
             raise StartRefused(
                 f"The data folder {self.data} cannot be written: {error.strerror}.\n"
@@ -98,6 +99,7 @@ class Supervisor:
                 f"A portal is already running on the data folder {self.data}.\n"
                 "  Stop it first, or give this one a folder of its own: AIWRITER_DATA_DIR=/path make run"
             ) from None
+        (self.data / "run" / "supervisor.pid").write_text(str(os.getpid()), encoding="ascii")
 
     def environment(self) -> dict[str, str]:
         """The environment of the children: ours, with the data folder and the vector store's address settled."""

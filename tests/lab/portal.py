@@ -31,7 +31,8 @@ class Portal:
     Args:
         environment: more variables.
         folder: data folder; a temporary one, removed afterwards, when left out.
-        command: how to start; the supervisor of this checkout when left out.
+        command: how to start; the supervisor when left out.
+        checkout: where the code is; this checkout when left out.
         within: seconds until it must have greeted.
     """
 
@@ -41,6 +42,7 @@ class Portal:
         *,
         folder: Path | None = None,
         command: list[str] | None = None,
+        checkout: Path = ROOT,
         within: float = 120.0,
     ) -> None:
         self.port = free_port()
@@ -48,6 +50,7 @@ class Portal:
         self._own = folder is None
         self.folder = folder or Path(tempfile.mkdtemp(prefix="aiwriter-portal-"))
         self._command = command or [sys.executable, "-m", "aiwriter.supervisor"]
+        self._checkout = checkout
         self._within = within
         clean = {k: v for k, v in os.environ.items() if not k.startswith("AIWRITER_") and k != "DATABASE_URL"}
         self.environment = {
@@ -72,8 +75,15 @@ class Portal:
         begun = time.monotonic()
         log = self.folder.with_suffix(".out")
         with log.open("w") as output:
+            # A session of its own, so that Ctrl-C can be sent to the whole group, as a terminal does.
             self._process = subprocess.Popen(
-                self._command, cwd=ROOT, env=self.environment, stdout=output, stderr=subprocess.STDOUT, text=True
+                self._command,
+                cwd=self._checkout,
+                env=self.environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
             )
         while time.monotonic() - begun < self._within:
             text = log.read_text()
@@ -92,11 +102,11 @@ class Portal:
     def stop(self) -> None:
         """Ctrl-C, and wait."""
         if self._process and self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
+            os.killpg(self._process.pid, signal.SIGINT)
             try:
-                self._process.wait(40)
+                self._process.wait(60)
             except subprocess.TimeoutExpired:
-                self._process.kill()
+                os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
 
     def __exit__(
@@ -138,12 +148,12 @@ class Portal:
         import psutil
 
         found: dict[str, int] = {}
-        assert self._process
-        found["supervisor"] = psutil.Process(self._process.pid).memory_info().rss
-        for part in PARTS:
+        for part in ("supervisor", *PARTS):
             with contextlib.suppress(psutil.Error, RuntimeError):
                 process = psutil.Process(self.pid(part))
-                found[part] = sum(p.memory_info().rss for p in [process, *process.children(recursive=True)])
+                # The supervisor's children are the parts, which are counted by themselves.
+                children = [] if part == "supervisor" else process.children(recursive=True)
+                found[part] = sum(p.memory_info().rss for p in [process, *children])
         return found
 
     def manage(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -151,7 +161,7 @@ class Portal:
         environment = {**self.environment, **self._chroma()}
         return subprocess.run(
             [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
+            cwd=self._checkout,
             env=environment,
             check=check,
             capture_output=True,
