@@ -1,0 +1,108 @@
+"""Documents and their versions. Markdown is the text; HTML is a rendering that is kept beside it."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+
+from aiwriter.core.ids import uuid7
+
+
+class DocumentQuerySet(models.QuerySet["Document"]):
+    """The questions that lists ask."""
+
+    def in_workspace(self, workspace_id: uuid.UUID | str) -> Self:
+        """Documents of one workspace."""
+        return self.filter(workspace_id=workspace_id)
+
+    def kept(self) -> Self:
+        """Documents that are not in the bin."""
+        return self.filter(deleted_at__isnull=True)
+
+
+class Document(models.Model):
+    """A text that people and models write on.
+
+    `revision` grows with every write and is what a writer must name to write again: of two people who opened the same
+    text, the second to save is told instead of overwriting the first.
+    """
+
+    class Status(models.TextChoices):
+        """How far the text is."""
+
+        DRAFT = "draft", "Draft"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    workspace = models.ForeignKey("users.Workspace", on_delete=models.CASCADE, related_name="documents")
+    owner = models.ForeignKey("users.User", on_delete=models.SET_NULL, null=True, blank=True, related_name="documents")
+    title = models.CharField(max_length=300)
+    slug = models.SlugField(max_length=120, blank=True, db_index=False)
+    language = models.CharField(max_length=12, default="en")
+    kind = models.CharField(max_length=40, default="article")
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.DRAFT)
+    brief = models.JSONField(default=dict, blank=True)
+    body_markdown = models.TextField(blank=True)
+    body_html = models.TextField(blank=True, editable=False)
+    word_count = models.PositiveIntegerField(default=0)
+    revision = models.PositiveIntegerField(default=1)
+    current_version = models.ForeignKey(
+        "content.DocumentVersion", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    objects = DocumentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-updated_at"]
+        indexes = [
+            models.Index(fields=["workspace", "-updated_at"], name="content_document_recent"),
+            models.Index(fields=["workspace", "status", "-updated_at"], name="content_document_status"),
+            models.Index(fields=["workspace", "kind", "-updated_at"], name="content_document_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class DocumentVersion(models.Model):
+    """The whole text as it was after one write. Nothing changes a version but its label."""
+
+    class Reason(models.TextChoices):
+        """How the text came to be."""
+
+        AUTOSAVE = "autosave", "Saved while writing"
+        MANUAL = "manual", "Saved"
+        AI = "ai", "Written by a model"
+        IMPORT = "import", "Imported"
+        RESTORE = "restore", "Restored"
+        API = "api", "Written through the API"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    title = models.CharField(max_length=300)
+    body_markdown = models.TextField(blank=True)
+    sha256 = models.CharField(max_length=64)
+    word_count = models.PositiveIntegerField(default=0)
+    author = models.ForeignKey("users.User", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    reason = models.CharField(max_length=10, choices=Reason.choices, default=Reason.MANUAL)
+    label = models.CharField(max_length=120, blank=True)
+    generation = models.ForeignKey(
+        "content.Generation", on_delete=models.SET_NULL, null=True, blank=True, related_name="versions"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["document", "-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["document", "number"], name="content_version_number"),
+            models.CheckConstraint(condition=Q(number__gte=1), name="content_version_number_from_1"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.document_id} v{self.number}"
