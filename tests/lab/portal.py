@@ -172,11 +172,7 @@ class Portal:
         """The vector store's address, as the supervisor gave it to the worker."""
         with contextlib.suppress(OSError):
             pairs = Path(f"/proc/{self.pid('worker')}/environ").read_bytes().split(b"\0")
-            return {
-                "AIWRITER_CHROMA_URL": p.decode().partition("=")[2]
-                for p in pairs
-                if p.startswith(b"AIWRITER_CHROMA_URL=")
-            }
+            return dict(p.decode().split("=", 1) for p in pairs if p.startswith(b"AIWRITER_CHROMA_URL="))
         return {}
 
     def shell(self, code: str) -> Any:
