@@ -8,6 +8,30 @@ class ContentConfig(AppConfig):
 
     name = "apps.content"
     label = "content"
+    verbose_name = "Content"
+
+    audit_actions = {
+        "document.created": "A document was created",
+        "document.deleted": "A document was put into the bin",
+        "document.restored": "A document was taken out of the bin",
+        "document.exported": "A document was exported",
+        "version.restored": "An earlier version became the text again",
+        "source.added": "A source was added",
+        "source.deleted": "A source was removed",
+        "source.retried": "A source was read in again",
+        "generation.started": "A generation was asked for",
+        "generation.stopped": "A generation was stopped",
+        "generation.applied": "Generated text was taken over into a document",
+        "generation.requeued": "An operator put a generation back into the queue",
+    }
+    # Operators see that jobs and documents exist and how large they are; what is written in them is not theirs to read.
+    admin_capabilities = {
+        "content": {
+            "view": ("monitoring.read", "jobs.manage"),
+            "generation.change": ("jobs.manage",),
+            "source.change": ("jobs.manage",),
+        }
+    }
 
     def ready(self) -> None:
         """Register tasks."""

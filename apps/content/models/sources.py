@@ -176,9 +176,7 @@ class EmbeddingIndex(models.Model):
     class Meta:
         ordering = ["workspace", "embedder_id"]
         verbose_name_plural = "embedding indexes"
-        constraints = [
-            models.UniqueConstraint(fields=["workspace", "embedder_id"], name="content_index_per_embedder")
-        ]
+        constraints = [models.UniqueConstraint(fields=["workspace", "embedder_id"], name="content_index_per_embedder")]
 
     def __str__(self) -> str:
         return f"{self.workspace_id} {self.embedder_id}"
