@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 OFF = -1
 _FAULTS = ("cut", "eof", "hang", "garbage", "error", "filter", "status", "html", "silent")
@@ -87,7 +88,8 @@ class Behaviour:
         unknown = set(pairs) - set(kinds)
         if unknown:
             raise ValueError(f"the fake provider knows no {sorted(unknown)}; it knows {sorted(kinds)}")
-        return dataclasses.replace(self, **{name: _read(kinds[name], value) for name, value in pairs.items()})
+        values: dict[str, Any] = {name: _read(kinds[name], value) for name, value in pairs.items()}
+        return dataclasses.replace(self, **values)
 
     def after(self, requests: int) -> Behaviour:
         """The behaviour of request number `requests` (from 0): without its faults once `times` are used up."""

@@ -57,7 +57,7 @@ class FakeProvider:
         port: int = 0,
         **behaviour: object,
     ) -> None:
-        self._options = {"keys": keys, "models": models, "identity": identity}
+        self._options: dict[str, Any] = {"keys": keys, "models": models, "identity": identity}
         self._default = Behaviour().changed(behaviour)
         self._behaviour = behaviour
         self._in_process = process

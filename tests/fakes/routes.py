@@ -16,6 +16,17 @@ from tests.fakes.wires import Anthropic, Ask, Gemini, OpenAI, Wire
 DIMENSIONS = 64
 MODELS = ("fake-large", "fake-small", "fake-embed")
 _SECRET_HEADERS = ("authorization", "x-api-key", "x-goog-api-key")
+# The sentences are the providers' own; there is no code in these answers to tell the case by.
+_NO_PREFILL = {
+    "openai": "This model does not support assistant message prefill. The conversation must end with a user message.",
+    "anthropic": "This model does not support assistant message prefill. The conversation must end with a user message.",
+    "gemini": "Requests ending with a model turn are not supported unless the last part is a function response.",
+}
+_TOO_LONG = {
+    "openai": "This model's maximum context length is {limit} tokens, however your messages resulted in {sent} tokens.",
+    "anthropic": "prompt is too long: {sent} tokens > {limit} maximum",
+    "gemini": "The input token count ({sent}) exceeds the maximum number of tokens allowed ({limit}).",
+}
 _IDENTITIES: dict[str, dict[str, object]] = {
     "ollama": {"/api/version": {"version": "0.12.0"}},
     "llamacpp": {"/health": {"status": "ok"}, "/props": {"default_generation_settings": {}, "total_slots": 1}},
@@ -116,16 +127,13 @@ class Routes:
             self._refuse(connection, entry, wire, behaviour.status, code, "Told to fail.", headers=headers)
         elif ask.model.startswith("missing"):
             self._refuse(connection, entry, wire, 404, "model_not_found" if wire is OpenAI else "", "No such model.")
-        elif name and name in ask.body:
+        elif name and (name in ask.body or name in ask.body.get("generationConfig", {})):
             message = f"Unsupported parameter: '{name}' is not supported with this model."
             self._refuse(connection, entry, wire, 400, "unsupported_parameter", message, param=name)
         elif not behaviour.prefill and ask.turns and ask.turns[-1][0] == "assistant":
-            message = (
-                "This model does not support assistant message prefill. The conversation must end with a user message."
-            )
-            self._refuse(connection, entry, wire, 400, "", message)
+            self._refuse(connection, entry, wire, 400, "", _NO_PREFILL[wire.name])
         elif behaviour.context and ask.prompt_words > behaviour.context:
-            message = f"prompt is too long: {ask.prompt_words} tokens > {behaviour.context} maximum context length"
+            message = _TOO_LONG[wire.name].format(sent=ask.prompt_words, limit=behaviour.context)
             self._refuse(connection, entry, wire, 400, "context_length_exceeded" if wire is OpenAI else "", message)
         else:
             return False

@@ -178,7 +178,13 @@ class Anthropic(Wire):
 
     def head(self, count: Count) -> bytes:
         usage = {"input_tokens": count.prompt - count.cached, "cache_read_input_tokens": count.cached}
-        message = {"id": self.id, "type": "message", "role": "assistant", "model": self.ask.model, "content": []}
+        message: dict[str, object] = {
+            "id": self.id,
+            "type": "message",
+            "role": "assistant",
+            "model": self.ask.model,
+            "content": [],
+        }
         message |= {"usage": {**usage, "output_tokens": 1}} if count.shown else {}
         return event({"type": "message_start", "message": message}, "message_start") + event({"type": "ping"}, "ping")
 
@@ -220,7 +226,7 @@ class Anthropic(Wire):
 
     def whole(self, text: str, finish: str, count: Count) -> dict[str, Any]:
         usage = {"input_tokens": count.prompt - count.cached, "cache_read_input_tokens": count.cached}
-        answer = {"id": self.id, "type": "message", "role": "assistant", "model": self.ask.model}
+        answer: dict[str, Any] = {"id": self.id, "type": "message", "role": "assistant", "model": self.ask.model}
         answer |= {"content": [{"type": "text", "text": text}], "stop_reason": self._reason(finish)}
         return answer | ({"usage": {**usage, "output_tokens": count.output}} if count.shown else {})
 
@@ -266,7 +272,7 @@ class Gemini(Wire):
         )
 
     def _answer(self, parts: list[object], **more: object) -> dict[str, Any]:
-        candidate = {"content": {"parts": parts, "role": "model"}, "index": 0}
+        candidate: dict[str, object] = {"content": {"parts": parts, "role": "model"}, "index": 0}
         candidate |= {"finishReason": more.pop("finish")} if "finish" in more else {}
         return {"candidates": [candidate], "modelVersion": self.ask.model, "responseId": self.id, **more}
 

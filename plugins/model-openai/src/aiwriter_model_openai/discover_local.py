@@ -120,7 +120,7 @@ async def _get(http: HttpClient, url: str) -> object:
 def _root(value: str) -> str:
     """ "0.0.0.0:11434", "localhost", ":11434" or a URL with or without /v1 → "http://127.0.0.1:11434"; "" if unusable."""
     value = value.strip()
-    if not value:
+    if not value or len(value.split()) > 1:
         return ""
     given = value if "://" in value else f"http://{'127.0.0.1' if value.startswith(':') else ''}{value}"
     try:

@@ -15,7 +15,7 @@ from aiwriter_sdk.continuation import Seam, begun, told
 
 _UNKNOWN = re.compile(
     r"unsupported|not supported|unknown|unrecognized|unexpected|extra (inputs|fields)|not permitted|not allowed|instead"
-    r"|only the default|does not support",
+    r"|only the default|does not support|deprecated",
     re.IGNORECASE,
 )
 _LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}

@@ -112,8 +112,13 @@ async def server_events(response: HttpResponse, *, control: CallControl) -> Asyn
 
     Raises:
         TimedOut: the deadline came first.
-        Unavailable: one event is longer than 16 MB.
+        Unavailable: the answer says that it is something else (the sign-in page of a proxy), or an event is longer than
+            16 MB.
     """
+    kind = response.headers.get("content-type", "text/event-stream").partition(";")[0].strip().lower()
+    if kind != "text/event-stream":
+        remedy = "Check the address: another service may answer there."
+        raise Unavailable(f"The answer is {kind[:60]}, not a stream of events.", remedy=remedy)
     rest = b""
     name, data = "", list[bytes]()
     async with contextlib.aclosing(pieces(response, control=control)) as body:
