@@ -1,0 +1,1 @@
+"""Identity: people, workspaces, roles, tokens, the audit record, notifications."""

@@ -1,0 +1,54 @@
+"""Django's view of the app."""
+
+from django.apps import AppConfig
+
+
+class UsersConfig(AppConfig):
+    """Imports the tasks, so that every process can look their names up.
+
+    Attributes:
+        audit_actions: what this app writes into the audit record; see `apps.users.models.audit.known_actions`.
+        admin_capabilities: who sees and who changes what in the console; see `apps.users.models.capabilities`.
+    """
+
+    name = "apps.users"
+    label = "users"
+    verbose_name = "People and access"
+    audit_actions = {
+        "user.created": "An account was made",
+        "user.updated": "An account was changed",
+        "user.suspended": "An account was suspended",
+        "user.reactivated": "A suspended account was made active again",
+        "user.password_set": "A password was set by somebody else or on the command line",
+        "user.password_changed": "A person changed their own password",
+        "workspace.created": "A workspace was made",
+        "workspace.updated": "A workspace was changed",
+        "member.added": "A person was added to a workspace",
+        "member.changed": "The role or the end of a membership was changed",
+        "member.removed": "A person was removed from a workspace",
+        "role.granted": "A system role was granted",
+        "role.revoked": "A system role was taken away",
+        "token.created": "An API token was made",
+        "token.revoked": "An API token was revoked",
+        "session.started": "A person signed in",
+        "session.refused": "A sign-in was refused",
+        "session.ended": "A person signed out",
+        "portal.bootstrapped": "The first administrator and workspace were made",
+    }
+    admin_capabilities = {
+        "users": {
+            "view": ("users.manage", "audit.read"),
+            "write": ("users.manage",),
+            "auditevent.view": ("audit.read",),
+            "auditevent.write": (),
+            "membership.write": ("members.manage", "users.manage"),
+        },
+        "account": {"view": ("users.manage",), "write": ()},
+        "mfa": {"view": ("users.manage",), "write": ()},
+        "usersessions": {"view": ("users.manage",), "write": ()},
+        "django_celery_beat": {"view": ("monitoring.read", "jobs.manage"), "write": ("jobs.manage",)},
+    }
+
+    def ready(self) -> None:
+        """Register tasks and system checks."""
+        from apps.users import checks, tasks  # noqa: F401

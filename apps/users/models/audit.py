@@ -1,0 +1,69 @@
+"""The audit record: rows that are only ever added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from django.apps import apps
+from django.db import models
+from django.db.models.functions import Now
+
+from aiwriter.core.ids import uuid7
+
+
+@cache
+def known_actions() -> Mapping[str, str]:
+    """Every action that may be recorded, with its meaning.
+
+    Each app lists its own in `AppConfig.audit_actions = {"document.created": "A document was created"}`.
+    """
+    actions: dict[str, str] = {}
+    for config in apps.get_app_configs():
+        actions.update(getattr(config, "audit_actions", {}))
+    return actions
+
+
+class AuditEvent(models.Model):
+    """Who did what to which thing, and whether it was allowed.
+
+    Written in the transaction of the act itself, so neither exists without the other. Database triggers refuse changes
+    and deletion (migration 0002); the one exception is a sealer that later numbers and chains unsealed rows. Ids are
+    plain values and not foreign keys: the record outlives what it speaks of.
+    """
+
+    class Outcome(models.TextChoices):
+        ALLOWED = "allowed", "Allowed"
+        DENIED = "denied", "Denied"
+        FAILED = "failed", "Failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    occurred_at = models.DateTimeField(db_default=Now())
+    actor_id = models.CharField(max_length=80)
+    actor_label = models.CharField(max_length=254, blank=True)
+    token_key_id = models.CharField(max_length=16, blank=True)
+    action = models.CharField(max_length=60)
+    object_type = models.CharField(max_length=60, blank=True)
+    object_id = models.CharField(max_length=64, blank=True)
+    object_label = models.CharField(max_length=200, blank=True)
+    workspace_id = models.UUIDField(null=True, blank=True)
+    outcome = models.CharField(max_length=8, choices=Outcome.choices, default=Outcome.ALLOWED)
+    reason = models.CharField(max_length=500, blank=True)
+    before = models.JSONField(null=True, blank=True)
+    after = models.JSONField(null=True, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    client_address = models.CharField(max_length=45, blank=True)
+    seq = models.BigIntegerField(null=True, blank=True, unique=True, editable=False)
+    previous_hash = models.CharField(max_length=64, null=True, blank=True, editable=False)  # noqa: DJ001
+    hash = models.CharField(max_length=64, null=True, blank=True, editable=False)  # noqa: DJ001
+
+    class Meta:
+        ordering = ["-occurred_at", "-id"]
+        indexes = [
+            models.Index(fields=["-occurred_at", "-id"], name="audit_newest"),
+            models.Index(fields=["object_type", "object_id"], name="audit_of_object"),
+            models.Index(fields=["actor_id", "-occurred_at"], name="audit_of_actor"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.actor_label or self.actor_id}"

@@ -1,0 +1,103 @@
+"""What can be allowed at all, and which role allows it.
+
+A capability is a string that a service asks for. Roles are sets of capabilities: `writer` and `editor` are held in one
+workspace (`Membership.role`), `operator`, `auditor` and `admin` in the whole installation (`RoleGrant.role`). A system
+role never gives access to what writers wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from django.apps import apps
+
+CAPABILITIES: Mapping[str, str] = {
+    "content.read": "Read documents and their versions",
+    "content.write": "Create and change documents",
+    "content.delete": "Delete documents",
+    "content.generate": "Have text written by a model",
+    "sources.read": "Read sources and search in them",
+    "sources.write": "Add and remove sources",
+    "members.manage": "Add, change and remove members of a workspace",
+    "tokens.manage": "Make and revoke API tokens of one's own",
+    "usage.read": "See what was used and what it cost",
+    "backends.read": "See storage and model backends",
+    "backends.manage": "Set up, test and switch backends",
+    "plugins.read": "See which plugins are installed and why one is not used",
+    "monitoring.read": "See health, usage and jobs",
+    "jobs.manage": "Stop and retry jobs, change schedules",
+    "audit.read": "Read the audit record",
+    "users.manage": "Manage accounts, workspaces and system roles",
+}
+
+_WRITER = frozenset(
+    {
+        "content.read",
+        "content.write",
+        "content.delete",
+        "content.generate",
+        "sources.read",
+        "sources.write",
+        "tokens.manage",
+        "usage.read",
+    }
+)
+_OPERATOR = frozenset(
+    {"backends.read", "backends.manage", "plugins.read", "monitoring.read", "jobs.manage", "tokens.manage"}
+)
+WORKSPACE_ROLES: Mapping[str, frozenset[str]] = {
+    "writer": _WRITER,
+    "editor": _WRITER | {"members.manage"},
+}
+SYSTEM_ROLES: Mapping[str, frozenset[str]] = {
+    "operator": _OPERATOR,
+    "auditor": frozenset({"audit.read", "monitoring.read", "backends.read", "usage.read", "tokens.manage"}),
+    "admin": _OPERATOR | {"users.manage", "members.manage", "audit.read"},
+}
+# Who watches must not be who acts: an auditor holds no second system role.
+EXCLUSIVE_SYSTEM_ROLE = "auditor"
+
+
+@cache
+def workspace_roles_with(capability: str) -> tuple[str, ...]:
+    """The workspace roles that contain a capability.
+
+    Raises:
+        KeyError: no such capability; a misspelt one must fail, not deny.
+    """
+    CAPABILITIES[capability]
+    return tuple(role for role, contents in WORKSPACE_ROLES.items() if capability in contents)
+
+
+@cache
+def system_roles_with(capability: str) -> tuple[str, ...]:
+    """The system roles that contain a capability.
+
+    Raises:
+        KeyError: no such capability.
+    """
+    CAPABILITIES[capability]
+    return tuple(role for role, contents in SYSTEM_ROLES.items() if capability in contents)
+
+
+@cache
+def admin_capabilities(app_label: str, action: str, model: str) -> tuple[str, ...]:
+    """The capabilities of which one is enough for a page of the console.
+
+    Every app states its own in `AppConfig.admin_capabilities = {app label: {"view": (…), "write": (…)}}`; a key like
+    "auditevent.view" goes before the app-wide one. What nobody states is closed to everybody.
+
+    Args:
+        app_label: "users".
+        action: "view", "add", "change" or "delete".
+        model: lower-case model name.
+    """
+    rules: Mapping[str, tuple[str, ...]] = {}
+    for config in apps.get_app_configs():
+        rules = {**rules, **getattr(config, "admin_capabilities", {}).get(app_label, {})}
+    kind = "view" if action == "view" else "write"
+    for key in (f"{model}.{action}", f"{model}.{kind}", kind):
+        if key in rules:
+            return rules[key]
+    return ()

@@ -1,0 +1,236 @@
+"""Who may do what: the first line of every service asks here.
+
+Every answer is read from the database at that moment. A role that was taken away, a membership that ended, a token that
+was revoked counts from the next call on, in every process, without a cache to empty.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from django.db.models import Q, QuerySet
+
+from aiwriter.core.errors import NotAuthenticated, NotFound, PermissionDenied
+from apps.users.models import ApiToken, Membership, RoleGrant, User, Workspace
+from apps.users.models.capabilities import (
+    CAPABILITIES,
+    SYSTEM_ROLES,
+    WORKSPACE_ROLES,
+    system_roles_with,
+    workspace_roles_with,
+)
+
+WorkspaceKey = Workspace | uuid.UUID | str
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: a person, a person through a token, or a part of the portal itself.
+
+    Args:
+        user: the person; None for the portal itself and for anonymous visitors.
+        token: the token in use.
+        system: name of the part of the portal, "sweeper", "bootstrap".
+    """
+
+    user: User | None = None
+    token: ApiToken | None = field(default=None, repr=False)
+    system: str = ""
+
+    @classmethod
+    def for_user(cls, user: User) -> Actor:
+        """A signed-in person."""
+        return cls(user=user)
+
+    @classmethod
+    def for_token(cls, token: ApiToken) -> Actor:
+        """A program with a token of a person."""
+        return cls(user=token.user, token=token)
+
+    @classmethod
+    def system_actor(cls, name: str) -> Actor:
+        """A part of the portal, which may do everything its code does."""
+        return cls(system=name)
+
+    @classmethod
+    def anonymous(cls) -> Actor:
+        """Nobody; may do nothing."""
+        return cls()
+
+    @property
+    def is_system(self) -> bool:
+        """Whether the portal itself acts."""
+        return bool(self.system) and self.user is None
+
+    @property
+    def user_id(self) -> uuid.UUID | None:
+        """The person's id."""
+        return self.user.pk if self.user else None
+
+    @property
+    def token_id(self) -> uuid.UUID | None:
+        """The token's id."""
+        return self.token.pk if self.token else None
+
+    @property
+    def id(self) -> str:
+        """For the audit record and logs: "user:…", "system:…" or "anonymous"."""
+        if self.user:
+            return f"user:{self.user.pk}"
+        return f"system:{self.system}" if self.system else "anonymous"
+
+    @property
+    def label(self) -> str:
+        """For people: the e-mail address or the part's name."""
+        return self.user.email if self.user else self.system or "anonymous"
+
+
+def workspaces_of(actor: Actor) -> QuerySet[Workspace]:
+    """Workspaces whose content the actor may see; every selector filters by it."""
+    if actor.is_system:
+        return Workspace.objects.all()
+    if actor.user is None or not actor.user.is_active:
+        return Workspace.objects.none()
+    memberships = Membership.objects.live().filter(user_id=actor.user.pk)
+    if actor.token and actor.token.workspace_id:
+        memberships = memberships.filter(workspace_id=actor.token.workspace_id)
+    return Workspace.objects.filter(pk__in=memberships.values("workspace_id"))
+
+
+def can(actor: Actor, capability: str, *, workspace: WorkspaceKey | None = None) -> bool:
+    """Whether the actor may do it now.
+
+    Args:
+        actor: who.
+        capability: one of `CAPABILITIES`.
+        workspace: the workspace, its id or its slug. Without one the question is "anywhere at all".
+
+    Raises:
+        KeyError: no such capability.
+    """
+    CAPABILITIES[capability]
+    if actor.is_system:
+        return True
+    if actor.user is None or not actor.user.is_active:
+        return False
+    if actor.token and capability not in actor.token.scopes:
+        return False
+    key = _workspace_key(workspace)
+    in_workspace = Membership.objects.live().filter(
+        _of_workspace(key), user_id=actor.user.pk, role__in=workspace_roles_with(capability)
+    )
+    if actor.token and actor.token.workspace_id:
+        # A token that is bound to one workspace reaches nothing beyond it, whatever system role its person holds.
+        return in_workspace.filter(workspace_id=actor.token.workspace_id).exists()
+    if workspace_roles_with(capability) and in_workspace.exists():
+        return True
+    roles = system_roles_with(capability)
+    return bool(roles) and RoleGrant.objects.live().filter(user_id=actor.user.pk, role__in=roles).exists()
+
+
+def require(actor: Actor, capability: str, *, workspace: WorkspaceKey | None = None) -> None:
+    """Let the actor pass or raise.
+
+    Args:
+        actor: who.
+        capability: one of `CAPABILITIES`.
+        workspace: the workspace, its id or its slug.
+
+    Raises:
+        NotAuthenticated: nobody acts.
+        NotFound: the actor may not know that this workspace exists.
+        PermissionDenied: known, but not allowed.
+        KeyError: no such capability.
+    """
+    if not can(actor, capability, workspace=workspace):
+        _refuse(actor, capability, workspace)
+
+
+def _refuse(actor: Actor, capability: str, workspace: WorkspaceKey | None) -> NoReturn:
+    if actor.user is None:
+        raise NotAuthenticated("Nobody is signed in.", remedy="Sign in, or send an API token.")
+    key = _workspace_key(workspace)
+    if key and not workspaces_of(actor).filter(Q(slug=key) if isinstance(key, str) else Q(pk=key)).exists():
+        raise NotFound("There is no such workspace.")
+    what = CAPABILITIES[capability].lower()
+    if actor.token and capability not in actor.token.scopes:
+        raise PermissionDenied(f"This token may not: {what}.", remedy=f"Use a token with the scope '{capability}'.")
+    raise PermissionDenied(
+        f"You may not: {what}.", remedy="Ask an editor of the workspace or an administrator of the portal."
+    )
+
+
+def get_workspace(actor: Actor, requested: WorkspaceKey) -> Workspace:
+    """A workspace that the actor may see.
+
+    Raises:
+        NotFound: there is none of that id or slug, or it is somebody else's.
+    """
+    key = _workspace_key(requested)
+    found = workspaces_of(actor).filter(Q(slug=key) if isinstance(key, str) else Q(pk=key)).first()
+    if found is None:
+        raise NotFound("There is no such workspace.", field="workspace", remedy="Choose one of your workspaces.")
+    return found
+
+
+def current_workspace(actor: Actor, requested: str | None = None) -> Workspace:
+    """The workspace that a request is about: the requested one, else the token's, else the actor's first.
+
+    Args:
+        actor: who.
+        requested: id or slug, as it stands in a query or a form.
+
+    Raises:
+        NotFound: the requested one is not the actor's, or the actor is in none.
+    """
+    if requested:
+        return get_workspace(actor, requested)
+    first = workspaces_of(actor).order_by("created_at", "id").first()
+    if first is None:
+        raise NotFound("You are not a member of a workspace.", remedy="Ask an administrator to add you to one.")
+    return first
+
+
+def role_in(actor: Actor, workspace: Workspace | uuid.UUID) -> str:
+    """The actor's role in a workspace, or ""."""
+    if actor.user is None:
+        return ""
+    key = workspace.pk if isinstance(workspace, Workspace) else workspace
+    memberships = Membership.objects.live().filter(user_id=actor.user.pk, workspace_id=key)
+    return memberships.values_list("role", flat=True).first() or ""
+
+
+def capabilities_of(actor: Actor, *, workspace: Workspace | None = None) -> frozenset[str]:
+    """Everything the actor may do, in two queries, for menus and answers; services ask `require`."""
+    if actor.is_system:
+        return frozenset(CAPABILITIES)
+    if actor.user is None or not actor.user.is_active:
+        return frozenset()
+    memberships = Membership.objects.live().filter(_of_workspace(_workspace_key(workspace)), user_id=actor.user.pk)
+    bound = actor.token.workspace_id if actor.token else None
+    if bound:
+        memberships = memberships.filter(workspace_id=bound)
+    held = {c for role in memberships.values_list("role", flat=True) for c in WORKSPACE_ROLES[role]}
+    if not bound:
+        grants = RoleGrant.objects.live().filter(user_id=actor.user.pk)
+        held |= {c for role in grants.values_list("role", flat=True) for c in SYSTEM_ROLES[role]}
+    return frozenset(held & set(actor.token.scopes) if actor.token else held)
+
+
+def _workspace_key(workspace: WorkspaceKey | None) -> uuid.UUID | str | None:
+    if isinstance(workspace, Workspace):
+        return uuid.UUID(str(workspace.pk))
+    if isinstance(workspace, str):
+        try:
+            return uuid.UUID(workspace)
+        except ValueError:
+            return workspace
+    return workspace
+
+
+def _of_workspace(key: uuid.UUID | str | None) -> Q:
+    if key is None:
+        return Q()
+    return Q(workspace__slug=key) if isinstance(key, str) else Q(workspace_id=key)

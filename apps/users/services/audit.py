@@ -1,0 +1,105 @@
+"""Writes the audit record."""
+
+from __future__ import annotations
+
+import ipaddress
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models
+from django.utils.encoding import force_str
+
+from aiwriter.core import context
+from apps.users.models import AuditEvent, Workspace
+from apps.users.models.audit import known_actions
+from apps.users.selectors.access import Actor
+
+_ENCODER = DjangoJSONEncoder()
+
+
+def record(
+    actor: Actor,
+    action: str,
+    *,
+    obj: models.Model | None = None,
+    workspace: Workspace | uuid.UUID | None = None,
+    outcome: str = "allowed",
+    reason: str = "",
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> AuditEvent:
+    """Add an event, in the transaction of the act: if it cannot be written, the act is undone with it.
+
+    Args:
+        actor: who did it.
+        action: listed in an app's `AppConfig.audit_actions`.
+        obj: the row that it was done to.
+        workspace: where; taken from the row when it has one.
+        outcome: "allowed", "denied" or "failed".
+        reason: why, in the person's words or the refusal's.
+        before: values that were changed, as they were. Never secrets, never document text.
+        after: the same values as they are now.
+
+    Raises:
+        LookupError: the action is not listed; a misspelt one must not enter the record.
+    """
+    if action not in known_actions():
+        raise LookupError(f"'{action}' is not a known audit action. Add it to audit_actions of the app's AppConfig.")
+    return AuditEvent.objects.create(
+        actor_id=actor.id,
+        actor_label=actor.label,
+        token_key_id=actor.token.key_id if actor.token else "",
+        action=action,
+        object_type=obj._meta.label_lower if obj else "",
+        object_id=str(obj.pk) if obj else "",
+        object_label=force_str(obj)[:200] if obj else "",
+        workspace_id=_workspace_id(obj, workspace),
+        outcome=outcome,
+        reason=reason[:500],
+        before=_plain(before),
+        after=_plain(after),
+        request_id=context.request_id.get(),
+        client_address=network_of(context.client_ip.get()),
+    )
+
+
+def network_of(address: str) -> str:
+    """The network of an address, /24 or /48: enough to see where from, too little to follow a person.
+
+    Args:
+        address: as text; anything that is not an address becomes "".
+    """
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    prefix = 24 if parsed.version == 4 else 48
+    return str(ipaddress.ip_network((parsed, prefix), strict=False).network_address)
+
+
+def _workspace_id(obj: models.Model | None, workspace: Workspace | uuid.UUID | None) -> uuid.UUID | None:
+    if isinstance(workspace, uuid.UUID):
+        return workspace
+    if workspace is not None:
+        return workspace.pk
+    if isinstance(obj, Workspace):
+        return obj.pk
+    return getattr(obj, "workspace_id", None)
+
+
+def _plain(values: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if values is None:
+        return None
+    return {
+        key: value if value is None or isinstance(value, str | int | bool | list | dict) else _text(value)
+        for key, value in values.items()
+    }
+
+
+def _text(value: Any) -> Any:
+    try:
+        return _ENCODER.default(value)
+    except TypeError:
+        return str(value)

@@ -1,0 +1,56 @@
+"""Tells people things, inside the portal."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from aiwriter.core.errors import InvalidInput, NotAuthenticated, NotFound
+from apps.users.models import Notification, User
+from apps.users.selectors.access import Actor
+
+
+def notify(user: User, kind: str, title: str, body: str = "", link: str = "") -> Notification:
+    """Leave a message for a person. Called by other services, which have asked for permission already.
+
+    Args:
+        user: whom.
+        kind: what it is about, "generation.finished".
+        title: one line.
+        body: plain text.
+        link: a path within the portal.
+
+    Raises:
+        InvalidInput: the link leads out of the portal.
+    """
+    if link and (not link.startswith("/") or link.startswith(("//", "/\\"))):
+        raise InvalidInput("A notification links within the portal only.", field="link")
+    return Notification.objects.create(user=user, kind=kind, title=title[:200], body=body, link=link)
+
+
+def mark_read(*, actor: Actor, notification_id: str) -> Notification:
+    """Note that the actor has seen one of their own messages.
+
+    Raises:
+        NotAuthenticated: nobody is signed in.
+        NotFound: it is not theirs.
+    """
+    if actor.user is None:
+        raise NotAuthenticated("Nobody is signed in.")
+    found = Notification.objects.filter(user=actor.user, pk=notification_id).first()
+    if found is None:
+        raise NotFound("There is no such notification.")
+    if found.read_at is None:
+        found.read_at = timezone.now()
+        found.save(update_fields=["read_at"])
+    return found
+
+
+def mark_all_read(*, actor: Actor) -> int:
+    """Note that the actor has seen all of theirs. Returns how many were unread.
+
+    Raises:
+        NotAuthenticated: nobody is signed in.
+    """
+    if actor.user is None:
+        raise NotAuthenticated("Nobody is signed in.")
+    return Notification.objects.filter(user=actor.user, read_at=None).update(read_at=timezone.now())

@@ -1,0 +1,220 @@
+"""Accounts: made, changed, suspended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import password_validation
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+
+from aiwriter.core.errors import Conflict, Detail, InvalidInput
+from apps.users.models import RoleGrant, User
+from apps.users.models.people import validate_timezone
+from apps.users.selectors.access import Actor, require
+from apps.users.services import audit
+
+
+def create_user(
+    *,
+    actor: Actor,
+    email: str,
+    full_name: str = "",
+    password: str | None = None,
+    kind: str = User.Kind.HUMAN,
+) -> User:
+    """Make an account.
+
+    Args:
+        actor: needs "users.manage".
+        email: any case; kept in lower case.
+        full_name: as the person writes it.
+        password: None makes an account that cannot sign in until somebody sets one.
+        kind: "human" or "service"; a service account has no password.
+
+    Raises:
+        InvalidInput: the address or the password cannot be used.
+        Conflict: the address has an account.
+    """
+    require(actor, "users.manage")
+    user = User(email=_clean_email(email), full_name=full_name.strip(), kind=kind)
+    if password is None:
+        user.set_unusable_password()
+    elif kind == User.Kind.SERVICE:
+        raise InvalidInput("A service account has no password.", field="password", remedy="Make an API token for it.")
+    else:
+        check_password_rules(password, user)
+        user.set_password(password)
+    try:
+        with transaction.atomic():
+            user.save(force_insert=True)
+            audit.record(actor, "user.created", obj=user, after={"email": user.email, "kind": user.kind})
+    except IntegrityError as error:
+        raise Conflict(
+            f"{user.email} has an account already.", field="email", remedy="Use another address or that account."
+        ) from error
+    return user
+
+
+def update_profile(*, actor: Actor, **changes: Any) -> User:
+    """Change one's own name, language or time zone.
+
+    Args:
+        actor: a signed-in person.
+        changes: full_name, locale, timezone; others are refused.
+
+    Raises:
+        InvalidInput: a value cannot be used.
+        NotAuthenticated: nobody is signed in.
+    """
+    user = _own_account(actor)
+    unknown = set(changes) - {"full_name", "locale", "timezone"}
+    if unknown:
+        raise InvalidInput("This cannot be changed here.", field=min(unknown))
+    if "timezone" in changes:
+        try:
+            validate_timezone(changes["timezone"])
+        except ValidationError as error:
+            raise InvalidInput(error.messages[0], field="timezone") from error
+    return _change(actor, user, changes)
+
+
+def update_user(*, actor: Actor, user: User, full_name: str | None = None, email: str | None = None) -> User:
+    """Change somebody's name or address.
+
+    Args:
+        actor: needs "users.manage".
+        user: whose.
+        full_name, email: None leaves it.
+
+    Raises:
+        InvalidInput, Conflict: as for `create_user`.
+    """
+    require(actor, "users.manage")
+    changes: dict[str, Any] = {}
+    if full_name is not None:
+        changes["full_name"] = full_name.strip()
+    if email is not None:
+        changes["email"] = _clean_email(email)
+    try:
+        with transaction.atomic():
+            return _change(actor, user, changes)
+    except IntegrityError as error:
+        raise Conflict(f"{email} has an account already.", field="email", remedy="Use another address.") from error
+
+
+def suspend_user(*, actor: Actor, user: User, reason: str) -> User:
+    """Stop an account at once: sessions end, tokens stop working.
+
+    Args:
+        actor: needs "users.manage"; nobody suspends themselves.
+        user: whom.
+        reason: for the audit record.
+
+    Raises:
+        Conflict: it is one's own account or the last administrator's.
+    """
+    require(actor, "users.manage")
+    if actor.user_id == user.pk:
+        raise Conflict("You cannot suspend your own account.", remedy="Ask another administrator.")
+    with transaction.atomic():
+        refuse_losing_last_admin(user)
+        changed = User.objects.filter(pk=user.pk).exclude(status=User.Status.SUSPENDED)
+        if changed.update(status=User.Status.SUSPENDED):
+            audit.record(actor, "user.suspended", obj=user, reason=reason)
+    user.refresh_from_db()
+    return user
+
+
+def reactivate_user(*, actor: Actor, user: User, reason: str = "") -> User:
+    """Make a suspended account active again. The actor needs "users.manage"."""
+    require(actor, "users.manage")
+    with transaction.atomic():
+        if User.objects.filter(pk=user.pk).exclude(status=User.Status.ACTIVE).update(status=User.Status.ACTIVE):
+            audit.record(actor, "user.reactivated", obj=user, reason=reason)
+    user.refresh_from_db()
+    return user
+
+
+def set_password(*, actor: Actor, user: User, password: str) -> User:
+    """Set somebody's password; all their sessions end, because each carries a digest of the old one.
+
+    Args:
+        actor: needs "users.manage".
+        user: whose.
+        password: the new one.
+
+    Raises:
+        InvalidInput: the password is too weak, or it is a service account.
+    """
+    require(actor, "users.manage")
+    if user.kind == User.Kind.SERVICE:
+        raise InvalidInput("A service account has no password.", field="password", remedy="Make an API token for it.")
+    check_password_rules(password, user)
+    user.set_password(password)
+    with transaction.atomic():
+        user.save(update_fields=["password", "updated_at"])
+        audit.record(actor, "user.password_set", obj=user)
+    return user
+
+
+def check_password_rules(password: str, user: User | None = None) -> None:
+    """Refuse a weak password.
+
+    Raises:
+        InvalidInput: with every rule that it breaks.
+    """
+    try:
+        password_validation.validate_password(password, user)
+    except ValidationError as error:
+        raise InvalidInput(
+            "This password cannot be used.",
+            field="password",
+            remedy="Use at least 12 characters, for example four words.",
+            details=[Detail("password", message) for message in error.messages],
+        ) from error
+
+
+def refuse_losing_last_admin(user: User) -> None:
+    """Keep the portal from losing its last administrator. Call it inside the transaction that takes one away.
+
+    Raises:
+        Conflict: nobody else is an administrator.
+    """
+    # Locks every administrator's grant: two administrators who take each other away at the same moment must not both
+    # see the other one still there.
+    admins = RoleGrant.objects.live().select_for_update(of=("self",)).filter(role=RoleGrant.Role.ADMIN)
+    holders = set(admins.filter(user__status=User.Status.ACTIVE).values_list("user_id", flat=True))
+    if holders == {user.pk}:
+        raise Conflict(f"{user} is the last administrator.", remedy="Make somebody else an administrator first.")
+
+
+def _own_account(actor: Actor) -> User:
+    if actor.user is None:
+        require(actor, "users.manage")
+        raise InvalidInput("A part of the portal has no profile.")
+    return actor.user
+
+
+def _change(actor: Actor, user: User, changes: dict[str, Any]) -> User:
+    before = {name: getattr(user, name) for name in changes}
+    if before == changes:
+        return user
+    for name, value in changes.items():
+        setattr(user, name, value)
+    with transaction.atomic():
+        user.save(update_fields=[*changes, "updated_at"])
+        audit.record(actor, "user.updated", obj=user, before=before, after=changes)
+    return user
+
+
+def _clean_email(email: str) -> str:
+    email = email.strip().lower()
+    try:
+        validate_email(email)
+    except ValidationError as error:
+        raise InvalidInput(
+            f"'{email}' is not an e-mail address.", field="email", remedy="Write it like name@example.org."
+        ) from error
+    return email

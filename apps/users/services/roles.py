@@ -1,0 +1,72 @@
+"""System roles: granted and taken away."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import transaction
+from django.utils import timezone
+
+from aiwriter.core.errors import Conflict, InvalidInput
+from apps.users.models import RoleGrant, User
+from apps.users.models.capabilities import EXCLUSIVE_SYSTEM_ROLE
+from apps.users.selectors.access import Actor, require
+from apps.users.services import audit
+from apps.users.services.people import refuse_losing_last_admin
+
+
+def grant_role(*, actor: Actor, user: User, role: str, reason: str, expires_at: dt.datetime | None = None) -> RoleGrant:
+    """Give a system role.
+
+    Args:
+        actor: needs "users.manage"; nobody grants themselves one.
+        user: whom.
+        role: "operator", "auditor" or "admin".
+        reason: why, for those who review it later.
+        expires_at: when it ends by itself; None: not.
+
+    Raises:
+        InvalidInput: no such role, no reason, or the end lies in the past.
+        Conflict: it is held already, or an auditor would hold a second role.
+    """
+    require(actor, "users.manage")
+    if actor.user_id == user.pk:
+        raise Conflict("You cannot grant a role to yourself.", remedy="Ask another administrator.")
+    if role not in RoleGrant.Role.values:
+        raise InvalidInput(f"'{role}' is not a system role.", field="role", remedy="Use operator, auditor or admin.")
+    if not reason.strip():
+        raise InvalidInput("A grant needs a reason.", field="reason", remedy="Say what the role is needed for.")
+    if expires_at is not None and expires_at <= timezone.now():
+        raise InvalidInput("The end lies in the past.", field="expires_at", remedy="Choose a later moment.")
+    with transaction.atomic():
+        # The person's row is the lock: two grants at once would otherwise not see each other.
+        User.objects.select_for_update().get(pk=user.pk)
+        user.role_grants.exclude(pk__in=user.role_grants.live().values("pk")).delete()
+        held = set(user.role_grants.values_list("role", flat=True))
+        if role in held:
+            raise Conflict(f"{user} is {role} already.", field="role")
+        if held and EXCLUSIVE_SYSTEM_ROLE in held | {role}:
+            raise Conflict(
+                "An auditor holds no other system role.", field="role", remedy="Take the other role away first."
+            )
+        grant = RoleGrant.objects.create(
+            user=user, role=role, granted_by=actor.user, reason=reason.strip(), expires_at=expires_at
+        )
+        after = {"user": user.email, "role": role, "expires_at": expires_at}
+        audit.record(actor, "role.granted", obj=grant, reason=reason, after=after)
+    return grant
+
+
+def revoke_role(*, actor: Actor, grant: RoleGrant, reason: str = "") -> None:
+    """Take a system role away. The actor needs "users.manage".
+
+    Raises:
+        Conflict: it is the last administrator's.
+    """
+    require(actor, "users.manage")
+    with transaction.atomic():
+        if grant.role == RoleGrant.Role.ADMIN:
+            refuse_losing_last_admin(grant.user)
+        before = {"user": grant.user.email, "role": grant.role}
+        audit.record(actor, "role.revoked", obj=grant, reason=reason, before=before)
+        grant.delete()

@@ -1,0 +1,155 @@
+"""API tokens: made, checked, revoked."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
+
+from aiwriter.core.errors import InvalidInput, NotFound, PermissionDenied
+from aiwriter_sdk import Secret
+from apps.users.models import ApiToken, User, Workspace
+from apps.users.models.capabilities import CAPABILITIES
+from apps.users.models.tokens import DEFAULT_DAYS, KEY_PREFIX, MAX_DAYS
+from apps.users.selectors.access import Actor, capabilities_of, get_workspace, require
+from apps.users.services import audit
+
+
+def create_token(
+    *,
+    actor: Actor,
+    name: str,
+    scopes: Sequence[str],
+    workspace: Workspace | str | None = None,
+    days: int = DEFAULT_DAYS,
+    user: User | None = None,
+) -> tuple[ApiToken, Secret]:
+    """Make a token.
+
+    Args:
+        actor: needs "tokens.manage"; for a service account "users.manage".
+        name: what it is for.
+        scopes: capabilities, of those that its person has.
+        workspace: binds it to one workspace; None: all of the person's.
+        days: how long it works, 1 to 365.
+        user: a service account; None: the actor's own.
+
+    Returns:
+        the row and the text to send as `Authorization: Bearer …`, which cannot be read again.
+
+    Raises:
+        InvalidInput: the name, a scope or the days cannot be used.
+        NotFound: no such workspace of the person.
+        PermissionDenied: a token may not make tokens that allow more than itself.
+    """
+    require(actor, "tokens.manage" if user is None or user.pk == actor.user_id else "users.manage")
+    owner = user or actor.user
+    if owner is None:
+        raise InvalidInput("A token belongs to an account.", field="user")
+    if owner.pk != actor.user_id and owner.kind != User.Kind.SERVICE:
+        raise PermissionDenied("Only a person can make tokens for themselves.", remedy="Use a service account.")
+    if not name.strip():
+        raise InvalidInput("A token needs a name.", field="name", remedy="Say what it is for.")
+    if not 1 <= days <= MAX_DAYS:
+        raise InvalidInput(f"A token works 1 to {MAX_DAYS} days.", field="days")
+    if actor.token and actor.token.workspace_id and workspace is None:
+        workspace = str(actor.token.workspace_id)
+    bound = get_workspace(Actor.for_user(owner), workspace) if workspace is not None else None
+    # A token of the person's own asks as that token: it cannot hand on what it was not given.
+    asker = actor if owner.pk == actor.user_id else Actor.for_user(owner)
+    wanted = _clean_scopes(scopes, capabilities_of(asker, workspace=bound))
+    key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
+    raw = f"{KEY_PREFIX}_{key_id}_{secret}"
+    with transaction.atomic():
+        token = ApiToken.objects.create(
+            user=owner,
+            workspace=bound,
+            name=name.strip()[:80],
+            key_id=key_id,
+            digest=_digest(raw),
+            scopes=sorted(wanted),
+            expires_at=timezone.now() + dt.timedelta(days=days),
+        )
+        after = {"name": token.name, "scopes": token.scopes, "expires_at": token.expires_at}
+        audit.record(actor, "token.created", obj=token, after=after)
+    return token, Secret(raw)
+
+
+def revoke_token(*, actor: Actor, token: ApiToken) -> ApiToken:
+    """Make a token useless, from the next call on.
+
+    Args:
+        actor: its person with "tokens.manage", or "users.manage".
+        token: which.
+
+    Raises:
+        NotFound: it is somebody else's.
+    """
+    own = token.user_id == actor.user_id
+    require(actor, "tokens.manage" if own else "users.manage")
+    with transaction.atomic():
+        if ApiToken.objects.filter(pk=token.pk, enabled=True).update(enabled=False):
+            audit.record(actor, "token.revoked", obj=token)
+    token.enabled = False
+    return token
+
+
+def revoke_own_token(*, actor: Actor, token_id: str) -> ApiToken:
+    """Revoke one of the actor's own tokens by id.
+
+    Raises:
+        NotFound: the actor has no such token.
+    """
+    require(actor, "tokens.manage")
+    token = ApiToken.objects.filter(user_id=actor.user_id, pk=token_id).first()
+    if token is None:
+        raise NotFound("You have no such token.")
+    return revoke_token(actor=actor, token=token)
+
+
+def authenticate(raw: str, address: str = "") -> Actor | None:
+    """The actor of a token, or None when it is not valid now.
+
+    Args:
+        raw: the text after "Bearer ".
+        address: the client's, for "last used"; only its network is kept.
+    """
+    prefix, _, rest = raw.partition("_")
+    key_id, _, secret = rest.partition("_")
+    if prefix != KEY_PREFIX or not secret or len(raw) > 200:
+        return None
+    token = ApiToken.objects.usable().select_related("user").filter(key_id=key_id).first()
+    if token is None or not constant_time_compare(token.digest, _digest(raw)):
+        return None
+    _note_use(token, address)
+    return Actor.for_token(token)
+
+
+def _note_use(token: ApiToken, address: str) -> None:
+    hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+    if token.last_used_at != hour:
+        network = audit.network_of(address)
+        ApiToken.objects.filter(pk=token.pk).update(last_used_at=hour, last_used_address=network)
+        User.objects.filter(pk=token.user_id).update(last_seen_day=hour.date())
+
+
+def _clean_scopes(scopes: Sequence[str], allowed: frozenset[str]) -> set[str]:
+    wanted = set(scopes)
+    if not wanted:
+        raise InvalidInput("A token needs at least one scope.", field="scopes", remedy="Choose what it may do.")
+    if unknown := sorted(wanted - set(CAPABILITIES)):
+        raise InvalidInput(f"'{unknown[0]}' is not a scope.", field="scopes", remedy="GET /api/v1/me lists yours.")
+    if beyond := sorted(wanted - allowed):
+        raise PermissionDenied(
+            f"The token would allow more than its person may: {beyond[0]}.", field="scopes", remedy="Leave it out."
+        )
+    return wanted
+
+
+def _digest(raw: str) -> str:
+    # The pepper is derived from the secret key for this one purpose, so a stolen database alone opens nothing.
+    return salted_hmac("apps.users.tokens.pepper", raw, algorithm="sha256").hexdigest()

@@ -1,0 +1,174 @@
+"""Workspaces and their members."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.text import slugify
+
+from aiwriter.core.errors import Conflict, InvalidInput, NotFound
+from apps.users.models import Membership, User, Workspace
+from apps.users.selectors.access import Actor, get_workspace, require
+from apps.users.services import audit
+
+
+def create_workspace(*, actor: Actor, name: str, slug: str = "", personal_of: User | None = None) -> Workspace:
+    """Make a workspace.
+
+    Args:
+        actor: needs "users.manage".
+        name: as people know it.
+        slug: for addresses; made from the name when empty.
+        personal_of: the one person whose private workspace it is; becomes its editor.
+
+    Raises:
+        InvalidInput: the name is empty.
+        Conflict: the slug is taken.
+    """
+    require(actor, "users.manage")
+    name = name.strip()
+    if not name:
+        raise InvalidInput("A workspace needs a name.", field="name")
+    wanted = slug or slugify(name)[:50] or "workspace"
+    if not slug and Workspace.objects.filter(slug=wanted).exists():
+        wanted = f"{wanted}-{secrets.token_hex(3)}"
+    try:
+        with transaction.atomic():
+            workspace = Workspace.objects.create(name=name, slug=wanted, personal_of=personal_of)
+            audit.record(actor, "workspace.created", obj=workspace, after={"name": name, "slug": wanted})
+            if personal_of:
+                _add(actor, workspace, personal_of, Membership.Role.EDITOR, None)
+    except IntegrityError as error:
+        raise Conflict(f"A workspace '{wanted}' exists already.", field="slug", remedy="Choose another.") from error
+    return workspace
+
+
+def rename_workspace(*, actor: Actor, workspace: Workspace, name: str) -> Workspace:
+    """Change the name of a workspace. The actor needs "members.manage" in it.
+
+    Raises:
+        InvalidInput: the name is empty.
+    """
+    require(actor, "members.manage", workspace=workspace)
+    name = name.strip()
+    if not name:
+        raise InvalidInput("A workspace needs a name.", field="name")
+    before = workspace.name
+    workspace.name = name
+    with transaction.atomic():
+        workspace.save(update_fields=["name", "updated_at"])
+        audit.record(actor, "workspace.updated", obj=workspace, before={"name": before}, after={"name": name})
+    return workspace
+
+
+def add_member(
+    *,
+    actor: Actor,
+    workspace: Workspace,
+    user: User,
+    role: str = Membership.Role.WRITER,
+    expires_at: dt.datetime | None = None,
+) -> Membership:
+    """Let a person into a workspace.
+
+    Args:
+        actor: needs "members.manage" there.
+        workspace: where.
+        user: whom.
+        role: "writer" or "editor".
+        expires_at: when it ends by itself; None: not.
+
+    Raises:
+        InvalidInput: no such role, or the end lies in the past.
+        Conflict: they are a member already.
+    """
+    require(actor, "members.manage", workspace=workspace)
+    _check(role, expires_at)
+    try:
+        with transaction.atomic():
+            # What has ended does not stand in the way of a new beginning.
+            Membership.objects.filter(workspace=workspace, user=user, expires_at__lte=timezone.now()).delete()
+            return _add(actor, workspace, user, role, expires_at)
+    except IntegrityError as error:
+        raise Conflict(
+            f"{user} is a member of {workspace} already.", field="user", remedy="Change the role instead."
+        ) from error
+
+
+def change_member(
+    *, actor: Actor, membership: Membership, role: str, expires_at: dt.datetime | None = None
+) -> Membership:
+    """Give a member another role or end. The actor needs "members.manage" there.
+
+    Raises:
+        InvalidInput: no such role, or the end lies in the past.
+        Conflict: the workspace would be without an editor.
+    """
+    require(actor, "members.manage", workspace=membership.workspace_id)
+    _check(role, expires_at)
+    before = {"role": membership.role, "expires_at": membership.expires_at}
+    with transaction.atomic():
+        if role != Membership.Role.EDITOR:
+            _refuse_losing_last_editor(membership)
+        membership.role, membership.expires_at = role, expires_at
+        membership.save(update_fields=["role", "expires_at"])
+        after = {"role": role, "expires_at": expires_at}
+        audit.record(actor, "member.changed", obj=membership, before=before, after=after)
+    return membership
+
+
+def remove_member(*, actor: Actor, membership: Membership) -> None:
+    """Take a person out of a workspace; what they wrote stays. The actor needs "members.manage" there.
+
+    Raises:
+        Conflict: the workspace would be without an editor.
+    """
+    require(actor, "members.manage", workspace=membership.workspace_id)
+    with transaction.atomic():
+        _refuse_losing_last_editor(membership)
+        audit.record(actor, "member.removed", obj=membership, before={"role": membership.role})
+        membership.delete()
+
+
+def find_member(*, actor: Actor, workspace: str, membership_id: str) -> Membership:
+    """A membership of a workspace that the actor may manage.
+
+    Raises:
+        NotFound: there is none.
+    """
+    room = get_workspace(actor, workspace)
+    require(actor, "members.manage", workspace=room)
+    found = Membership.objects.filter(workspace=room, pk=membership_id).select_related("user", "workspace").first()
+    if found is None:
+        raise NotFound("There is no such member.")
+    return found
+
+
+def _add(actor: Actor, workspace: Workspace, user: User, role: str, expires_at: dt.datetime | None) -> Membership:
+    membership = Membership.objects.create(workspace=workspace, user=user, role=role, expires_at=expires_at)
+    after = {"user": user.email, "role": role, "expires_at": expires_at}
+    audit.record(actor, "member.added", obj=membership, after=after)
+    return membership
+
+
+def _check(role: str, expires_at: dt.datetime | None) -> None:
+    if role not in Membership.Role.values:
+        raise InvalidInput(f"'{role}' is not a role.", field="role", remedy="Use writer or editor.")
+    if expires_at is not None and expires_at <= timezone.now():
+        raise InvalidInput("The end lies in the past.", field="expires_at", remedy="Choose a later moment.")
+
+
+def _refuse_losing_last_editor(membership: Membership) -> None:
+    editors = (
+        Membership.objects.live()
+        .select_for_update()
+        .filter(workspace_id=membership.workspace_id, role=Membership.Role.EDITOR)
+    )
+    if set(editors.values_list("pk", flat=True)) == {membership.pk}:
+        raise Conflict(
+            f"{membership.user} is the last editor of {membership.workspace}.",
+            remedy="Make somebody else an editor first.",
+        )

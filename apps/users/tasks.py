@@ -1,0 +1,13 @@
+"""Celery entrances of the app."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from apps.users.services import idempotency
+
+
+@shared_task(name="users.prune_idempotency")
+def prune_idempotency() -> None:
+    """Forget answers that no client will ask for again."""
+    idempotency.prune()

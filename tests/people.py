@@ -1,0 +1,84 @@
+"""The people of the tests. Every test tells its story with the same six.
+
+wanda   writes in the workspace "press"
+eddie   edits in "press"
+otto    operates the installation, a member of no workspace
+ada     audits
+alma    administers
+eve     writes in "rival", and must never see anything of "press"
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from apps.users.models import User, Workspace
+from apps.users.selectors.access import Actor
+from tests.factories.users import MembershipFactory, RoleGrantFactory, UserFactory, WorkspaceFactory
+
+
+@dataclass
+class People:
+    """Makes each person when a test first names them."""
+
+    @cached_property
+    def press(self) -> Workspace:
+        """The workspace of wanda and eddie."""
+        return WorkspaceFactory(name="Press office", slug="press")
+
+    @cached_property
+    def rival(self) -> Workspace:
+        """The workspace of eve."""
+        return WorkspaceFactory(name="Rival", slug="rival")
+
+    @cached_property
+    def wanda(self) -> User:
+        """Writer of press."""
+        return self._member("wanda", "Wanda Writer", self.press, "writer")
+
+    @cached_property
+    def eddie(self) -> User:
+        """Editor of press."""
+        return self._member("eddie", "Eddie Editor", self.press, "editor")
+
+    @cached_property
+    def eve(self) -> User:
+        """Writer of rival."""
+        return self._member("eve", "Eve Elsewhere", self.rival, "writer")
+
+    @cached_property
+    def otto(self) -> User:
+        """Operator."""
+        return self._granted("otto", "Otto Operator", "operator")
+
+    @cached_property
+    def ada(self) -> User:
+        """Auditor."""
+        return self._granted("ada", "Ada Auditor", "auditor")
+
+    @cached_property
+    def alma(self) -> User:
+        """Administrator."""
+        return self._granted("alma", "Alma Admin", "admin")
+
+    def named(self, name: str) -> User:
+        """One of the six by name."""
+        user: User = getattr(self, name)
+        return user
+
+    def actor(self, name: str) -> Actor:
+        """One of the six as an actor."""
+        return Actor.for_user(self.named(name))
+
+    @staticmethod
+    def _member(name: str, full_name: str, workspace: Workspace, role: str) -> User:
+        user: User = UserFactory(email=f"{name}@example.org", full_name=full_name)
+        MembershipFactory(user=user, workspace=workspace, role=role)
+        return user
+
+    @staticmethod
+    def _granted(name: str, full_name: str, role: str) -> User:
+        user: User = UserFactory(email=f"{name}@example.org", full_name=full_name)
+        RoleGrantFactory(user=user, role=role)
+        return user
