@@ -173,18 +173,27 @@ class WireServer:
         """The requests alone."""
         return [exchange.request for exchange in self.exchanges]
 
-    def __enter__(self) -> Self:
+    def start(self) -> str:
+        """Listen on a free port of the loopback address and return `url`."""
         self._thread.start()
         if not self._ready.wait(10):
             raise RuntimeError("the wire server did not start within 10 seconds")
+        return self.url
+
+    def stop(self) -> None:
+        """Break all connections and listen no more; quiet when it was stopped already."""
+        if self._loop is not None and self._stop is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(10)
+
+    def __enter__(self) -> Self:
+        self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._loop is not None and self._stop is not None:
-            self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(10)
+        self.stop()
 
     def _run(self) -> None:
         asyncio.run(self._serve())
