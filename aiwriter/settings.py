@@ -82,6 +82,7 @@ TEMPLATES = [
                 "csp.context_processors.nonce",
                 "aiwriter.core.context_processors.product",
             ],
+            "libraries": {"portal": "apps.content.portal.shell"},
         },
     },
 ]
@@ -168,7 +169,7 @@ STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "aiwriter.core.staticfiles.ModuleStorage"},
 }
 WHITENOISE_MAX_AGE = int(timedelta(days=365).total_seconds())
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024

@@ -1,0 +1,160 @@
+"""The editor: open a text, save it without overwriting anybody, look at what it cites."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from js_asset import Media
+
+from aiwriter.core.errors import Conflict, InvalidInput, NotFound
+from aiwriter.core.views import error_body
+from apps.content.markup import diff, markdown
+from apps.content.models import Document
+from apps.content.portal.forms import DocumentForm, MarkdownForm
+from apps.content.portal.passages import shown_passage
+from apps.content.portal.requests import actor_of, answers_json, is_fragment, json_body, signed_in
+from apps.content.portal.rewrites import ACTIONS
+from apps.content.selectors.documents import citations_of, get_document
+from apps.content.services import documents as service
+
+_REASONS = ("manual", "autosave", "ai")
+
+
+@require_GET
+@signed_in
+def edit(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
+    """A document in the editor."""
+    actor = actor_of(request)
+    document = get_document(actor=actor, document_id=document_id)
+    form = DocumentForm(initial={"title": document.title, "body": document.body_markdown})
+    citations = citations_of(actor=actor, document_id=document_id)
+    return render(
+        request,
+        "content/editor.html",
+        {
+            "document": document,
+            "form": form,
+            "media": Media.from_media(form.media, nonce=request.csp_nonce),
+            "citations": citations,
+            "citation_states": {c.marker: c.verified for c in citations},
+            "actions": ACTIONS,
+            "version": document.current_version,
+        },
+    )
+
+
+@require_POST
+@signed_in
+@answers_json
+def save(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
+    """Save what the editor holds.
+
+    JSON in: `revision` that was opened, `title`, `html`, `reason`, `generation_id` of an accepted suggestion.
+    JSON out: the new `revision`, `words`, `version`. 409 when somebody else saved first: their text and the differences.
+    """
+    actor, body = actor_of(request), json_body(request)
+    text = markdown.to_markdown(str(body.get("html") or ""))
+    revision, reason = body.get("revision"), body.get("reason") or "manual"
+    if not isinstance(revision, int) or reason not in _REASONS:
+        raise InvalidInput(
+            "The page sent something that cannot be saved.", remedy="Copy your text and reload the page."
+        )
+    try:
+        document = service.save_document(
+            actor=actor,
+            document_id=document_id,
+            revision=revision,
+            title=str(body.get("title") or "").strip()[:300] or _("Untitled"),
+            body_markdown=text,
+            reason=reason,
+            generation_id=body.get("generation_id") or None,
+        )
+    except Conflict as conflict:
+        theirs = get_document(actor=actor, document_id=document_id)
+        return JsonResponse({**error_body(conflict.code, conflict.message), **_theirs(theirs, text)}, status=409)
+    version = document.current_version
+    return JsonResponse(
+        {
+            "revision": document.revision,
+            "words": document.word_count,
+            "version": version.number if version else 0,
+            "saved_at": document.updated_at.isoformat(),
+        }
+    )
+
+
+def _theirs(document: Document, mine: str) -> dict[str, Any]:
+    version = document.current_version
+    ops = diff.diff(document.body_markdown, mine)
+    return {
+        "theirs": {
+            "revision": document.revision,
+            "title": document.title,
+            "html": document.body_html or markdown.to_html(document.body_markdown),
+            "who": str(version.author) if version and version.author else "",
+            "when": document.updated_at.isoformat(),
+        },
+        "differences": render_to_string("content/parts/differences.html", {"rows": diff.side_by_side(ops)}),
+    }
+
+
+@require_http_methods(["GET", "POST"])
+@signed_in
+def edit_markdown(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
+    """The same text as Markdown in a plain form."""
+    actor = actor_of(request)
+    document = get_document(actor=actor, document_id=document_id)
+    start = {"title": document.title, "body": document.body_markdown, "revision": document.revision}
+    form = MarkdownForm(request.POST or None, initial=start)
+    status = 200
+    if request.method == "POST" and form.is_valid():
+        cleaned = form.cleaned_data
+        try:
+            service.save_document(
+                actor=actor,
+                document_id=document_id,
+                revision=cleaned["revision"],
+                title=cleaned["title"].strip() or _("Untitled"),
+                body_markdown=cleaned["body"],
+                reason="manual",
+            )
+        except Conflict as conflict:
+            form.add_error(None, str(conflict))
+            status = conflict.status
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("content:markdown", document_id=document_id)
+    return render(request, "content/markdown.html", {"document": document, "form": form}, status=status)
+
+
+@require_GET
+@signed_in
+def citation(request: HttpRequest, document_id: uuid.UUID, marker: str) -> HttpResponse:
+    """The passage behind a marker of the document."""
+    actor = actor_of(request)
+    document = get_document(actor=actor, document_id=document_id)
+    found = next((c for c in citations_of(actor=actor, document_id=document_id) if c.marker == marker), None)
+    if found is None:
+        raise NotFound("This text has no such citation.", remedy="Save the document; citations are read anew.")
+    passage = shown_passage(
+        actor=actor,
+        marker=marker,
+        chunk_id=found.chunk_id,
+        quote=found.quote,
+        verified=found.verified,
+        title=found.source_title,
+        locator=found.locator,
+        source_id=found.source_id,
+        reason=getattr(found, "reason", ""),
+    )
+    template = "content/parts/passage.html" if is_fragment(request) else "content/passage.html"
+    back = reverse("content:document", args=[document_id])
+    return render(request, template, {"passage": passage, "back": back, "back_label": document.title})

@@ -1,0 +1,154 @@
+"""Template tags of the portal: the navigation around a page, and citations in a text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django import template
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import Promise
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext_lazy as _
+
+from aiwriter.core.errors import AppError
+from apps.content.portal.requests import actor_of, workspace_of
+from apps.users.selectors.access import capabilities_of, workspaces_of
+
+register = template.Library()
+
+_TAG = re.compile(r"(<[^>]*>)")
+_MARKER = re.compile(r"\[(\d{1,3})\](?!\()")
+_SILENT = ("code", "pre", "a")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of the navigation.
+
+    Args:
+        label: words.
+        route: name of the route.
+        icon: symbol of the sprite.
+        capability: what the person needs; "" for everybody.
+        whole: current on this page only, not on those below it.
+        extra: not in the narrow screen's tab bar, so it stands in its menu.
+    """
+
+    label: str | Promise
+    route: str
+    icon: str
+    capability: str = ""
+    whole: bool = False
+    extra: bool = False
+
+    @property
+    def address(self) -> str:
+        """The path; "" while the page does not exist in this installation."""
+        try:
+            return reverse(self.route)
+        except NoReverseMatch:
+            return ""
+
+
+# The main navigation, in order. A part of the portal that brings pages of its own adds a line here.
+MAIN = (
+    Item(_("Home"), "content:home", "home", whole=True),
+    Item(_("Documents"), "content:documents", "document", "content.read"),
+    Item(_("Sources"), "content:sources", "source", "sources.read"),
+    Item(_("Find a passage"), "content:search", "passage", "sources.read", extra=True),
+)
+MANAGE = (
+    Item(_("API keys"), "users:tokens", "key", "tokens.manage"),
+    Item(_("Members"), "users:members", "users", "members.manage"),
+    Item(_("Console"), "admin:index", "console"),
+)
+ACCOUNT = (
+    Item(_("Profile"), "users:profile", "user"),
+    Item(_("Two-factor sign-in"), "mfa_index", "shield"),
+    Item(_("Open sessions"), "usersessions_list", "clock"),
+)
+
+
+@register.simple_tag(takes_context=True)
+def shell(context: template.Context) -> dict[str, Any]:
+    """The workspace, the person's other workspaces and the navigation that the person may use."""
+    request = context.get("request")
+    if request is None or not request.user.is_authenticated:
+        return {}
+    actor = actor_of(request)
+    try:
+        workspace = workspace_of(request)
+    except AppError:
+        workspace = None
+    held = capabilities_of(actor, workspace=workspace)
+
+    def allowed(items: Iterable[Item]) -> list[Item]:
+        return [
+            item
+            for item in items
+            if item.address
+            and (not item.capability or item.capability in held)
+            and (item.route != "admin:index" or request.user.is_staff)
+        ]
+
+    return {
+        "workspace": workspace,
+        "workspaces": list(workspaces_of(actor).order_by("name")) if workspace else [],
+        "items": allowed(MAIN if workspace else MAIN[:1]),
+        "more": allowed(MANAGE),
+        "account": allowed(ACCOUNT),
+        "may_write": "content.generate" in held,
+    }
+
+
+@register.filter
+def with_citations(html: str, citations: dict[str, Any]) -> SafeString:
+    """Turn the markers of a text into chips.
+
+    Args:
+        html: clean HTML of `apps.content.markup.markdown.to_html`.
+        citations: marker to an object with `verified` and `address`, where the chip leads.
+    """
+    pieces: list[str] = []
+    silent: list[str] = []
+    for piece in _TAG.split(html):
+        if piece.startswith("<"):
+            name = piece.strip("</>").split()[0].lower() if len(piece) > 2 else ""
+            if name in _SILENT:
+                if piece.startswith("</"):
+                    silent = silent[:-1]
+                else:
+                    silent.append(name)
+            pieces.append(piece)
+        else:
+            pieces.append(piece if silent else _MARKER.sub(_chip(citations), piece))
+    return mark_safe("".join(pieces))  # noqa: S308  what came in is clean, what was put in is escaped by format_html
+
+
+def _chip(citations: dict[str, Any]) -> Callable[[re.Match[str]], str]:
+    def replace(match: re.Match[str]) -> str:
+        found = citations.get(match[1])
+        if found is None:
+            return match[0]
+        state = "" if found.verified else " cite-unverified"
+        label = _("Source %(marker)s") if found.verified else _("Source %(marker)s, not verified")
+        return format_html(
+            '<a class="cite{}" data-cite="{}" href="{}" aria-label="{}">{}</a>',
+            state,
+            match[1],
+            found.address,
+            label % {"marker": match[1]},
+            match[1],
+        )
+
+    return replace
+
+
+@register.filter
+def per_cent(score: float) -> int:
+    """A score of 0 to 1 in per cent."""
+    return round(max(0.0, min(1.0, float(score or 0))) * 100)

@@ -1,0 +1,43 @@
+"""Addresses of the writers' pages."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from apps.content.portal import documents, editor, exports, generations, home, rewrites, search, sources, versions
+
+app_name = "content"
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("workspaces/<uuid:workspace_id>/open", home.open_workspace, name="open-workspace"),
+    path("documents/", documents.document_list, name="documents"),
+    path("documents/new", documents.new_document, name="new-document"),
+    path("documents/<uuid:document_id>/", editor.edit, name="document"),
+    path("documents/<uuid:document_id>/save", editor.save, name="save"),
+    path("documents/<uuid:document_id>/markdown", editor.edit_markdown, name="markdown"),
+    path("documents/<uuid:document_id>/copy", documents.copy_document, name="copy"),
+    path("documents/<uuid:document_id>/delete", documents.delete, name="delete-document"),
+    path("documents/<uuid:document_id>/undelete", documents.undelete, name="undelete-document"),
+    path("documents/<uuid:document_id>/citations/<str:marker>", editor.citation, name="citation"),
+    path("documents/<uuid:document_id>/rewrites", rewrites.start, name="rewrites"),
+    path("documents/<uuid:document_id>/export", exports.export, name="export"),
+    path("documents/<uuid:document_id>/versions/", versions.version_list, name="versions"),
+    path("documents/<uuid:document_id>/versions/<int:number>/", versions.version, name="version"),
+    path("documents/<uuid:document_id>/versions/<int:number>/restore", versions.restore, name="restore"),
+    path("documents/<uuid:document_id>/versions/<int:number>/label", versions.label, name="label"),
+    path("documents/<uuid:document_id>/compare", versions.compare, name="compare"),
+    path("write/", generations.brief, name="brief"),
+    path("generations/<uuid:generation_id>/", generations.generation, name="generation"),
+    path("generations/<uuid:generation_id>/text", generations.text, name="generation-text"),
+    path("generations/<uuid:generation_id>/stop", generations.stop, name="stop"),
+    path("generations/<uuid:generation_id>/retry", generations.retry, name="retry"),
+    path("generations/<uuid:generation_id>/apply", generations.apply, name="apply"),
+    path("generations/<uuid:generation_id>/passages/<str:marker>", generations.passage, name="passage"),
+    path("sources/", sources.source_list, name="sources"),
+    path("sources/upload", sources.upload, name="upload"),
+    path("sources/text", sources.add_text, name="add-text"),
+    path("sources/search", search.search, name="search"),
+    path("sources/<uuid:source_id>/", sources.source, name="source"),
+    path("sources/<uuid:source_id>/retry", sources.retry, name="retry-source"),
+    path("sources/<uuid:source_id>/delete", sources.delete, name="delete-source"),
+]
