@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 from apps.content.markup.sentences import sentence_spans
@@ -91,7 +92,7 @@ def chunk_document(
     headings: Sequence[HeadingLike] = (),
     pages: Sequence[PageLike] = (),
     blocks: Sequence[BlockLike] = (),
-    target_words: int = 110,
+    target_words: int = 120,
     overlap_words: int = 24,
 ) -> list[Chunk]:
     """Cut a text.
@@ -159,7 +160,7 @@ def _units(text: str, headings: Sequence[HeadingLike], blocks: Sequence[BlockLik
 
 def _split_at(text: str, starts: list[int]) -> list[tuple[str, int, int]]:
     edges = sorted({0, len(text), *starts})
-    return [("paragraph", a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    return [("paragraph", first, last) for first, last in pairwise(edges)]
 
 
 def _line_spans(text: str, start: int, end: int) -> list[tuple[int, int]]:
@@ -200,9 +201,9 @@ def _number(
     page: int | None = None
     for group in groups:
         start, end = group[0].start, group[-1].end
-        # The section of a passage is the one that its own first sentence stands in; a heading inside it counts when
-        # the passage begins with it.
-        while next_heading < len(headings) and headings[next_heading].start <= start:
+        # A passage belongs to the section of its first sentence, below the headings that it begins with.
+        first = next((unit.start for unit in group if not unit.is_heading), start)
+        while next_heading < len(headings) and headings[next_heading].start <= first:
             heading = headings[next_heading]
             path = [above for above in path if above.level < heading.level] + [heading]
             next_heading += 1
