@@ -1,0 +1,226 @@
+"""What was used and what may be used."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from aiwriter.core.errors import InvalidInput, NotFound
+from aiwriter.core.rest.pagination import paginated
+from apps.monitoring.models import Budget
+from apps.monitoring.selectors import usage as selectors
+from apps.monitoring.services import budgets as services
+from apps.monitoring.services.usage import period_start
+from apps.users.api.authentication import actor_of
+
+_ROW = (
+    "id",
+    "workspace_id",
+    "user_id",
+    "token_id",
+    "purpose",
+    "model",
+    "profile",
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "cost",
+    "currency",
+    "duration_ms",
+    "created_at",
+)
+
+
+class UsageRowOut(serializers.Serializer[Any]):
+    """One call."""
+
+    id = serializers.UUIDField()
+    workspace_id = serializers.UUIDField(allow_null=True)
+    user_id = serializers.UUIDField(allow_null=True)
+    token_id = serializers.UUIDField(allow_null=True)
+    purpose = serializers.CharField()
+    model = serializers.CharField()
+    profile = serializers.CharField()
+    input_tokens = serializers.IntegerField()
+    output_tokens = serializers.IntegerField()
+    cached_tokens = serializers.IntegerField()
+    cost = serializers.DecimalField(18, 9, allow_null=True, help_text="null: the price is not known.")
+    currency = serializers.CharField()
+    duration_ms = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+
+
+class UsageSumOut(serializers.Serializer[Any]):
+    """A group's sum."""
+
+    key = serializers.CharField()
+    currency = serializers.CharField()
+    calls = serializers.IntegerField()
+    input_tokens = serializers.IntegerField()
+    output_tokens = serializers.IntegerField()
+    cost = serializers.DecimalField(18, 9, allow_null=True)
+    unpriced = serializers.IntegerField(help_text="Calls whose price is not known.")
+
+
+class UsageList(APIView):
+    """Calls, newest first."""
+
+    @extend_schema(
+        operation_id="listUsage",
+        parameters=[
+            OpenApiParameter("limit", int, description="Rows of a page, 1 to 200."),
+            OpenApiParameter("cursor", str, description="next_cursor of the page before."),
+        ],
+        responses=UsageRowOut(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        """A page of the calls that the caller may see."""
+        return paginated(request, selectors.visible_usage(actor_of(request)).values(*_ROW))
+
+
+class UsageSummary(APIView):
+    """Sums."""
+
+    @extend_schema(
+        operation_id="sumUsage",
+        parameters=[
+            OpenApiParameter("group", str, enum=list(selectors.GROUPS), description="What to add up by."),
+            OpenApiParameter("since", dt.datetime, description="From here on; 30 days ago when left out."),
+            OpenApiParameter("until", dt.datetime, description="Up to, not including."),
+        ],
+        responses=UsageSumOut(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        """Sums of the calls that the caller may see."""
+        query = request.query_params
+        sums = selectors.usage_by(
+            actor_of(request),
+            query.get("group", "day"),
+            since=_moment(query.get("since", ""), "since"),
+            until=_moment(query.get("until", ""), "until"),
+        )
+        return Response({"data": [UsageSumOut(row).data for row in sums]})
+
+
+def _moment(text: str, field: str) -> dt.datetime | None:
+    if not text:
+        return None
+    try:
+        moment = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput(
+            f"{field} is no date.", field=field, remedy="Write 2026-01-31 or 2026-01-31T12:00:00Z."
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+
+
+class BudgetIn(serializers.Serializer[Any]):
+    """Limits."""
+
+    limit_cost = serializers.DecimalField(12, 4, min_value=0, allow_null=True, required=False)
+    currency = serializers.RegexField(r"^[A-Za-z]{3}$", required=False)
+    limit_tokens = serializers.IntegerField(min_value=0, max_value=2**60, allow_null=True, required=False)
+    warn_at = serializers.IntegerField(min_value=1, max_value=100, required=False)
+    hard = serializers.BooleanField(required=False)
+    refuse_unpriced = serializers.BooleanField(required=False)
+    enabled = serializers.BooleanField(required=False)
+
+
+class NewBudgetIn(BudgetIn):
+    """A new budget."""
+
+    scope = serializers.ChoiceField(Budget.Scope.choices)
+    scope_id = serializers.UUIDField()
+    period = serializers.ChoiceField(Budget.Period.choices)
+
+
+class BudgetOut(serializers.ModelSerializer[Budget]):
+    """A budget and what is used of it."""
+
+    starts_on = serializers.DateField()
+    spent_cost = serializers.DecimalField(18, 9)
+    reserved_cost = serializers.DecimalField(18, 9)
+    spent_tokens = serializers.IntegerField()
+    reserved_tokens = serializers.IntegerField()
+
+    class Meta:
+        model = Budget
+        fields = (
+            "id",
+            "scope",
+            "scope_id",
+            "period",
+            "limit_cost",
+            "currency",
+            "limit_tokens",
+            "warn_at",
+            "hard",
+            "refuse_unpriced",
+            "enabled",
+            "starts_on",
+            "spent_cost",
+            "reserved_cost",
+            "spent_tokens",
+            "reserved_tokens",
+        )
+
+
+def _shown(budgets: list[Budget]) -> list[dict[str, Any]]:
+    starts = {budget.pk: period_start(budget.period, timezone.now()) for budget in budgets}
+    rows = []
+    for state in selectors.budget_states(budgets, starts):
+        budget = state.budget
+        for name in ("starts_on", "spent_cost", "reserved_cost", "spent_tokens", "reserved_tokens"):
+            setattr(budget, name, getattr(state, name))
+        rows.append(dict(BudgetOut(budget).data))
+    return rows
+
+
+class BudgetList(APIView):
+    """Budgets."""
+
+    @extend_schema(operation_id="listBudgets", responses=BudgetOut(many=True))
+    def get(self, request: Request) -> Response:
+        """Those that bind what the caller may see."""
+        return Response({"data": _shown(list(selectors.visible_budgets(actor_of(request))))})
+
+    @extend_schema(operation_id="createBudget", request=NewBudgetIn, responses={201: BudgetOut})
+    def post(self, request: Request) -> Response:
+        """Set one; for operators."""
+        given = NewBudgetIn(data=request.data)
+        given.is_valid(raise_exception=True)
+        budget = services.create_budget(actor=actor_of(request), **given.validated_data)
+        return Response(_shown([budget])[0], status=status.HTTP_201_CREATED)
+
+
+class BudgetDetail(APIView):
+    """One budget."""
+
+    @extend_schema(operation_id="getBudget", responses=BudgetOut)
+    def get(self, request: Request, budget_id: str) -> Response:
+        """Limits and what is used."""
+        budget = selectors.visible_budgets(actor_of(request)).filter(pk=budget_id).first()
+        if budget is None:
+            raise NotFound("There is no such budget.")
+        return Response(_shown([budget])[0])
+
+    @extend_schema(operation_id="updateBudget", request=BudgetIn, responses=BudgetOut)
+    def patch(self, request: Request, budget_id: str) -> Response:
+        """Change limits; for operators."""
+        given = BudgetIn(data=request.data, partial=True)
+        given.is_valid(raise_exception=True)
+        budget = services.update_budget(actor=actor_of(request), budget_id=budget_id, **given.validated_data)
+        return Response(_shown([budget])[0])
+
+    @extend_schema(operation_id="deleteBudget", responses={204: None})
+    def delete(self, request: Request, budget_id: str) -> Response:
+        """Remove it; for operators."""
+        services.delete_budget(actor=actor_of(request), budget_id=budget_id)
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,0 +1,182 @@
+"""Reading what was used."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models.functions import TruncDate
+from django.utils import timezone
+
+from aiwriter.core.errors import InvalidInput
+from apps.monitoring.models import NANOS, Budget, BudgetPeriod, UsageRow
+from apps.users.models import Membership
+from apps.users.selectors.access import Actor, can, require, workspaces_of
+
+GROUPS = ("day", "model", "profile", "purpose", "user", "workspace")
+_COLUMNS = {
+    "model": "model",
+    "profile": "profile",
+    "purpose": "purpose",
+    "user": "user_id",
+    "workspace": "workspace_id",
+}
+
+
+def visible_usage(actor: Actor) -> QuerySet[UsageRow]:
+    """Rows that the actor may see: an operator or auditor all, an editor the workspace's, everybody else their own.
+
+    Raises:
+        PermissionDenied: the actor may see none at all.
+    """
+    if sees_all(actor):
+        return UsageRow.objects.all()
+    require(actor, "usage.read")
+    edited = Membership.objects.live().filter(user_id=actor.user_id, role=Membership.Role.EDITOR)
+    own_rooms = workspaces_of(actor).values("pk")
+    return UsageRow.objects.filter(
+        Q(workspace_id__in=edited.values("workspace_id")) | Q(user_id=actor.user_id), workspace_id__in=own_rooms
+    )
+
+
+def sees_all(actor: Actor) -> bool:
+    """Whether the actor sees the usage of the whole installation."""
+    if actor.token and actor.token.workspace_id:
+        return False
+    return can(actor, "monitoring.read")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageSum:
+    """What a group used.
+
+    Args:
+        key: the day, model, … as text.
+        cost: of the calls whose price is known; None when there are none of these.
+        unpriced: calls whose price is not known.
+    """
+
+    key: str
+    currency: str
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cost: Decimal | None
+    unpriced: int
+
+
+def usage_by(
+    actor: Actor, group: str, *, since: dt.datetime | None = None, until: dt.datetime | None = None
+) -> list[UsageSum]:
+    """Sums by group and currency, largest first (days: newest first).
+
+    Args:
+        actor: see `visible_usage`.
+        group: one of `GROUPS`.
+        since: from here on; 30 days ago when left out.
+        until: up to, not including.
+
+    Raises:
+        InvalidInput: there is no such group.
+    """
+    if group not in GROUPS:
+        raise InvalidInput(f"'{group}' is no group.", field="group", remedy=f"Use one of {', '.join(GROUPS)}.")
+    rows = visible_usage(actor).filter(created_at__gte=since or timezone.now() - dt.timedelta(days=30))
+    if until is not None:
+        rows = rows.filter(created_at__lt=until)
+    key: Any = TruncDate("created_at", tzinfo=dt.UTC) if group == "day" else F(_COLUMNS[group])
+    sums = (
+        rows.annotate(key=key)
+        .order_by()
+        .values("key", "currency")
+        .annotate(
+            calls=Count("id"),
+            tokens_in=Sum("input_tokens"),
+            tokens_out=Sum("output_tokens"),
+            money=Sum("cost"),
+            unpriced=Count("id", filter=Q(cost=None)),
+        )
+    )
+    found = [
+        UsageSum(
+            key=str(row["key"] or ""),
+            currency=row["currency"],
+            calls=row["calls"],
+            input_tokens=row["tokens_in"],
+            output_tokens=row["tokens_out"],
+            cost=row["money"],
+            unpriced=row["unpriced"],
+        )
+        for row in sums
+    ]
+    if group == "day":
+        return sorted(found, key=lambda s: s.key, reverse=True)
+    return sorted(found, key=lambda s: (-(s.cost or 0), -(s.input_tokens + s.output_tokens), s.key))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetState:
+    """A budget with what is used of it in the present period. Money in the budget's currency."""
+
+    budget: Budget
+    starts_on: dt.date
+    spent_cost: Decimal
+    reserved_cost: Decimal
+    spent_tokens: int
+    reserved_tokens: int
+
+    @property
+    def share(self) -> float:
+        """The larger of the used shares of cost and tokens; 1.0 is all of it."""
+        shares = [0.0]
+        if self.budget.limit_cost:
+            shares.append(float(self.spent_cost / self.budget.limit_cost))
+        if self.budget.limit_tokens:
+            shares.append(self.spent_tokens / self.budget.limit_tokens)
+        return max(shares)
+
+
+def visible_budgets(actor: Actor) -> QuerySet[Budget]:
+    """Budgets that the actor may see: all, or those of their workspaces and their own.
+
+    Raises:
+        PermissionDenied: the actor may see no usage at all.
+    """
+    if sees_all(actor) or can(actor, "backends.manage"):
+        return Budget.objects.all()
+    require(actor, "usage.read")
+    return Budget.objects.filter(
+        Q(scope=Budget.Scope.WORKSPACE, scope_id__in=workspaces_of(actor).values("pk"))
+        | Q(scope=Budget.Scope.USER, scope_id=actor.user_id)
+    )
+
+
+def budget_states(budgets: list[Budget], starts: dict[uuid.UUID, dt.date]) -> list[BudgetState]:
+    """Budgets with their counters, in one query.
+
+    Args:
+        budgets: which.
+        starts: first day of the present period by budget id.
+    """
+    periods = {
+        (p.budget_id, p.starts_on): p
+        for p in BudgetPeriod.objects.filter(budget__in=budgets, starts_on__in=set(starts.values()))
+    }
+    states = []
+    for budget in budgets:
+        period = periods.get((budget.pk, starts[budget.pk])) or BudgetPeriod()
+        states.append(
+            BudgetState(
+                budget=budget,
+                starts_on=starts[budget.pk],
+                spent_cost=Decimal(period.spent_nanos) / NANOS,
+                reserved_cost=Decimal(period.reserved_nanos) / NANOS,
+                spent_tokens=period.spent_tokens,
+                reserved_tokens=period.reserved_tokens,
+            )
+        )
+    return states

@@ -1,0 +1,203 @@
+"""Health checks: what one is, which there are, and how one is run without ever waiting longer than its deadline."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from django.conf import settings
+from django.db import connections
+from django.utils.module_loading import import_string
+
+from aiwriter.core.redact import redact
+
+log = logging.getLogger(__name__)
+
+Severity = Literal["required", "degrades"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What a check found.
+
+    Args:
+        status: "ok", "warn", "fail" or "unknown".
+        message: one sentence for an operator.
+        remedy: what to do; empty when there is nothing to do.
+        data: figures worth plotting, by name with the unit in it ("free_bytes").
+    """
+
+    status: Literal["ok", "warn", "fail", "unknown"]
+    message: str = ""
+    remedy: str = ""
+    data: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """A registered check.
+
+    Args:
+        key: stable name, "database".
+        run: finds out; may raise, which counts as failing.
+        interval: seconds between two runs.
+        deadline: seconds after which it is given up.
+        severity: a failing "required" check makes the portal not ready, a failing "degrades" one only shows.
+        title: what an operator reads.
+        runbook: path of the page that says what to do.
+    """
+
+    key: str
+    run: Callable[[], Result] = field(repr=False)
+    interval: float
+    deadline: float
+    severity: Severity
+    title: str
+    runbook: str
+
+    @property
+    def lifetime(self) -> float:
+        """Seconds for which a result may be believed: two runs may be late before it expires."""
+        return self.interval * 3 + self.deadline
+
+    @property
+    def required(self) -> bool:
+        """Whether the portal cannot serve without it."""
+        return self.severity == "required"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A check's result with the time it took, in milliseconds."""
+
+    check: Check
+    result: Result
+    latency_ms: int
+
+
+def check(
+    key: str,
+    *,
+    title: str,
+    interval: float = 60.0,
+    deadline: float = 5.0,
+    severity: Severity = "degrades",
+    runbook: str = "operators/health",
+) -> Callable[[Callable[[], Result]], Check]:
+    """Make a check of a function without arguments; its dotted path then belongs into `HEALTH_CHECKS`.
+
+    Args:
+        key: stable name, unique among all checks.
+        title: what an operator reads.
+        interval: seconds between two runs.
+        deadline: seconds after which it is given up.
+        severity: "required" when the portal cannot serve without it.
+        runbook: path below docs/.
+    """
+
+    def wrap(function: Callable[[], Result]) -> Check:
+        return Check(
+            key=key, run=function, interval=interval, deadline=deadline, severity=severity, title=title, runbook=runbook
+        )
+
+    return wrap
+
+
+def registry() -> tuple[Check, ...]:
+    """The checks of `HEALTH_CHECKS`, in order. One that cannot be imported is there as a failing check of its name."""
+    found: dict[str, Check] = {}
+    for path in settings.HEALTH_CHECKS:
+        entry = _load(path)
+        found.setdefault(entry.key, entry)
+    return tuple(found.values())
+
+
+def _load(path: str) -> Check:
+    try:
+        entry = import_string(path)
+        if isinstance(entry, Check):
+            return entry
+        problem = f"{path} is {type(entry).__name__}, not a check; decorate it with @check."
+    except Exception as error:  # noqa: BLE001 - a broken check must not hide the others
+        problem = f"{path} cannot be imported: {redact(str(error))[:300]}"
+    result = Result(status="fail", message=problem, remedy="Correct HEALTH_CHECKS, or the module that it names.")
+    key = path.rpartition(".")[2][:60]
+    return Check(
+        key=key,
+        run=lambda: result,
+        interval=60,
+        deadline=1,
+        severity="degrades",
+        title=path,
+        runbook="operators/health",
+    )
+
+
+_hanging: dict[str, threading.Thread] = {}
+_hanging_lock = threading.Lock()
+
+
+def run_checks(checks: Iterable[Check]) -> list[Outcome]:
+    """Run checks side by side, each in a thread of its own and none longer than its deadline.
+
+    A check that does not come back is left behind and not started again while it hangs: a frozen database would
+    otherwise collect a thread and a connection with every round.
+    """
+    started = [(entry, _Run(entry)) for entry in checks]
+    for _, attempt in started:
+        attempt.start()
+    return [attempt.outcome() for _, attempt in started]
+
+
+class _Run:
+    """One run of one check."""
+
+    def __init__(self, entry: Check) -> None:
+        self._check = entry
+        self._result: Result | None = None
+        self._took = 0.0
+        self._begun = time.monotonic()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin, unless the run before still hangs."""
+        with _hanging_lock:
+            before = _hanging.get(self._check.key)
+            if before is not None and before.is_alive():
+                return
+            _hanging.pop(self._check.key, None)
+            self._thread = threading.Thread(target=self._work, name=f"check-{self._check.key}", daemon=True)
+            self._begun = time.monotonic()
+            self._thread.start()
+
+    def outcome(self) -> Outcome:
+        """Wait, at most until the deadline."""
+        if self._thread is None:
+            return self._given_up("It still hangs since an earlier run and was not started again.")
+        self._thread.join(max(0.0, self._begun + self._check.deadline - time.monotonic()))
+        if self._result is None:
+            with _hanging_lock:
+                _hanging[self._check.key] = self._thread
+            return self._given_up(f"It did not end within {self._check.deadline:g} seconds.")
+        return Outcome(check=self._check, result=self._result, latency_ms=round(self._took * 1000))
+
+    def _given_up(self, message: str) -> Outcome:
+        result = Result(status="fail", message=message, remedy="Look at the part that it asks; it does not answer.")
+        return Outcome(check=self._check, result=result, latency_ms=round(self._check.deadline * 1000))
+
+    def _work(self) -> None:
+        try:
+            result = self._check.run()
+            if not isinstance(result, Result):
+                result = Result(status="fail", message=f"The check gave {type(result).__name__} instead of a Result.")
+        except Exception as error:
+            log.warning("health check %s raised %s", self._check.key, type(error).__name__, exc_info=True)
+            result = Result(status="fail", message=f"{type(error).__name__}: {redact(str(error))[:500]}")
+        finally:
+            connections.close_all()
+        self._took = time.monotonic() - self._begun
+        self._result = result
