@@ -1,6 +1,7 @@
 """Django's view of the app."""
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class ContentConfig(AppConfig):
@@ -34,5 +35,9 @@ class ContentConfig(AppConfig):
     }
 
     def ready(self) -> None:
-        """Register tasks."""
+        """Register tasks, and mend the keyword index after every migration."""
         from apps.content import tasks  # noqa: F401
+        from apps.content.retrieval.keyword import ensure_keyword_index
+
+        # SQLite drops triggers when Django rebuilds a table for an ALTER.
+        post_migrate.connect(ensure_keyword_index, sender=self, dispatch_uid="content.keyword_index")

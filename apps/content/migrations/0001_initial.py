@@ -8,331 +8,717 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('backends', '0001_initial'),
-        ('users', '0002_audit_append_only'),
+        ("backends", "0001_initial"),
+        ("users", "0002_audit_append_only"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Document',
+            name="Document",
             fields=[
-                ('id', models.UUIDField(default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('title', models.CharField(max_length=300)),
-                ('slug', models.SlugField(blank=True, db_index=False, max_length=120)),
-                ('language', models.CharField(default='en', max_length=12)),
-                ('kind', models.CharField(default='article', max_length=40)),
-                ('status', models.CharField(choices=[('draft', 'Draft')], default='draft', max_length=12)),
-                ('brief', models.JSONField(blank=True, default=dict)),
-                ('body_markdown', models.TextField(blank=True)),
-                ('body_html', models.TextField(blank=True, editable=False)),
-                ('word_count', models.PositiveIntegerField(default=0)),
-                ('revision', models.PositiveIntegerField(default=1)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('deleted_at', models.DateTimeField(blank=True, null=True)),
-                ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='documents', to=settings.AUTH_USER_MODEL)),
-                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='documents', to='users.workspace')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("title", models.CharField(max_length=300)),
+                ("slug", models.SlugField(blank=True, db_index=False, max_length=120)),
+                ("language", models.CharField(default="en", max_length=12)),
+                ("kind", models.CharField(default="article", max_length=40)),
+                ("status", models.CharField(choices=[("draft", "Draft")], default="draft", max_length=12)),
+                ("brief", models.JSONField(blank=True, default=dict)),
+                ("body_markdown", models.TextField(blank=True)),
+                ("body_html", models.TextField(blank=True, editable=False)),
+                ("word_count", models.PositiveIntegerField(default=0)),
+                ("revision", models.PositiveIntegerField(default=1)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("deleted_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="documents",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="documents", to="users.workspace"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-updated_at'],
+                "ordering": ["-updated_at"],
             },
         ),
         migrations.CreateModel(
-            name='DocumentVersion',
+            name="DocumentVersion",
             fields=[
-                ('id', models.UUIDField(default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('number', models.PositiveIntegerField()),
-                ('title', models.CharField(max_length=300)),
-                ('body_markdown', models.TextField(blank=True)),
-                ('sha256', models.CharField(max_length=64)),
-                ('word_count', models.PositiveIntegerField(default=0)),
-                ('reason', models.CharField(choices=[('autosave', 'Saved while writing'), ('manual', 'Saved'), ('ai', 'Written by a model'), ('import', 'Imported'), ('restore', 'Restored'), ('api', 'Written through the API')], default='manual', max_length=10)),
-                ('label', models.CharField(blank=True, max_length=120)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('author', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('document', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='content.document')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("number", models.PositiveIntegerField()),
+                ("title", models.CharField(max_length=300)),
+                ("body_markdown", models.TextField(blank=True)),
+                ("sha256", models.CharField(max_length=64)),
+                ("word_count", models.PositiveIntegerField(default=0)),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[
+                            ("autosave", "Saved while writing"),
+                            ("manual", "Saved"),
+                            ("ai", "Written by a model"),
+                            ("import", "Imported"),
+                            ("restore", "Restored"),
+                            ("api", "Written through the API"),
+                        ],
+                        default="manual",
+                        max_length=10,
+                    ),
+                ),
+                ("label", models.CharField(blank=True, max_length=120)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "author",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "document",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="versions", to="content.document"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['document', '-number'],
+                "ordering": ["document", "-number"],
             },
         ),
         migrations.AddField(
-            model_name='document',
-            name='current_version',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='content.documentversion'),
+            model_name="document",
+            name="current_version",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="content.documentversion",
+            ),
         ),
         migrations.CreateModel(
-            name='EmbeddingIndex',
+            name="EmbeddingIndex",
             fields=[
-                ('id', models.UUIDField(default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('embedder_id', models.CharField(max_length=120)),
-                ('dimension', models.PositiveSmallIntegerField()),
-                ('generation', models.PositiveIntegerField(default=0, help_text='Number of the collection; each rebuild makes one.')),
-                ('state', models.CharField(choices=[('empty', 'Empty'), ('building', 'Building'), ('ready', 'Ready'), ('behind', 'Behind'), ('broken', 'Broken')], default='empty', max_length=10)),
-                ('collection', models.CharField(blank=True, max_length=120)),
-                ('vectors_count', models.PositiveIntegerField(default=0)),
-                ('revision', models.PositiveBigIntegerField(default=0)),
-                ('indexed_revision', models.PositiveBigIntegerField(default=0)),
-                ('last_built_at', models.DateTimeField(blank=True, null=True)),
-                ('verified_at', models.DateTimeField(blank=True, null=True)),
-                ('error', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='embedding_indexes', to='users.workspace')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("embedder_id", models.CharField(max_length=120)),
+                ("dimension", models.PositiveSmallIntegerField()),
+                (
+                    "generation",
+                    models.PositiveIntegerField(
+                        default=0, help_text="Number of the collection; each rebuild makes one."
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("empty", "Empty"),
+                            ("building", "Building"),
+                            ("ready", "Ready"),
+                            ("behind", "Behind"),
+                            ("broken", "Broken"),
+                        ],
+                        default="empty",
+                        max_length=10,
+                    ),
+                ),
+                ("collection", models.CharField(blank=True, max_length=120)),
+                ("vectors_count", models.PositiveIntegerField(default=0)),
+                ("revision", models.PositiveBigIntegerField(default=0)),
+                ("indexed_revision", models.PositiveBigIntegerField(default=0)),
+                ("last_built_at", models.DateTimeField(blank=True, null=True)),
+                ("verified_at", models.DateTimeField(blank=True, null=True)),
+                ("error", models.TextField(blank=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="embedding_indexes",
+                        to="users.workspace",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'embedding indexes',
-                'ordering': ['workspace', 'embedder_id'],
+                "verbose_name_plural": "embedding indexes",
+                "ordering": ["workspace", "embedder_id"],
             },
         ),
         migrations.CreateModel(
-            name='Export',
+            name="Export",
             fields=[
-                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('fence', models.PositiveIntegerField(default=0, editable=False)),
-                ('attempts', models.PositiveSmallIntegerField(default=0, editable=False)),
-                ('worker', models.CharField(blank=True, editable=False, max_length=120)),
-                ('queued_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('started_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('id', models.UUIDField(default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('format', models.CharField(choices=[('md', 'Markdown'), ('html', 'Web page'), ('docx', 'Word')], max_length=4)),
-                ('state', models.CharField(choices=[('queued', 'Waiting'), ('running', 'Writing the file'), ('ready', 'Ready'), ('failed', 'Failed')], db_index=True, default='queued', max_length=16)),
-                ('error', models.TextField(blank=True)),
-                ('remedy', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('document', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='exports', to='content.document')),
-                ('file', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='exports', to='backends.storedfile')),
-                ('requested_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='content.documentversion')),
+                ("lease_until", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("fence", models.PositiveIntegerField(default=0, editable=False)),
+                ("attempts", models.PositiveSmallIntegerField(default=0, editable=False)),
+                ("worker", models.CharField(blank=True, editable=False, max_length=120)),
+                ("queued_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("started_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "format",
+                    models.CharField(
+                        choices=[("md", "Markdown"), ("html", "Web page"), ("docx", "Word")], max_length=4
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Waiting"),
+                            ("running", "Writing the file"),
+                            ("ready", "Ready"),
+                            ("failed", "Failed"),
+                        ],
+                        db_index=True,
+                        default="queued",
+                        max_length=16,
+                    ),
+                ),
+                ("error", models.TextField(blank=True)),
+                ("remedy", models.TextField(blank=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "document",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="exports", to="content.document"
+                    ),
+                ),
+                (
+                    "file",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="exports",
+                        to="backends.storedfile",
+                    ),
+                ),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="content.documentversion"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at'],
+                "ordering": ["-created_at"],
             },
         ),
         migrations.CreateModel(
-            name='Generation',
+            name="Generation",
             fields=[
-                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('fence', models.PositiveIntegerField(default=0, editable=False)),
-                ('attempts', models.PositiveSmallIntegerField(default=0, editable=False)),
-                ('worker', models.CharField(blank=True, editable=False, max_length=120)),
-                ('queued_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('started_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('id', models.UUIDField(default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('token_id', models.UUIDField(blank=True, editable=False, help_text='API token that asked, if one did.', null=True)),
-                ('kind', models.CharField(choices=[('draft', 'Draft'), ('outline', 'Outline'), ('section', 'Section'), ('rewrite', 'Rewrite'), ('title', 'Title')], max_length=10)),
-                ('input', models.JSONField(default=dict)),
-                ('idempotency_key', models.CharField(blank=True, max_length=120)),
-                ('state', models.CharField(choices=[('queued', 'Waiting'), ('running', 'Writing'), ('stopping', 'Stopping'), ('stopped', 'Stopped'), ('succeeded', 'Done'), ('failed', 'Failed')], db_index=True, default='queued', max_length=16)),
-                ('stop_requested_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('finish_reason', models.CharField(blank=True, max_length=20)),
-                ('output_markdown', models.TextField(blank=True)),
-                ('partial_length', models.PositiveIntegerField(default=0, help_text='Characters written, as of the last renewal.')),
-                ('last_seq', models.PositiveIntegerField(default=0, help_text='Number of the last event, as of the last renewal.')),
-                ('stalls', models.PositiveSmallIntegerField(default=0, help_text='Attempts in a row that added no text.')),
-                ('retrieved', models.BooleanField(default=False, help_text='The passages were looked up; a successor uses the same.')),
-                ('models_used', models.JSONField(blank=True, default=list, help_text='Which model wrote which characters.')),
-                ('error_code', models.CharField(blank=True, max_length=40)),
-                ('error', models.TextField(blank=True)),
-                ('remedy', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('applied_version', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='content.documentversion')),
-                ('document', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='generations', to='content.document')),
-                ('requested_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='generations', to=settings.AUTH_USER_MODEL)),
-                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='generations', to='users.workspace')),
+                ("lease_until", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("fence", models.PositiveIntegerField(default=0, editable=False)),
+                ("attempts", models.PositiveSmallIntegerField(default=0, editable=False)),
+                ("worker", models.CharField(blank=True, editable=False, max_length=120)),
+                ("queued_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("started_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "token_id",
+                    models.UUIDField(
+                        blank=True, editable=False, help_text="API token that asked, if one did.", null=True
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("outline", "Outline"),
+                            ("section", "Section"),
+                            ("rewrite", "Rewrite"),
+                            ("title", "Title"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                ("input", models.JSONField(default=dict)),
+                ("idempotency_key", models.CharField(blank=True, max_length=120)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Waiting"),
+                            ("running", "Writing"),
+                            ("stopping", "Stopping"),
+                            ("stopped", "Stopped"),
+                            ("succeeded", "Done"),
+                            ("failed", "Failed"),
+                        ],
+                        db_index=True,
+                        default="queued",
+                        max_length=16,
+                    ),
+                ),
+                ("stop_requested_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("finish_reason", models.CharField(blank=True, max_length=20)),
+                ("output_markdown", models.TextField(blank=True)),
+                (
+                    "partial_length",
+                    models.PositiveIntegerField(default=0, help_text="Characters written, as of the last renewal."),
+                ),
+                (
+                    "last_seq",
+                    models.PositiveIntegerField(
+                        default=0, help_text="Number of the last event, as of the last renewal."
+                    ),
+                ),
+                (
+                    "stalls",
+                    models.PositiveSmallIntegerField(default=0, help_text="Attempts in a row that added no text."),
+                ),
+                (
+                    "retrieved",
+                    models.BooleanField(
+                        default=False, help_text="The passages were looked up; a successor uses the same."
+                    ),
+                ),
+                (
+                    "models_used",
+                    models.JSONField(blank=True, default=list, help_text="Which model wrote which characters."),
+                ),
+                ("error_code", models.CharField(blank=True, max_length=40)),
+                ("error", models.TextField(blank=True)),
+                ("remedy", models.TextField(blank=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "applied_version",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="content.documentversion",
+                    ),
+                ),
+                (
+                    "document",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="generations",
+                        to="content.document",
+                    ),
+                ),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="generations",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="generations", to="users.workspace"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at'],
+                "ordering": ["-created_at"],
             },
         ),
         migrations.AddField(
-            model_name='documentversion',
-            name='generation',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='versions', to='content.generation'),
+            model_name="documentversion",
+            name="generation",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="versions",
+                to="content.generation",
+            ),
         ),
         migrations.CreateModel(
-            name='GenerationEvent',
+            name="GenerationEvent",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('seq', models.PositiveIntegerField()),
-                ('type', models.CharField(max_length=12)),
-                ('data', models.JSONField(default=dict)),
-                ('generation', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='events', to='content.generation')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("seq", models.PositiveIntegerField()),
+                ("type", models.CharField(max_length=12)),
+                ("data", models.JSONField(default=dict)),
+                (
+                    "generation",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="events",
+                        to="content.generation",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['generation', 'seq'],
+                "ordering": ["generation", "seq"],
             },
         ),
         migrations.CreateModel(
-            name='Source',
+            name="Source",
             fields=[
-                ('lease_until', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('fence', models.PositiveIntegerField(default=0, editable=False)),
-                ('attempts', models.PositiveSmallIntegerField(default=0, editable=False)),
-                ('worker', models.CharField(blank=True, editable=False, max_length=120)),
-                ('queued_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('started_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('id', models.UUIDField(default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('file', 'File'), ('url', 'Web page'), ('text', 'Text'), ('document', 'Document')], default='file', max_length=10)),
-                ('title', models.CharField(max_length=300)),
-                ('uri', models.CharField(blank=True, help_text='Address or name it was read from.', max_length=2000)),
-                ('sha256', models.CharField(blank=True, db_index=True, max_length=64)),
-                ('mime', models.CharField(blank=True, max_length=120)),
-                ('size_bytes', models.PositiveBigIntegerField(default=0)),
-                ('state', models.CharField(choices=[('pending', 'Waiting'), ('parsing', 'Reading'), ('embedding', 'Indexing'), ('ready', 'Ready'), ('failed', 'Failed')], db_index=True, default='pending', max_length=16)),
-                ('error_code', models.CharField(blank=True, max_length=40)),
-                ('error', models.TextField(blank=True)),
-                ('remedy', models.TextField(blank=True)),
-                ('warnings', models.JSONField(blank=True, default=list)),
-                ('text', models.TextField(blank=True)),
-                ('page_map', models.JSONField(blank=True, default=list, help_text='[[first character, page], …], ascending.')),
-                ('outline', models.JSONField(blank=True, default=list, help_text='[[first character, level, heading], …].')),
-                ('word_count', models.PositiveIntegerField(default=0)),
-                ('chunk_count', models.PositiveIntegerField(default=0)),
-                ('page_count', models.PositiveIntegerField(default=0)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('file', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='sources', to='backends.storedfile')),
-                ('owner', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='sources', to=settings.AUTH_USER_MODEL)),
-                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sources', to='users.workspace')),
+                ("lease_until", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("fence", models.PositiveIntegerField(default=0, editable=False)),
+                ("attempts", models.PositiveSmallIntegerField(default=0, editable=False)),
+                ("worker", models.CharField(blank=True, editable=False, max_length=120)),
+                ("queued_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ("started_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("file", "File"), ("url", "Web page"), ("text", "Text"), ("document", "Document")],
+                        default="file",
+                        max_length=10,
+                    ),
+                ),
+                ("title", models.CharField(max_length=300)),
+                ("uri", models.CharField(blank=True, help_text="Address or name it was read from.", max_length=2000)),
+                ("sha256", models.CharField(blank=True, db_index=True, max_length=64)),
+                ("mime", models.CharField(blank=True, max_length=120)),
+                ("size_bytes", models.PositiveBigIntegerField(default=0)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Waiting"),
+                            ("parsing", "Reading"),
+                            ("embedding", "Indexing"),
+                            ("ready", "Ready"),
+                            ("failed", "Failed"),
+                        ],
+                        db_index=True,
+                        default="pending",
+                        max_length=16,
+                    ),
+                ),
+                ("error_code", models.CharField(blank=True, max_length=40)),
+                ("error", models.TextField(blank=True)),
+                ("remedy", models.TextField(blank=True)),
+                ("warnings", models.JSONField(blank=True, default=list)),
+                ("text", models.TextField(blank=True)),
+                (
+                    "page_map",
+                    models.JSONField(blank=True, default=list, help_text="[[first character, page], …], ascending."),
+                ),
+                (
+                    "outline",
+                    models.JSONField(blank=True, default=list, help_text="[[first character, level, heading], …]."),
+                ),
+                ("word_count", models.PositiveIntegerField(default=0)),
+                ("chunk_count", models.PositiveIntegerField(default=0)),
+                ("page_count", models.PositiveIntegerField(default=0)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "file",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="sources",
+                        to="backends.storedfile",
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="sources",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="sources", to="users.workspace"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at'],
+                "ordering": ["-created_at"],
             },
         ),
         migrations.CreateModel(
-            name='SourceChunk',
+            name="SourceChunk",
             fields=[
-                ('id', models.UUIDField(default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('ordinal', models.PositiveIntegerField()),
-                ('text', models.TextField()),
-                ('heading_path', models.CharField(blank=True, max_length=500)),
-                ('page', models.PositiveIntegerField(blank=True, null=True)),
-                ('char_start', models.PositiveIntegerField()),
-                ('char_end', models.PositiveIntegerField()),
-                ('token_count', models.PositiveIntegerField(default=0)),
-                ('vector', models.BinaryField(null=True)),
-                ('embedder_id', models.CharField(blank=True, editable=False, max_length=120)),
-                ('dimension', models.PositiveSmallIntegerField(default=0, editable=False)),
-                ('vector_sha256', models.CharField(blank=True, editable=False, max_length=64)),
-                ('source', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='chunks', to='content.source')),
-                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='users.workspace')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("ordinal", models.PositiveIntegerField()),
+                ("text", models.TextField()),
+                ("heading_path", models.CharField(blank=True, max_length=500)),
+                ("page", models.PositiveIntegerField(blank=True, null=True)),
+                ("char_start", models.PositiveIntegerField()),
+                ("char_end", models.PositiveIntegerField()),
+                ("token_count", models.PositiveIntegerField(default=0)),
+                ("vector", models.BinaryField(null=True)),
+                ("embedder_id", models.CharField(blank=True, editable=False, max_length=120)),
+                ("dimension", models.PositiveSmallIntegerField(default=0, editable=False)),
+                ("vector_sha256", models.CharField(blank=True, editable=False, max_length=64)),
+                (
+                    "source",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="chunks", to="content.source"
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="users.workspace"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['source', 'ordinal'],
+                "ordering": ["source", "ordinal"],
             },
         ),
         migrations.CreateModel(
-            name='GenerationPassage',
+            name="GenerationPassage",
             fields=[
-                ('id', models.UUIDField(default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('marker', models.CharField(max_length=12)),
-                ('ordinal', models.PositiveSmallIntegerField()),
-                ('title', models.CharField(max_length=300)),
-                ('locator', models.CharField(blank=True, max_length=560)),
-                ('text', models.TextField()),
-                ('score', models.FloatField(default=0.0)),
-                ('generation', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='passages', to='content.generation')),
-                ('source', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='content.source')),
-                ('chunk', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='content.sourcechunk')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("marker", models.CharField(max_length=12)),
+                ("ordinal", models.PositiveSmallIntegerField()),
+                ("title", models.CharField(max_length=300)),
+                ("locator", models.CharField(blank=True, max_length=560)),
+                ("text", models.TextField()),
+                ("score", models.FloatField(default=0.0)),
+                (
+                    "generation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="passages", to="content.generation"
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="content.source",
+                    ),
+                ),
+                (
+                    "chunk",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="content.sourcechunk",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['generation', 'ordinal'],
+                "ordering": ["generation", "ordinal"],
             },
         ),
         migrations.CreateModel(
-            name='Citation',
+            name="Citation",
             fields=[
-                ('id', models.UUIDField(default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('marker', models.CharField(max_length=12)),
-                ('source_title', models.CharField(blank=True, max_length=300)),
-                ('locator', models.CharField(blank=True, max_length=560)),
-                ('quote', models.TextField(blank=True)),
-                ('verified', models.BooleanField(default=False)),
-                ('reason', models.CharField(blank=True, max_length=200)),
-                ('score', models.FloatField(default=0.0)),
-                ('start', models.PositiveIntegerField(default=0)),
-                ('end', models.PositiveIntegerField(default=0)),
-                ('version', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='citations', to='content.documentversion')),
-                ('generation', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='citations', to='content.generation')),
-                ('source', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='citations', to='content.source')),
-                ('chunk', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='content.sourcechunk')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("marker", models.CharField(max_length=12)),
+                ("source_title", models.CharField(blank=True, max_length=300)),
+                ("locator", models.CharField(blank=True, max_length=560)),
+                ("quote", models.TextField(blank=True)),
+                ("verified", models.BooleanField(default=False)),
+                ("reason", models.CharField(blank=True, max_length=200)),
+                ("score", models.FloatField(default=0.0)),
+                ("start", models.PositiveIntegerField(default=0)),
+                ("end", models.PositiveIntegerField(default=0)),
+                (
+                    "version",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="citations",
+                        to="content.documentversion",
+                    ),
+                ),
+                (
+                    "generation",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="citations",
+                        to="content.generation",
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="citations",
+                        to="content.source",
+                    ),
+                ),
+                (
+                    "chunk",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="content.sourcechunk",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['start'],
+                "ordering": ["start"],
             },
         ),
         migrations.AddIndex(
-            model_name='document',
-            index=models.Index(fields=['workspace', '-updated_at'], name='content_document_recent'),
+            model_name="document",
+            index=models.Index(fields=["workspace", "-updated_at"], name="content_document_recent"),
         ),
         migrations.AddIndex(
-            model_name='document',
-            index=models.Index(fields=['workspace', 'status', '-updated_at'], name='content_document_status'),
+            model_name="document",
+            index=models.Index(fields=["workspace", "status", "-updated_at"], name="content_document_status"),
         ),
         migrations.AddIndex(
-            model_name='document',
-            index=models.Index(fields=['workspace', 'kind', '-updated_at'], name='content_document_kind'),
+            model_name="document",
+            index=models.Index(fields=["workspace", "kind", "-updated_at"], name="content_document_kind"),
         ),
         migrations.AddConstraint(
-            model_name='embeddingindex',
-            constraint=models.UniqueConstraint(fields=('workspace', 'embedder_id'), name='content_index_per_embedder'),
+            model_name="embeddingindex",
+            constraint=models.UniqueConstraint(fields=("workspace", "embedder_id"), name="content_index_per_embedder"),
         ),
         migrations.AddIndex(
-            model_name='generation',
-            index=models.Index(fields=['workspace', '-created_at'], name='content_generation_recent'),
+            model_name="generation",
+            index=models.Index(fields=["workspace", "-created_at"], name="content_generation_recent"),
         ),
         migrations.AddIndex(
-            model_name='generation',
-            index=models.Index(fields=['state', 'lease_until'], name='content_generation_sweep'),
+            model_name="generation",
+            index=models.Index(fields=["state", "lease_until"], name="content_generation_sweep"),
         ),
         migrations.AddConstraint(
-            model_name='generation',
-            constraint=models.UniqueConstraint(condition=models.Q(('idempotency_key', ''), _negated=True), fields=('requested_by', 'idempotency_key'), name='content_generation_once_per_key'),
+            model_name="generation",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("idempotency_key", ""), _negated=True),
+                fields=("requested_by", "idempotency_key"),
+                name="content_generation_once_per_key",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='documentversion',
-            constraint=models.UniqueConstraint(fields=('document', 'number'), name='content_version_number'),
+            model_name="documentversion",
+            constraint=models.UniqueConstraint(fields=("document", "number"), name="content_version_number"),
         ),
         migrations.AddConstraint(
-            model_name='documentversion',
-            constraint=models.CheckConstraint(condition=models.Q(('number__gte', 1)), name='content_version_number_from_1'),
+            model_name="documentversion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("number__gte", 1)), name="content_version_number_from_1"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='generationevent',
-            constraint=models.UniqueConstraint(fields=('generation', 'seq'), name='content_event_seq'),
+            model_name="generationevent",
+            constraint=models.UniqueConstraint(fields=("generation", "seq"), name="content_event_seq"),
         ),
         migrations.AddIndex(
-            model_name='source',
-            index=models.Index(fields=['workspace', 'state', '-created_at'], name='content_source_list'),
+            model_name="source",
+            index=models.Index(fields=["workspace", "state", "-created_at"], name="content_source_list"),
         ),
         migrations.AddIndex(
-            model_name='source',
-            index=models.Index(fields=['workspace', 'sha256'], name='content_source_digest'),
+            model_name="source",
+            index=models.Index(fields=["workspace", "sha256"], name="content_source_digest"),
         ),
         migrations.AddIndex(
-            model_name='sourcechunk',
-            index=models.Index(fields=['workspace', 'embedder_id'], name='content_chunk_embedder'),
+            model_name="sourcechunk",
+            index=models.Index(fields=["workspace", "embedder_id"], name="content_chunk_embedder"),
         ),
         migrations.AddConstraint(
-            model_name='sourcechunk',
-            constraint=models.UniqueConstraint(fields=('source', 'ordinal'), name='content_chunk_ordinal'),
+            model_name="sourcechunk",
+            constraint=models.UniqueConstraint(fields=("source", "ordinal"), name="content_chunk_ordinal"),
         ),
         migrations.AddConstraint(
-            model_name='sourcechunk',
-            constraint=models.CheckConstraint(condition=models.Q(('char_end__gt', models.F('char_start'))), name='content_chunk_span_not_empty'),
+            model_name="sourcechunk",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("char_end__gt", models.F("char_start"))), name="content_chunk_span_not_empty"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='generationpassage',
-            constraint=models.UniqueConstraint(fields=('generation', 'marker'), name='content_passage_marker'),
+            model_name="generationpassage",
+            constraint=models.UniqueConstraint(fields=("generation", "marker"), name="content_passage_marker"),
         ),
     ]

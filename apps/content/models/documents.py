@@ -70,7 +70,11 @@ class Document(models.Model):
 
 
 class DocumentVersion(models.Model):
-    """The whole text as it was after one write. Nothing changes a version but its label."""
+    """The whole text as it was after one write.
+
+    Nothing changes a version but its label; only the newest one grows while its author keeps typing, so that a burst of
+    automatic saves is one version and not hundreds.
+    """
 
     class Reason(models.TextChoices):
         """How the text came to be."""
