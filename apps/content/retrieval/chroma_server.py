@@ -152,6 +152,8 @@ def serve(path: Path, host: str, port: int) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     os.environ.update(server_environment())  # noqa: TID251
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)  # a banner and an advertisement
     chromadb_rust_bindings.cli(["chroma", "run", "--path", str(path), "--host", host, "--port", str(port)])
     return 1
 
