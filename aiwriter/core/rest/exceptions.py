@@ -70,7 +70,9 @@ def as_app_error(exc: Exception) -> AppError | None:
         text = _text(exc.detail) if isinstance(exc, exceptions.PermissionDenied) else "You may not do this."
         return PermissionDenied(text)
     if isinstance(exc, exceptions.Throttled):
-        return TooManyRequests("Too many requests.", retry_after=exc.wait, remedy="Wait and try again.")
+        return TooManyRequests(
+            "Too many requests.", retry_after=getattr(exc, "wait", None), remedy="Wait and try again."
+        )
     if isinstance(exc, exceptions.ValidationError):
         details = tuple(_flatten(exc.detail))
         first = details[0] if details else Detail("", "The request is not valid.")
@@ -86,7 +88,7 @@ def as_app_error(exc: Exception) -> AppError | None:
         return UnsupportedType(_text(exc.detail), remedy="Send application/json or multipart/form-data.")
     if isinstance(exc, exceptions.APIException) and exc.status_code < 500:
         error = InvalidInput(_text(exc.detail))
-        error.status = exc.status_code  # type: ignore[misc]
+        error.status = exc.status_code
         return error
     return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import ResolvableComponent
+from drf_spectacular.plumbing import ResolvedComponent
 
 ERRORS = {
     400: "A value cannot be used.",
@@ -54,8 +54,8 @@ class Schema(AutoSchema):
         operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
-        component = ResolvableComponent(
-            name="Error", type=ResolvableComponent.SCHEMA, schema=ERROR_SCHEMA, object="Error"
+        component = ResolvedComponent(  # type: ignore[no-untyped-call]
+            name="Error", type=ResolvedComponent.SCHEMA, schema=ERROR_SCHEMA, object="Error"
         )
         self.registry.register_on_missing(component)
         more = {status: MORE_ERRORS[status] for status in getattr(self.view, "error_statuses", ())}

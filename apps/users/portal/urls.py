@@ -1,5 +1,20 @@
-"""Pages of the users app."""
+"""Addresses of the pages about people."""
 
 from __future__ import annotations
 
-urlpatterns: list = []
+from django.urls import path
+
+from apps.users.portal import members, profile, tokens
+
+app_name = "users"
+urlpatterns = [
+    path("profile/", profile.profile, name="profile"),
+    path("notifications/", profile.notification_list, name="notifications"),
+    path("notifications/read", profile.read_all_notifications, name="read-notifications"),
+    path("notifications/<uuid:notification_id>/open", profile.open_notification, name="open-notification"),
+    path("tokens/", tokens.token_list, name="tokens"),
+    path("tokens/<uuid:token_id>/revoke", tokens.revoke, name="revoke-token"),
+    path("members/", members.member_list, name="members"),
+    path("members/<uuid:member_id>/role", members.change, name="change-member"),
+    path("members/<uuid:member_id>/remove", members.remove, name="remove-member"),
+]

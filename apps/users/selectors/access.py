@@ -162,6 +162,32 @@ def _refuse(actor: Actor, capability: str, workspace: WorkspaceKey | None) -> No
     )
 
 
+def require_user(actor: Actor) -> User:
+    """The account that acts.
+
+    Raises:
+        NotAuthenticated: nobody does, or a part of the portal.
+    """
+    if actor.user is None or not actor.user.is_active:
+        raise NotAuthenticated("Nobody is signed in.", remedy="Sign in, or send an API token.")
+    return actor.user
+
+
+def require_person(actor: Actor) -> User:
+    """Let a person pass who sees to their own affairs: profile, notifications.
+
+    Raises:
+        NotAuthenticated: nobody acts.
+        PermissionDenied: it is a token that was bound to one workspace.
+    """
+    user = require_user(actor)
+    if actor.token and actor.token.workspace_id:
+        raise PermissionDenied(
+            "This token is bound to one workspace.", remedy="Sign in, or use a token without a workspace."
+        )
+    return user
+
+
 def get_workspace(actor: Actor, requested: WorkspaceKey) -> Workspace:
     """A workspace that the actor may see.
 

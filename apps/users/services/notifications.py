@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
+
 from django.utils import timezone
 
-from aiwriter.core.errors import InvalidInput, NotAuthenticated, NotFound
+from aiwriter.core.errors import InvalidInput, NotFound
 from apps.users.models import Notification, User
-from apps.users.selectors.access import Actor
+from apps.users.selectors.access import Actor, require_person
 
 
 def notify(user: User, kind: str, title: str, body: str = "", link: str = "") -> Notification:
@@ -27,16 +29,15 @@ def notify(user: User, kind: str, title: str, body: str = "", link: str = "") ->
     return Notification.objects.create(user=user, kind=kind, title=title[:200], body=body, link=link)
 
 
-def mark_read(*, actor: Actor, notification_id: str) -> Notification:
+def mark_read(*, actor: Actor, notification_id: uuid.UUID | str) -> Notification:
     """Note that the actor has seen one of their own messages.
 
     Raises:
         NotAuthenticated: nobody is signed in.
         NotFound: it is not theirs.
     """
-    if actor.user is None:
-        raise NotAuthenticated("Nobody is signed in.")
-    found = Notification.objects.filter(user=actor.user, pk=notification_id).first()
+    person = require_person(actor)
+    found = Notification.objects.filter(user=person, pk=notification_id).first()
     if found is None:
         raise NotFound("There is no such notification.")
     if found.read_at is None:
@@ -51,6 +52,5 @@ def mark_all_read(*, actor: Actor) -> int:
     Raises:
         NotAuthenticated: nobody is signed in.
     """
-    if actor.user is None:
-        raise NotAuthenticated("Nobody is signed in.")
-    return Notification.objects.filter(user=actor.user, read_at=None).update(read_at=timezone.now())
+    person = require_person(actor)
+    return Notification.objects.filter(user=person, read_at=None).update(read_at=timezone.now())

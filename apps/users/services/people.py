@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -12,7 +13,7 @@ from django.db import IntegrityError, transaction
 from aiwriter.core.errors import Conflict, Detail, InvalidInput
 from apps.users.models import RoleGrant, User
 from apps.users.models.people import validate_timezone
-from apps.users.selectors.access import Actor, require
+from apps.users.selectors.access import Actor, require, require_person
 from apps.users.services import audit
 
 
@@ -49,6 +50,7 @@ def create_user(
     try:
         with transaction.atomic():
             user.save(force_insert=True)
+            _confirm_address(user)
             audit.record(actor, "user.created", obj=user, after={"email": user.email, "kind": user.kind})
     except IntegrityError as error:
         raise Conflict(
@@ -68,7 +70,7 @@ def update_profile(*, actor: Actor, **changes: Any) -> User:
         InvalidInput: a value cannot be used.
         NotAuthenticated: nobody is signed in.
     """
-    user = _own_account(actor)
+    user = require_person(actor)
     unknown = set(changes) - {"full_name", "locale", "timezone"}
     if unknown:
         raise InvalidInput("This cannot be changed here.", field=min(unknown))
@@ -99,7 +101,10 @@ def update_user(*, actor: Actor, user: User, full_name: str | None = None, email
         changes["email"] = _clean_email(email)
     try:
         with transaction.atomic():
-            return _change(actor, user, changes)
+            changed = _change(actor, user, changes)
+            if email is not None:
+                _confirm_address(changed)
+            return changed
     except IntegrityError as error:
         raise Conflict(f"{email} has an account already.", field="email", remedy="Use another address.") from error
 
@@ -190,13 +195,6 @@ def refuse_losing_last_admin(user: User) -> None:
         raise Conflict(f"{user} is the last administrator.", remedy="Make somebody else an administrator first.")
 
 
-def _own_account(actor: Actor) -> User:
-    if actor.user is None:
-        require(actor, "users.manage")
-        raise InvalidInput("A part of the portal has no profile.")
-    return actor.user
-
-
 def _change(actor: Actor, user: User, changes: dict[str, Any]) -> User:
     before = {name: getattr(user, name) for name in changes}
     if before == changes:
@@ -207,6 +205,13 @@ def _change(actor: Actor, user: User, changes: dict[str, Any]) -> User:
         user.save(update_fields=[*changes, "updated_at"])
         audit.record(actor, "user.updated", obj=user, before=before, after=changes)
     return user
+
+
+def _confirm_address(user: User) -> None:
+    # allauth asks this table when a password is confirmed again or two-factor sign-in is set up. An administrator
+    # gave the address, so it counts as confirmed.
+    EmailAddress.objects.filter(user=user).delete()
+    EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
 
 
 def _clean_email(email: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+import uuid
 from collections.abc import Sequence
 
 from django.db import transaction
@@ -15,7 +16,7 @@ from aiwriter_sdk import Secret
 from apps.users.models import ApiToken, User, Workspace
 from apps.users.models.capabilities import CAPABILITIES
 from apps.users.models.tokens import DEFAULT_DAYS, KEY_PREFIX, MAX_DAYS
-from apps.users.selectors.access import Actor, capabilities_of, get_workspace, require
+from apps.users.selectors.access import Actor, capabilities_of, get_workspace, require, require_user
 from apps.users.services import audit
 
 
@@ -98,14 +99,14 @@ def revoke_token(*, actor: Actor, token: ApiToken) -> ApiToken:
     return token
 
 
-def revoke_own_token(*, actor: Actor, token_id: str) -> ApiToken:
+def revoke_own_token(*, actor: Actor, token_id: uuid.UUID | str) -> ApiToken:
     """Revoke one of the actor's own tokens by id.
 
     Raises:
         NotFound: the actor has no such token.
     """
     require(actor, "tokens.manage")
-    token = ApiToken.objects.filter(user_id=actor.user_id, pk=token_id).first()
+    token = ApiToken.objects.filter(user=require_user(actor), pk=token_id).first()
     if token is None:
         raise NotFound("You have no such token.")
     return revoke_token(actor=actor, token=token)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+import uuid
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -133,7 +134,7 @@ def remove_member(*, actor: Actor, membership: Membership) -> None:
         membership.delete()
 
 
-def find_member(*, actor: Actor, workspace: str, membership_id: str) -> Membership:
+def find_member(*, actor: Actor, workspace: uuid.UUID | str, membership_id: uuid.UUID | str) -> Membership:
     """A membership of a workspace that the actor may manage.
 
     Raises:

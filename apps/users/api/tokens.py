@@ -1,0 +1,90 @@
+"""The caller's API tokens."""
+
+from __future__ import annotations
+
+import uuid
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from aiwriter.core.rest.pagination import CursorPage, paginated
+from aiwriter.core.rest.serializers import Input, read
+from apps.users.api.authentication import actor_of
+from apps.users.models import ApiToken
+from apps.users.models.capabilities import CAPABILITIES
+from apps.users.models.tokens import DEFAULT_DAYS, MAX_DAYS
+from apps.users.selectors.belongings import tokens_of
+from apps.users.services import tokens
+
+_SCOPE = serializers.ChoiceField(choices=sorted(CAPABILITIES))
+
+
+class TokenInput(Input):
+    """A new token."""
+
+    name = serializers.CharField(max_length=80)
+    scopes = serializers.ListField(child=_SCOPE, min_length=1, max_length=len(CAPABILITIES))
+    workspace_id = serializers.UUIDField(required=False, allow_null=True, default=None)
+    days = serializers.IntegerField(required=False, default=DEFAULT_DAYS, min_value=1, max_value=MAX_DAYS)
+
+
+class TokenOutput(serializers.Serializer):
+    """A token without its secret."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    key_id = serializers.CharField()
+    scopes = serializers.ListField(child=serializers.CharField())
+    workspace_id = serializers.UUIDField(allow_null=True)
+    enabled = serializers.BooleanField()
+    expires_at = serializers.DateTimeField()
+    last_used_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class NewTokenOutput(TokenOutput):
+    """A token with its secret, this once."""
+
+    token = serializers.CharField()
+
+
+_FIELDS = tuple(TokenOutput().fields)
+
+
+class TokenListView(APIView):
+    """The caller's tokens."""
+
+    pagination_class = CursorPage
+
+    @extend_schema(operation_id="tokens_list", responses=TokenOutput(many=True))
+    def get(self, request: Request) -> Response:
+        """List them, newest first, revoked and expired ones included."""
+        return paginated(request, tokens_of(actor=actor_of(request)).values(*_FIELDS))
+
+    @extend_schema(operation_id="tokens_create", request=TokenInput, responses={201: NewTokenOutput})
+    def post(self, request: Request) -> Response:
+        """Make one. Its text is in this answer and nowhere else, so no Idempotency-Key is honoured here."""
+        values = read(TokenInput, request)
+        workspace = values.pop("workspace_id")
+        token, secret = tokens.create_token(
+            actor=actor_of(request), workspace=str(workspace) if workspace else None, **values
+        )
+        body = {**_row(token), "token": secret.reveal()}
+        return Response(body, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
+
+
+class TokenView(APIView):
+    """One token."""
+
+    @extend_schema(operation_id="tokens_revoke", responses={204: None})
+    def delete(self, request: Request, token_id: uuid.UUID) -> Response:
+        """Revoke it; it is refused from the next call on."""
+        tokens.revoke_own_token(actor=actor_of(request), token_id=token_id)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _row(token: ApiToken) -> dict[str, object]:
+    return {name: getattr(token, name) for name in _FIELDS}

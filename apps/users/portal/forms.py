@@ -1,0 +1,68 @@
+"""Forms of the pages about people. They check shapes; whether somebody may is settled by the services."""
+
+from __future__ import annotations
+
+import zoneinfo
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from aiwriter.core.errors import AppError
+from apps.users.models import Membership
+from apps.users.models.capabilities import CAPABILITIES
+from apps.users.models.tokens import DEFAULT_DAYS, MAX_DAYS
+
+
+def add_app_error(form: forms.Form, error: AppError) -> None:
+    """Show what a service refused beside the field that it is about."""
+    for detail in error.details:
+        field = detail.field if detail.field in form.fields else None
+        form.add_error(field, f"{detail.issue} {detail.remedy}".strip())
+    if not error.details:
+        form.add_error(None, str(error))
+
+
+class ProfileForm(forms.Form):
+    """One's own name and time zone."""
+
+    full_name = forms.CharField(label=_("Name"), max_length=150, required=False)
+    timezone = forms.ChoiceField(
+        label=_("Time zone"), choices=lambda: [(name, name) for name in sorted(zoneinfo.available_timezones())]
+    )
+
+
+class TokenForm(forms.Form):
+    """A new API token.
+
+    Args:
+        scopes: capabilities that the person has; others are not offered and not accepted.
+        workspaces: (id, name) of the person's workspaces.
+    """
+
+    name = forms.CharField(label=_("What is it for?"), max_length=80)
+    scopes = forms.MultipleChoiceField(label=_("What may it do?"), widget=forms.CheckboxSelectMultiple)
+    workspace = forms.ChoiceField(label=_("Where?"), required=False)
+    days = forms.IntegerField(label=_("Days until it ends"), min_value=1, max_value=MAX_DAYS, initial=DEFAULT_DAYS)
+
+    def __init__(self, *args: Any, scopes: frozenset[str], workspaces: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offered: dict[str, Any] = self.fields
+        offered["scopes"].choices = [(name, CAPABILITIES[name]) for name in CAPABILITIES if name in scopes]
+        offered["workspace"].choices = [("", _("All my workspaces")), *workspaces]
+
+
+class MemberForm(forms.Form):
+    """Somebody to let into the workspace."""
+
+    email = forms.EmailField(label=_("E-mail address"), max_length=254)
+    role = forms.ChoiceField(label=_("Role"), choices=Membership.Role.choices)
+    expires_at = forms.DateTimeField(
+        label=_("Until"), required=False, widget=forms.DateTimeInput(attrs={"type": "datetime-local"})
+    )
+
+
+class MemberRoleForm(forms.Form):
+    """A member's new role."""
+
+    role = forms.ChoiceField(label=_("Role"), choices=Membership.Role.choices)
