@@ -113,7 +113,8 @@ def _at(count: int) -> list[Row]:
     hybrid_ms = _median_ms(both, questions)
     ordinals = dict(_ordinals(workspace.pk))
     recall = statistics.mean(
-        len({ordinals[h.chunk_id] for h in vector_only(q).hits} & t) / LIMIT for q, t in zip(questions, truth, strict=True)
+        len({ordinals[h.chunk_id] for h in vector_only(q).hits} & t) / LIMIT
+        for q, t in zip(questions, truth, strict=True)
     )
     name = f"{count:,} passages"
     return [
