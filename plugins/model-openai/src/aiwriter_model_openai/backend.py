@@ -151,6 +151,11 @@ class OpenAIBackend(ModelBackend):
         if len(sizes) > 1:
             raise Unavailable("The server gave vectors of different lengths.")
         dimensions = sizes.pop() if sizes else 0
+        wanted = self.config.integer("dimensions")
+        if dimensions and wanted and dimensions != wanted:
+            remedy = f"Leave it empty, or enter {dimensions}."
+            message = f"The model gives vectors of {dimensions} dimensions only."
+            raise ConfigInvalid(message, field="dimensions", remedy=remedy)
         known = (self._base, request.model, dimensions, *map(self.config.text, ("query_prefix", "document_prefix")))
         digest = hashlib.sha256(repr(known).encode()).hexdigest()[:16]
         return EmbedResult(
@@ -227,14 +232,14 @@ class OpenAIBackend(ModelBackend):
         # vLLM, OpenRouter, llama.cpp and LM Studio each have a name of their own for the context window.
         places = (entry.get("max_model_len"), entry.get("context_length"), meta.get("n_ctx_train"))
         window = next(filter(None, map(count, (*places, entry.get("max_context_length")))), None)
-        dimensions = self.config.integer("dimensions") or DIMENSIONS.get(model) or None
+        known = DIMENSIONS.get(model) if self._is_openai else None
         return ModelInfo(
             id=model,
             label=text(entry.get("name")) or model,
             capabilities=frozenset({"embed"} if embeds else {"generate", "system", "json", "continue"}),
             context_window=window,
             max_output=count(mapping(entry.get("top_provider")).get("max_completion_tokens")) or None,
-            dimensions=dimensions if embeds else None,
+            dimensions=(self.config.integer("dimensions") or known) if embeds else None,
             pricing=self._price or self._known_price(model),
         )
 

