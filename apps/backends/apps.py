@@ -4,10 +4,40 @@ from django.apps import AppConfig
 
 
 class BackendsConfig(AppConfig):
-    """Imports the tasks, so that every process can look their names up."""
+    """Imports the tasks, so that every process can look their names up.
+
+    Attributes:
+        audit_actions: what this app writes into the audit record.
+        admin_capabilities: who sees and who changes what in the console.
+    """
 
     name = "apps.backends"
     label = "backends"
+    verbose_name = "Backends and files"
+    audit_actions = {
+        "profile.created": "A backend was set up",
+        "profile.updated": "The settings of a backend were changed",
+        "profile.tested": "A backend was tested",
+        "profile.enabled": "A backend was enabled",
+        "profile.disabled": "A backend was disabled",
+        "profile.deleted": "A backend was removed",
+        "price.set": "The price of a model was entered or removed",
+        "route.changed": "The order of backends for a purpose was changed",
+        "route.deleted": "A workspace's own order of backends was removed",
+        "file.downloaded": "A file was downloaded",
+        "file.deleted": "A file was removed",
+    }
+    # Files, blobs and calls are written by the portal alone. Their content and names are the writers' and not shown.
+    admin_capabilities = {
+        "backends": {
+            "view": ("backends.read",),
+            "write": (),
+            "backendprofile.write": ("backends.manage",),
+            "priceoverride.write": ("backends.manage",),
+            "route.write": ("backends.manage",),
+            "routestep.write": ("backends.manage",),
+        }
+    }
 
     def ready(self) -> None:
         """Register tasks."""

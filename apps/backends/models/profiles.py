@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Self
+import datetime as dt
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, Self
 
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
 from aiwriter.core.ids import uuid7
+from aiwriter_sdk import ModelInfo, Pricing
 
 
 class ProfileQuerySet(models.QuerySet["BackendProfile"]):
@@ -89,6 +93,11 @@ class BackendProfile(models.Model):
         return self.name
 
     @property
+    def models(self) -> tuple[ModelInfo, ...]:
+        """The models that the backend offered at its last test."""
+        return tuple(model_from_json(entry) for entry in self.offered_models)
+
+    @property
     def tested(self) -> bool:
         """Whether the present settings passed a test."""
         return self.last_test_ok and self.last_test_revision == self.revision
@@ -97,6 +106,51 @@ class BackendProfile(models.Model):
     def cooling(self) -> bool:
         """Whether calls are held back for now."""
         return self.cooldown_until is not None and self.cooldown_until > timezone.now()
+
+
+def models_to_json(models: Iterable[ModelInfo]) -> list[dict[str, Any]]:
+    """Models as `offered_models` holds them; prices as text, so that no digit is lost."""
+    rows = []
+    for info in models:
+        row: dict[str, Any] = {
+            "id": info.id,
+            "label": info.label,
+            "capabilities": sorted(info.capabilities),
+            "context_window": info.context_window,
+            "max_output": info.max_output,
+            "dimensions": info.dimensions,
+        }
+        if (price := info.pricing) is not None:
+            row["pricing"] = {
+                "input": str(price.input),
+                "output": str(price.output),
+                "cached_input": None if price.cached_input is None else str(price.cached_input),
+                "currency": price.currency,
+                "as_of": price.as_of.isoformat() if price.as_of else None,
+            }
+        rows.append(row)
+    return rows
+
+
+def model_from_json(row: dict[str, Any]) -> ModelInfo:
+    """The opposite of `models_to_json`, for one model."""
+    price = row.get("pricing")
+    pricing = price and Pricing(
+        input=Decimal(price["input"]),
+        output=Decimal(price["output"]),
+        cached_input=None if price["cached_input"] is None else Decimal(price["cached_input"]),
+        currency=price["currency"],
+        as_of=dt.date.fromisoformat(price["as_of"]) if price["as_of"] else None,
+    )
+    return ModelInfo(
+        id=row["id"],
+        label=row["label"],
+        capabilities=frozenset(row["capabilities"]),
+        context_window=row["context_window"],
+        max_output=row["max_output"],
+        dimensions=row["dimensions"],
+        pricing=pricing or None,
+    )
 
 
 class PriceOverride(models.Model):

@@ -93,6 +93,25 @@ def reserve(
     return reservation.pk
 
 
+def ensure_room(*, workspace_id: uuid.UUID | None, user_id: uuid.UUID | None, token_id: uuid.UUID | None) -> None:
+    """Refuse what could not be paid anyway, before a job is made for it. Sets nothing aside and writes nothing.
+
+    Raises:
+        BudgetExceeded: a hard budget is used up.
+    """
+    for budget in _binding(workspace_id, user_id, token_id).filter(hard=True):
+        period = (
+            BudgetPeriod.objects.filter(budget=budget, starts_on=period_start(budget.period, timezone.now())).first()
+            or BudgetPeriod()
+        )
+        cost = period.spent_nanos + period.reserved_nanos
+        tokens = period.spent_tokens + period.reserved_tokens
+        if budget.limit_cost is not None and cost >= to_nanos(budget.limit_cost):
+            raise _exceeded(budget)
+        if budget.limit_tokens is not None and tokens >= budget.limit_tokens:
+            raise _exceeded(budget)
+
+
 def settle(reservation_id: uuid.UUID, *, used: Used | None) -> bool:
     """Replace what was set aside by what was used, and write the usage row.
 
