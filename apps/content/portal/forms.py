@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.content.portal.widgets import ProseWidget
 
-# Text types of the brief; the key is kept as the document's kind.
+# Text types of the brief; the words go into the instruction.
 KINDS = (
     ("article", _("Article")),
     ("blog", _("Blog post")),
@@ -55,7 +55,7 @@ class BriefForm(forms.Form):
 
     topic = forms.CharField(
         label=_("What should the text be about?"),
-        max_length=2000,
+        max_length=1000,
         widget=forms.Textarea(
             attrs={"rows": 3, "placeholder": _("How TCP keeps a connection reliable, for people new to networking")}
         ),
@@ -109,14 +109,12 @@ class BriefForm(forms.Form):
         return {
             "topic": cleaned["topic"].strip(),
             "instruction": "\n".join(wish for wish in wishes if wish),
-            "kind": cleaned["kind"],
             "audience": cleaned["audience"],
             "tone": cleaned["tone"],
             "length": int(cleaned["length"]),
             "language": cleaned["language"],
             "title": cleaned["title"],
             "headings": [line.strip() for line in cleaned["headings"].splitlines() if line.strip()],
-            "keywords": [word.strip() for word in cleaned["keywords"].split(",") if word.strip()],
         }
 
     def source_ids(self) -> list[str] | None:

@@ -41,7 +41,7 @@ def brief(request: HttpRequest) -> HttpResponse:
     """Ask what should be written, and start."""
     actor, workspace = actor_of(request), workspace_of(request)
     ready = sources_for(actor, workspace).ready().order_by("title").values_list("id", "title")[:_CHOOSABLE]
-    initial = {"key": str(uuid7()), "topic": request.GET.get("topic", "")[:2000]}
+    initial = {"key": str(uuid7()), "topic": request.GET.get("topic", "")[:1000]}
     if named := request.GET.get("source"):
         initial |= {"use": "some", "sources": [named]}
     form = BriefForm(request.POST or None, initial=initial, sources=list(ready))

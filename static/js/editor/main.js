@@ -1,0 +1,156 @@
+/** Starts the editor of a document and joins its parts. */
+
+import { Editor } from "django-prose-editor/editor";
+import { announce, toast } from "../announce.js";
+import { PassagePanel } from "../passages.js";
+import { watchConflicts } from "./conflict.js";
+import { LocalDraft } from "./drafts.js";
+import { watchOutline } from "./outline.js";
+import { Rewriter } from "./rewrite.js";
+import { Saver } from "./saving.js";
+import { documentExtensions } from "./schema.js";
+import { watchToolbar } from "./toolbar.js";
+
+const page = document.getElementById("editor");
+const words = JSON.parse(document.getElementById("words").textContent);
+const known = JSON.parse(document.getElementById("citation-states").textContent);
+const source = page.querySelector("textarea[name=body]");
+const title = page.querySelector("[name=title]");
+const canvas = page.querySelector("[data-canvas]");
+const state = page.querySelector("[data-save-state]");
+
+const editor = new Editor({
+  element: page.querySelector("[data-text]"),
+  // Tiptap would add a style element of its own, which the content security policy refuses; editor.css has the rules.
+  injectCSS: false,
+  content: source.value,
+  extensions: documentExtensions({ placeholder: words.placeholder, citations: known }),
+  editorProps: {
+    attributes: {
+      class: "prose",
+      role: "textbox",
+      "aria-multiline": "true",
+      "aria-label": words.label,
+      spellcheck: "true",
+      lang: page.dataset.language,
+    },
+  },
+});
+source.hidden = true;
+page.dataset.ready = "1";
+
+const read = () => ({ title: title.value.trim(), html: editor.getHTML() });
+const replace = (newTitle, html) => {
+  title.value = newTitle;
+  editor.commands.setContent(html, { emitUpdate: false });
+};
+
+const draft = new LocalDraft(page.dataset.person, page.dataset.document);
+const saver = new Saver({
+  address: page.dataset.save,
+  revision: Number(page.dataset.revision),
+  read,
+  draft,
+  show(name, detail = {}) {
+    state.dataset.saveState = name;
+    state.querySelector("[data-words]").textContent = words.save[name];
+    state.title = detail.message || "";
+    if (name === "offline" || name === "refused") announce(`${words.save[name]} ${detail.message || ""}`);
+    if (name === "refused") toast(detail.message, "error");
+  },
+  conflict() {},
+});
+watchConflicts(document.getElementById("conflict"), saver, { read, replace });
+
+editor.on("update", () => saver.touch());
+title.addEventListener("input", () => saver.touch());
+title.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
+  event.preventDefault();
+  editor.commands.focus("start");
+});
+editor.on("blur", () => saver.save("autosave"));
+title.addEventListener("blur", () => saver.save("autosave"));
+document.addEventListener("keydown", (event) => {
+  if (!(event.ctrlKey || event.metaKey)) return;
+  if (event.key === "s") {
+    event.preventDefault();
+    saver.touch();
+    saver.save("manual").then((stored) => stored && announce(words.save.saved));
+  }
+  if (event.key === "j") {
+    event.preventDefault();
+    rewriter.open();
+  }
+});
+document.addEventListener("visibilitychange", () => {
+  if (document.visibilityState === "hidden" && saver.isDirty) saver.save("autosave", { keepalive: true });
+});
+addEventListener("beforeunload", (event) => {
+  if (!saver.isDirty) return;
+  draft.keep({ ...read(), revision: saver.revision });
+  event.preventDefault();
+});
+
+offerDraft();
+watchOutline(editor, page.querySelector("[data-outline]"), page.querySelector("[data-count]"), (count) =>
+  words.words.replace("%s", count.toLocaleString()),
+);
+
+const link = document.getElementById("link");
+watchToolbar(page.querySelector("[data-toolbar]"), editor, () => {
+  link.querySelector("input").value = editor.getAttributes("link").href || "";
+  link.showModal();
+});
+link.addEventListener("close", () => {
+  if (link.returnValue === "cancel") return;
+  const href = link.querySelector("input").value.trim();
+  const chain = editor.chain().focus().extendMarkRange("link");
+  if (!href || link.returnValue === "remove") chain.unsetMark("link").run();
+  else chain.setMark("link", { href: /^[a-z][a-z+.-]*:/i.test(href) ? href : `https://${href}` }).run();
+});
+
+const rewriter = new Rewriter(editor, canvas, (generation) => {
+  saver.generation = generation;
+  saver.touch();
+  saver.save("ai");
+});
+page.querySelector("[data-improve]").addEventListener("click", () => rewriter.open());
+
+const panel = new PassagePanel(document.getElementById("panel"), (marker) =>
+  page.dataset.citation.replace("/0", `/${encodeURIComponent(marker)}`),
+);
+panel.follow(canvas);
+panel.follow(page.querySelector("[data-citations]"));
+for (const button of document.querySelectorAll("[data-panel-toggle]")) {
+  button.addEventListener("click", () => {
+    const open = page.classList.toggle("is-panel-open");
+    button.setAttribute("aria-expanded", String(open));
+  });
+}
+
+/** Text that an earlier visit could not save is offered, never put in silently. */
+function offerDraft() {
+  const kept = draft.read();
+  if (!kept) return;
+  if (kept.html === editor.getHTML() && kept.title === title.value.trim()) {
+    draft.drop();
+    return;
+  }
+  const offer = document.getElementById("kept");
+  offer.hidden = false;
+  offer.querySelector("time").textContent = new Date(kept.at).toLocaleString();
+  offer.addEventListener("click", (event) => {
+    const choice = event.target.closest("[data-kept]")?.dataset.kept;
+    if (!choice) return;
+    if (choice === "restore") {
+      replace(kept.title, kept.html);
+      // Saved from the revision that the text was typed on: if somebody saved since, the conflict is shown.
+      saver.revision = kept.revision;
+      saver.touch();
+      saver.save("manual");
+    } else draft.drop();
+    offer.hidden = true;
+    editor.commands.focus();
+  });
+}

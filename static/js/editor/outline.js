@@ -1,0 +1,42 @@
+/** The outline and the word count, drawn after a pause so that typing never waits for them. */
+
+const WORD = /[\p{L}\p{N}]+(?:['’.-][\p{L}\p{N}]+)*/gu;
+
+/**
+ * @param {object} editor
+ * @param {HTMLElement} list
+ * @param {HTMLElement} counter
+ * @param {(count: number) => string} words
+ */
+export function watchOutline(editor, list, counter, words) {
+  let timer = 0;
+  const draw = () => {
+    const items = [];
+    editor.state.doc.descendants((node, position) => {
+      if (node.type.name === "heading" && node.textContent.trim()) items.push(item(node, position));
+      return !node.isTextblock;
+    });
+    list.replaceChildren(...items);
+    list.dataset.empty = String(items.length === 0);
+    const text = editor.state.doc.textBetween(0, editor.state.doc.content.size, "\n", " ");
+    counter.textContent = words((text.match(WORD) || []).length);
+  };
+  const item = (node, position) => {
+    const row = document.createElement("li");
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = `outline-item outline-${node.attrs.level}`;
+    button.textContent = node.textContent;
+    button.addEventListener("click", () => {
+      editor.chain().focus(position + 1).run();
+      editor.view.nodeDOM(position)?.scrollIntoView({ block: "start", behavior: "smooth" });
+    });
+    row.append(button);
+    return row;
+  };
+  editor.on("update", () => {
+    clearTimeout(timer);
+    timer = setTimeout(draw, 500);
+  });
+  draw();
+}
