@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -44,7 +44,7 @@ class GrantInline(admin.TabularInline):
     fk_name = "user"
     extra = 0
     can_delete = False
-    fields: Any = ["role", "granted_by", "reason", "expires_at", "created_at"]
+    fields: ClassVar[Any] = ["role", "granted_by", "reason", "expires_at", "created_at"]
     readonly_fields = ["role", "granted_by", "reason", "expires_at", "created_at"]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:

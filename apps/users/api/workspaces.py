@@ -105,7 +105,8 @@ class WorkspaceView(APIView):
         """Rename it; for its editors."""
         actor = actor_of(request)
         workspace = get_workspace(actor, workspace_id)
-        workspaces.rename_workspace(actor=actor, workspace=workspace, **read(WorkspaceInput, request))
+        values = {"name": workspace.name} | read(WorkspaceInput, request, partial=True)
+        workspaces.rename_workspace(actor=actor, workspace=workspace, **values)
         return self.get(request, workspace_id)
 
 
@@ -141,7 +142,9 @@ class MemberView(APIView):
         """Change the role or the end; for the workspace's editors."""
         actor = actor_of(request)
         member = workspaces.find_member(actor=actor, workspace=workspace_id, membership_id=member_id)
-        changed = workspaces.change_member(actor=actor, membership=member, **read(MemberChangeInput, request))
+        values = {"role": member.role, "expires_at": member.expires_at}
+        values |= read(MemberChangeInput, request, partial=True)
+        changed = workspaces.change_member(actor=actor, membership=member, **values)
         return Response(_member(changed))
 
     @extend_schema(operation_id="members_remove", responses={204: None})

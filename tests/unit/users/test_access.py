@@ -121,7 +121,7 @@ def test_a_token_allows_its_scopes_only(people: People):
     actor = Actor.for_token(token)
     assert can(actor, "content.read", workspace=people.press)
     assert not can(actor, "content.write", workspace=people.press)
-    with pytest.raises(PermissionDenied, match="scope 'content.write'"):
+    with pytest.raises(PermissionDenied, match=r"scope 'content\.write'"):
         require(actor, "content.write", workspace=people.press)
 
 
