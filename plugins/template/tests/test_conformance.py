@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from aiwriter_example.plugin import descriptor
+
 from aiwriter_sdk.testing.models import FAULT_STATUS, ModelConformance, Scene, WireReply
 from aiwriter_sdk.testing.wire import WireRequest
 

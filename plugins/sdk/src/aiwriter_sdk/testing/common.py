@@ -114,13 +114,17 @@ class BackendConformance(Conformance):
 
     def _entry_point(self) -> importlib.metadata.EntryPoint:
         group = GROUPS[self.descriptor.kind]
-        found = [
-            entry
-            for entry in importlib.metadata.entry_points(group=group)
-            if entry.name == self.descriptor.key or entry.load() is self.descriptor
-        ]
+        entries = importlib.metadata.entry_points(group=group)
+        found = [entry for entry in entries if entry.name == self.descriptor.key]
+        found = found or [entry for entry in entries if self._leads_here(entry)]
         assert found, f"no installed package has an entry point for it in the group {group}; pip install it first"
         return found[0]
+
+    def _leads_here(self, entry: importlib.metadata.EntryPoint) -> bool:
+        try:
+            return entry.load() is self.descriptor
+        except Exception:  # noqa: BLE001 - another package of the machine, broken or not, is not under test
+            return False
 
     @rule("D01")
     def test_the_descriptor_says_what_the_host_needs(self) -> None:
@@ -154,22 +158,28 @@ class BackendConformance(Conformance):
     def test_importing_the_descriptor_is_cheap(self) -> None:
         """Importing the descriptor takes under 200 ms and does not import the backend."""
         module, target = self._entry_point().module, self.descriptor.target.partition(":")[0]
-        best: tuple[float, bool, list[str]] = (9.9, True, [])
-        # The best of three: a busy machine can be slow once, a slow import is slow always.
-        for _ in range(3):
-            done = subprocess.run(
-                [sys.executable, "-c", _IMPORT_PROBE, module, target],
-                capture_output=True,
-                text=True,
-                timeout=30,
-                check=False,
-                env={"PYTHONPATH": ":".join(sys.path), "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"},
-            )
-            assert done.returncode == 0, f"importing {module} alone fails:\n{done.stderr[-2000:]}"
-            best = min(best, tuple(json.loads(done.stdout)))
+        best = self._import_time(module, target)
+        for _ in range(2):
+            # The best of three: a busy machine can be slow once, a slow import is slow always.
+            if best[0] >= 0.2:
+                best = min(best, self._import_time(module, target))
         took, imported, new = best
         assert not imported, f"importing {module} imports {target}; keep the descriptor in a module of its own"
         assert took < 0.2, f"it took {took * 1000:.0f} ms; new modules: {new}"
+
+    @staticmethod
+    def _import_time(module: str, target: str) -> tuple[float, bool, list[str]]:
+        done = subprocess.run(
+            [sys.executable, "-c", _IMPORT_PROBE, module, target],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+            env={"PYTHONPATH": ":".join(sys.path), "PATH": "", "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        assert done.returncode == 0, f"importing {module} alone fails:\n{done.stderr[-2000:]}"
+        took, imported, new = json.loads(done.stdout)
+        return took, imported, new
 
     @rule("B01")
     def test_construction_is_quiet(self) -> None:

@@ -26,6 +26,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from aiwriter_sdk.errors import ContextTooLong, Unsupported
+from aiwriter_sdk.grammar import EventGrammar, GrammarError
 from aiwriter_sdk.models import (
     MODEL_CAPABILITIES,
     EmbedRequest,
@@ -66,7 +67,14 @@ class ModelConformance(WireRules):
     @rule("M02", "generate")
     def test_events_follow_the_grammar(self) -> None:
         """Start first if at all, at most one Usage, exactly one Finish, last; counts are not negative."""
-        assert self.text(self.write(self.build())), "no text came"
+        events, grammar = self.write(self.build()), EventGrammar()
+        try:
+            for event in events:
+                grammar.accept(event)
+            grammar.end()
+        except GrammarError as error:
+            raise AssertionError(f"{error} The events were {events}") from None
+        assert self.text(events), "no text came"
 
     @rule("M03", "generate", "offline")
     def test_offline_means_offline(self) -> None:
@@ -111,7 +119,7 @@ class ModelConformance(WireRules):
             self.stage.bend = silent
         backend, request = self.build(), self.request()
 
-        async def work() -> tuple[float, int]:
+        async def work() -> tuple[float, int, bool]:
             tasks = len(asyncio.all_tasks())
             stream = self.as_model(backend).stream(request, control=self.control())
             async for event in stream:
@@ -120,14 +128,19 @@ class ModelConformance(WireRules):
             started = time.monotonic()
             await stream.aclose()  # type: ignore[attr-defined]
             took = time.monotonic() - started
-            return took, len(asyncio.all_tasks()) - tasks
+            # Looked at while the loop runs: its end would close what the backend forgot.
+            closed = bool(self.lacks("wire")) or await self.stage.last.closed_within(1.0)
+            # Iterators inside the stream are let go by the loop in tasks of its own, a moment later.
+            for _ in range(100):
+                if len(asyncio.all_tasks()) <= tasks:
+                    break
+                await asyncio.sleep(0.01)
+            return took, len(asyncio.all_tasks()) - tasks, closed
 
-        took, tasks = self.run(work())
+        took, tasks, closed = self.run(work())
         assert took < 1, f"aclose() took {took:.1f} s"
         assert tasks <= 0, f"{tasks} tasks still run after aclose()"
-        if not self.lacks("wire"):
-            assert self.stage.last.wait_closed(1.0), "the provider's connection is still open a second later"
-            assert self.stage.last.closed_by == "client"
+        assert closed, "the provider's connection is still open a second later"
 
     @rule("M07", "generate")
     def test_input_that_is_too_long_is_named(self) -> None:

@@ -1,0 +1,27 @@
+"""The conformance suite over every model backend of `wrong_cases`; run by `test_wrong_backends` in a process of its own."""
+
+import wrong_descriptors
+
+from aiwriter_sdk.testing.models import FAULT_STATUS, ModelConformance, WireReply
+
+
+class _Wired(ModelConformance):
+    __test__ = False
+    descriptor = wrong_descriptors.model["right"]
+
+    def options(self):
+        return {} if "offline" in self.descriptor.capabilities else {"base_url": self.url}
+
+    def wire(self, request, scene):
+        if scene.fault:
+            return WireReply.json({"error": scene.fault}, status=FAULT_STATUS[scene.fault])
+        if request.path == "/models":
+            return WireReply.json({"models": ["small"]})
+        if request.path == "/embed":
+            return WireReply.json({"vectors": [scene.vector(text) for text in request.json()["texts"]]})
+        last = {"end": scene.reason} | ({"usage": scene.usage} if scene.usage else {})
+        return WireReply.lines([*({"text": piece} for piece in scene.pieces), last])
+
+
+for _key, _descriptor in wrong_descriptors.model.items():
+    globals()[f"Test_{_key}_"] = type(f"Test_{_key}_", (_Wired,), {"descriptor": _descriptor, "__test__": True})

@@ -1,0 +1,21 @@
+"""The conformance suite over every publish target of `wrong_cases`."""
+
+import wrong_descriptors
+
+from aiwriter_sdk.testing.publish import PublishConformance
+
+
+class _Placed(PublishConformance):
+    __test__ = False
+    descriptor = wrong_descriptors.publish["right"]
+
+    def options(self):
+        return {"location": str(self.tmp_path / "place")}
+
+    def published(self):
+        place = self.tmp_path / "place"
+        return len(list(place.iterdir())) if place.exists() else 0
+
+
+for _key, _descriptor in wrong_descriptors.publish.items():
+    globals()[f"Test_{_key}_"] = type(f"Test_{_key}_", (_Placed,), {"descriptor": _descriptor, "__test__": True})
