@@ -1,1 +1,69 @@
 """Celery entrances."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
+
+from apps.content.services import exports, ingesting, sweeping
+from apps.content.services.generation import runner
+
+_HAND_BACK_SECONDS = 10.0
+
+
+@shared_task(name="content.run_generation")
+def run_generation(generation_id: str) -> None:
+    """Hand a generation to this process's runner; without room it stays in the queue."""
+    runner.submit(uuid.UUID(generation_id))
+
+
+@shared_task(name="content.sweep_generations")
+def sweep_generations() -> int:
+    """Start generations that wait without a worker."""
+    return sweeping.sweep()
+
+
+@shared_task(name="content.ingest_sources")
+def ingest_sources() -> int:
+    """Read the sources that wait."""
+    return ingesting.ingest()
+
+
+@shared_task(name="content.sweep_sources")
+def sweep_sources() -> int:
+    """Read sources that were left behind; bring indexes up to date."""
+    return ingesting.sweep_sources()
+
+
+@shared_task(name="content.make_export")
+def make_export(export_id: str) -> None:
+    """Write an exported file."""
+    exports.make_export(uuid.UUID(export_id))
+
+
+@shared_task(name="content.prune_events")
+def prune_events() -> int:
+    """Remove the events of generations that ended long ago."""
+    return sweeping.prune_events()
+
+
+@worker_ready.connect
+def _take_over(**_: Any) -> None:
+    """A worker that starts where another was killed goes on with its generations at once."""
+    sweeping.sweep()
+
+
+@worker_shutting_down.connect
+def _hand_back(**_: Any) -> None:
+    """SIGTERM: give everything back while the pool still finishes its short tasks. A signal handler must not wait."""
+    threading.Thread(target=runner.shutdown, args=(_HAND_BACK_SECONDS,), name="hand-back", daemon=True).start()
+
+
+@worker_shutdown.connect
+def _wait_for_it(**_: Any) -> None:
+    """Do not end before everything is given back."""
+    runner.shutdown(_HAND_BACK_SECONDS)

@@ -36,6 +36,11 @@ def clean_text(text: str) -> str:
     return _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
+def clean_piece(text: str) -> str:
+    """The same for a piece of a text that is still arriving; a line end may be cut in two, so every "\\r" goes."""
+    return _CONTROLS.sub("", text)
+
+
 def clean_html(html: str) -> str:
     """HTML with only the elements and addresses that Markdown can name; scripts and styles go with their content."""
     return nh3.clean(

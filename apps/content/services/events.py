@@ -133,9 +133,7 @@ class EventWriter:
             held.waiting.events.append((kind, data))
         self._wake.set()
 
-    def commit(
-        self, held: Held, apply: Callable[[], None] | None = None, *, last: bool = False
-    ) -> Future[None]:
+    def commit(self, held: Held, apply: Callable[[], None] | None = None, *, last: bool = False) -> Future[None]:
         """Ask to be told when all events so far are in the database.
 
         Args:
@@ -247,7 +245,7 @@ class EventWriter:
                     batch.apply()
             if events:
                 GenerationEvent.objects.append(events)
-                self._notify({event.generation_id for event in events})
+                announce({event.generation_id for event in events})
             if renew:
                 self._renew(progress)
         done: list[Future[None]] = []
@@ -289,16 +287,6 @@ class EventWriter:
                 fields["stalls"] = 0
             Generation.objects.held(held.generation_id, fence=held.fence).update(**fields)
 
-    @staticmethod
-    def _notify(generation_ids: set[uuid.UUID]) -> None:
-        """Wake the web processes, on a database that can; the message is delivered with the commit."""
-        if connection.vendor != "postgresql":
-            return
-        ids = [generation_id.hex for generation_id in generation_ids]
-        with connection.cursor() as cursor:
-            for start in range(0, len(ids), _PAYLOAD_IDS):
-                cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, " ".join(ids[start : start + _PAYLOAD_IDS])])
-
     def _tell(self, looked_at: list[Held], rows: dict[uuid.UUID, tuple[int, bool]]) -> None:
         """Tell who was asked to stop and who has lost the claim."""
         self._give_up(held for held in looked_at if not self._is_mine(held, rows))
@@ -322,6 +310,27 @@ class EventWriter:
 
 
 writer = EventWriter()
+
+
+def announce(generation_ids: Iterable[uuid.UUID]) -> None:
+    """Wake the web processes, on a database that can; the message is delivered with the commit."""
+    if connection.vendor != "postgresql":
+        return
+    ids = [generation_id.hex for generation_id in generation_ids]
+    with connection.cursor() as cursor:
+        for start in range(0, len(ids), _PAYLOAD_IDS):
+            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, " ".join(ids[start : start + _PAYLOAD_IDS])])
+
+
+def append(generation_id: uuid.UUID, events: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    """Add events to a generation that nobody works on. Inside the transaction that made sure of that."""
+    seq = last_seq_of(generation_id)
+    rows = [
+        NewEvent(generation_id, number, kind, orjson.dumps(data).decode())
+        for number, (kind, data) in enumerate(events, start=seq + 1)
+    ]
+    GenerationEvent.objects.append(rows)
+    announce([generation_id])
 
 
 def _json(kind: str, data: Any) -> str:

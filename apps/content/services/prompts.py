@@ -39,7 +39,7 @@ the passages do not say something, leave it out or say that the sources do not t
 
 
 def build_request(
-    *, kind: str, brief: Mapping[str, Any], context: Mapping[str, Any], passages: Sequence[Passage], written: str
+    *, kind: str, brief: Mapping[str, Any], context: Mapping[str, Any], passages: Sequence[Passage]
 ) -> GenerateRequest:
     """The request for one generation; the same input gives the same request.
 
@@ -48,7 +48,6 @@ def build_request(
         brief: what the writer asked for.
         context: "title" and "body" of the document as they were.
         passages: found in the sources, best first.
-        written: text that is there already and is to be continued.
     """
     system = _RULES.format(language=_language(brief))
     if passages:
@@ -56,8 +55,6 @@ def build_request(
     parts = [_passages(passages)] if passages else []
     parts.append(_wish(kind, brief, context))
     messages = [Message(role="system", content=system), Message(role="user", content="\n\n".join(parts))]
-    if written:
-        messages.append(Message(role="assistant", content=written))
     return GenerateRequest(
         model="",
         messages=messages,
