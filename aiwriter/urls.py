@@ -1,7 +1,7 @@
 """All routes: portal, API, admin, probes."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
 
 handler400 = "aiwriter.core.views.bad_request"
@@ -9,7 +9,7 @@ handler403 = "aiwriter.core.views.permission_denied"
 handler404 = "aiwriter.core.views.not_found"
 handler500 = "aiwriter.core.views.server_error"
 
-api = [
+api: list[URLPattern | URLResolver] = [
     path("", include("apps.users.api.urls")),
     path("", include("apps.monitoring.api.urls")),
     path("", include("apps.backends.api.urls")),

@@ -91,7 +91,7 @@ class Portal:
             if "Stop with Ctrl-C" in text:
                 self.seconds_to_healthy = time.monotonic() - begun
                 if found := re.search(r"e-mail\s+(\S+)\s+password\s+(\S+)", text):
-                    self.email, self.password = found.groups()
+                    self.email, self.password = found[1], found[2]
                 return
             if self._process.poll() is not None:
                 break
@@ -203,7 +203,7 @@ class Portal:
         )
         if "sessionid" not in client.cookies:
             raise RuntimeError("signing in failed")
-        client.headers["X-CSRFToken"] = client.cookies.get("csrftoken", "")
+        client.headers["X-CSRFToken"] = client.cookies.get("csrftoken") or ""
         client.headers["Referer"] = self.url
         return client
 
