@@ -9,7 +9,8 @@ sentence share it between them. The claim is *verified* only when its words are 
 3. Everything else, a paraphrase too, is *not verified*. Its score says how much of it the passage supports: the share
    of its telling words that the passage holds. A number that the passage does not hold is named, whatever the score.
 
-Letters, not layout, are compared: case, white space, Markdown marks, kinds of quotes, dashes and hyphens do not count.
+Letters, not layout, are compared: case, white space, Markdown marks, kinds of quotes, dashes and hyphens do not count, nor
+do the source's own references such as [12].
 Text in code is not looked at.
 """
 
@@ -50,6 +51,8 @@ _SAME = str.maketrans(
 )
 _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _NUMBER = re.compile(r"\d[\d.,:]*\d|\d")
+# The source's own references, [12] or [RFC2119]: a draft leaves them out, for they would read as its citations.
+_REFERENCE = re.compile(r"\s*\[(?:[A-Z][\w.:-]*|\d{1,4})(?:\s*,\s*(?:[A-Z][\w.:-]*|\d{1,4}))*\](?!\()")
 _FEWEST_WORDS = 4
 _SUPPORTED = 0.6
 _PLAIN = frozenset(
@@ -185,7 +188,7 @@ def _judge(parts: list[str], passage: str) -> tuple[str, bool, float, str]:
 
 
 def _letters(text: str) -> str:
-    text = unicodedata.normalize("NFKC", text).translate(_SAME).casefold()
+    text = unicodedata.normalize("NFKC", _REFERENCE.sub("", text)).translate(_SAME).casefold()
     text = _EMPHASIS.sub("", _LINK.sub(r"\1", text))
     # A hyphen at the end of a printed line joins with what follows.
     return " ".join(re.sub(r"(?<=\w)- (?=\w)", "-", " ".join(text.split())).split())

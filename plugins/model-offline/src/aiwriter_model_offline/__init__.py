@@ -1,0 +1,1 @@
+"""AI-Writer's embedded backend: the Composer and a local embedder."""
