@@ -61,7 +61,7 @@ class _Tree(HTMLParser):
         self._open[-1].children.append(data)
 
 
-def from_html(html: str) -> str:
+def convert(html: str) -> str:
     """Markdown of clean HTML; ends with one newline unless it is empty."""
     tree = _Tree()
     tree.feed(html)

@@ -11,7 +11,7 @@ import re
 import nh3
 from markdown_it import MarkdownIt
 
-from apps.content.markup.from_html import from_html
+from apps.content.markup.from_html import convert
 
 _parser = MarkdownIt("commonmark", {"html": False, "linkify": False, "typographer": False})
 _parser.enable(["table", "strikethrough"])
@@ -55,7 +55,7 @@ def to_html(markdown: str) -> str:
 
 def to_markdown(html: str) -> str:
     """Markdown of any HTML, such as an editor's; what Markdown cannot say is dropped, its text is kept."""
-    return settle(from_html(clean_html(clean_text(html))))
+    return settle(convert(clean_html(clean_text(html))))
 
 
 def normalise(markdown: str) -> str:
@@ -70,7 +70,7 @@ def settle(markdown: str) -> str:
     that the second reads as plain characters.
     """
     for _ in range(_ROUNDS):
-        again = from_html(to_html(markdown))
+        again = convert(to_html(markdown))
         if again == markdown:
             return markdown
         markdown = again

@@ -1,0 +1,37 @@
+"""Routes of the content app below /api/v1/. The events of a generation are served ahead of Django: see `streams`."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from apps.content.api import documents, generations, sources, versions
+
+_document = "content/<uuid:document_id>"
+_generation = "generations/<uuid:generation_id>"
+_source = "sources/<uuid:source_id>"
+urlpatterns = [
+    path("content", documents.DocumentListView.as_view(), name="api-content"),
+    path(_document, documents.DocumentView.as_view(), name="api-document"),
+    path(f"{_document}/versions", versions.VersionListView.as_view(), name="api-versions"),
+    path(f"{_document}/versions/<int:number>", versions.VersionView.as_view(), name="api-version"),
+    path(f"{_document}/diff", versions.DiffView.as_view(), name="api-diff"),
+    path(f"{_document}/revert/<int:number>", versions.RevertView.as_view(), name="api-revert"),
+    path(f"{_document}/export", versions.ExportView.as_view(), name="api-export"),
+    path(f"{_document}/citations", versions.CitationListView.as_view(), name="api-citations"),
+    path("exports/<uuid:export_id>", versions.ExportStateView.as_view(), name="api-export-state"),
+    path("generate/content", generations.GenerateContentView.as_view(), name="api-generate-content"),
+    path("generate/outline", generations.GenerateOutlineView.as_view(), name="api-generate-outline"),
+    path("generate/section", generations.GenerateSectionView.as_view(), name="api-generate-section"),
+    path("generate/title", generations.GenerateTitleView.as_view(), name="api-generate-title"),
+    path("generate/edit", generations.GenerateEditView.as_view(), name="api-generate-edit"),
+    path("generations", generations.GenerationListView.as_view(), name="api-generations"),
+    path(_generation, generations.GenerationView.as_view(), name="api-generation"),
+    path(f"{_generation}/stop", generations.GenerationStopView.as_view(), name="api-generation-stop"),
+    path(f"{_generation}/retry", generations.GenerationRetryView.as_view(), name="api-generation-retry"),
+    path(f"{_generation}/apply", generations.GenerationApplyView.as_view(), name="api-generation-apply"),
+    path("sources", sources.SourceListView.as_view(), name="api-sources"),
+    path("sources/text", sources.SourceTextView.as_view(), name="api-sources-text"),
+    path("sources/search", sources.SourceSearchView.as_view(), name="api-sources-search"),
+    path(_source, sources.SourceView.as_view(), name="api-source"),
+    path(f"{_source}/retry", sources.SourceRetryView.as_view(), name="api-source-retry"),
+]
