@@ -6,7 +6,7 @@ import contextlib
 import errno
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, Protocol, cast
@@ -214,15 +214,14 @@ def pieces(blob: StoredBlob) -> Iterator[bytes]:
     place = open_storage(blob.profile)
     digest, size = hashlib.sha256(), 0
     try:
-        with calls.guarded(place.backend), place.storage.open(blob.storage_name, "rb") as file:
-            parts: Iterable[bytes] = iter(lambda: file.read(PIECE), b"")
-            if blob.encrypted:
-                _, key = encryption.current_key()
-                parts = encryption.decrypt(parts, key)
-            for part in parts:
-                digest.update(part)
-                size += len(part)
-                yield part
+        parts: Iterator[bytes] = _raw(place, blob.storage_name)
+        if blob.encrypted:
+            _, key = encryption.current_key()
+            parts = encryption.decrypt(parts, key)
+        for part in parts:
+            digest.update(part)
+            size += len(part)
+            yield part
     except FileNotFoundError:
         raise _damaged(blob, "it is missing from the storage") from None
     except encryption.Damaged as error:
@@ -231,6 +230,22 @@ def pieces(blob: StoredBlob) -> Iterator[bytes]:
         raise _unavailable(blob.profile, error) from error
     if digest.hexdigest() != blob.sha256 or size != blob.size:
         raise _damaged(blob, f"its checksum is wrong ({size} of {blob.size} bytes)")
+
+
+def _raw(place: OpenStorage, name: str) -> Iterator[bytes]:
+    # The guard is around each step and not around the loop: it would take the closing of this generator for a fault.
+    with calls.guarded(place.backend):
+        file = place.storage.open(name, "rb")
+    try:
+        while True:
+            with calls.guarded(place.backend):
+                part = file.read(PIECE)
+            if not part:
+                return
+            yield part
+    finally:
+        with calls.guarded(place.backend):
+            file.close()
 
 
 def _damaged(blob: StoredBlob, reason: str) -> Unavailable:

@@ -116,6 +116,7 @@ class Chain:
         if wrote and error.retryable and self._continued < self._policy.continuations:
             # Nobody else is there and the text has grown: going on with the same backend repeats nothing.
             self._continued += 1
+            self._present = present
             return Move(present, self._jitter(self._policy.base * 2**self._continued))
         return None
 

@@ -7,11 +7,10 @@ import mimetypes
 import re
 import unicodedata
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
@@ -109,7 +108,7 @@ def _append(actor: Actor, file: StoredFile, blob: StoredBlob) -> StoredFile:
     return current
 
 
-def _with_blob(incoming: Received, refer):  # type: ignore[no-untyped-def]
+def _with_blob(incoming: Received, refer: Callable[[StoredBlob], StoredFile]) -> StoredFile:
     """Find or store the bytes and refer to them in the same transaction, so that the collector cannot come between.
 
     An existing row is locked while the reference is written. The collector deletes rows under the same lock and only
@@ -317,7 +316,6 @@ def _key(file_id: uuid.UUID | str) -> uuid.UUID:
 
 
 __all__ = [
-    "ValidationError",
     "clean_name",
     "collect_garbage",
     "delete_file",

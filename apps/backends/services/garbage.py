@@ -11,7 +11,6 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.core.files.storage import Storage
 from django.db import transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
@@ -95,25 +94,35 @@ def _sweep_strays(profile: BackendProfile, grace: dt.timedelta, done: Collected)
         return
     border = timezone.now() - grace
     try:
-        with calls.guarded(place.backend):
-            for folder, names in _folders(place.storage):
-                paths = [f"{folder}/{name}" for name in names]
-                known = set(
-                    StoredBlob.objects.filter(profile=profile, storage_name__in=paths).values_list(
-                        "storage_name", flat=True
-                    )
-                )
-                for path in paths:
-                    # Bytes that are being written have no row yet; younger than the grace, they are left alone.
-                    if path not in known and place.storage.get_modified_time(path) <= border:
-                        place.storage.delete(path)
-                        done.strays += 1
+        for folder in _folders(place):
+            for path in _without_row(profile, _names(place, folder)):
+                # Bytes that are being written have no row yet; younger than the grace, they are left alone.
+                with calls.guarded(place.backend):
+                    if place.storage.get_modified_time(path) > border:
+                        continue
+                    place.storage.delete(path)
+                done.strays += 1
     except BackendError as error:
         log.warning("the storage %s could not be swept: %s", profile.name, error.message)
 
 
-def _folders(storage: Storage) -> Iterator[tuple[str, list[str]]]:
-    for first in storage.listdir(_FOLDER)[0]:
-        for second in storage.listdir(f"{_FOLDER}/{first}")[0]:
-            folder = f"{_FOLDER}/{first}/{second}"
-            yield folder, list(storage.listdir(folder)[1])
+def _without_row(profile: BackendProfile, paths: list[str]) -> list[str]:
+    rows = StoredBlob.objects.filter(profile=profile, storage_name__in=paths)
+    known = set(rows.values_list("storage_name", flat=True))
+    return [path for path in paths if path not in known]
+
+
+def _folders(place: blobs.OpenStorage) -> Iterator[str]:
+    for first in _listed(place, _FOLDER)[0]:
+        for second in _listed(place, f"{_FOLDER}/{first}")[0]:
+            yield f"{_FOLDER}/{first}/{second}"
+
+
+def _names(place: blobs.OpenStorage, folder: str) -> list[str]:
+    return [f"{folder}/{name}" for name in _listed(place, folder)[1]]
+
+
+def _listed(place: blobs.OpenStorage, folder: str) -> tuple[list[str], list[str]]:
+    with calls.guarded(place.backend):
+        folders, files = place.storage.listdir(folder)
+        return list(folders), list(files)
