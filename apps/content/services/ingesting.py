@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -49,8 +50,8 @@ def ingest() -> int:
                 total += len(batch)
         finally:
             _slot.release()
-    for workspace_id in index.behind() if total else ():
-        index.sync(workspace_id)
+    if total:
+        _sync_indexes()
     return total
 
 
@@ -62,8 +63,7 @@ def sweep_sources() -> int:
     """
     total = ingest()
     embed_missing()
-    for workspace_id in index.behind():
-        index.sync(workspace_id)
+    _sync_indexes()
     return total
 
 
@@ -88,6 +88,17 @@ def embed_missing(limit: int = 4 * TEXTS) -> int:
             return done
         done += len(batch)
     return done
+
+
+def _sync_indexes() -> None:
+    """Bring the vector store up to date where there is one; without it, or while it is down, exact search answers."""
+    if not settings.AIWRITER_CHROMA_URL:
+        return
+    for workspace_id in index.behind():
+        try:
+            index.sync(workspace_id)
+        except AppError as error:
+            logger.warning("The vector index of workspace %s stays behind: %s", workspace_id, error)
 
 
 class _Taken:
