@@ -20,7 +20,13 @@ def sentence_spans(text: str, start: int = 0, end: int | None = None) -> Iterato
     begin = start
     for match in _END.finditer(text, start, end):
         stop = match.end()
-        if stop <= begin or (match[0].startswith(".") and _ABBREVIATION.search(text[max(begin, stop - 12) : stop])):
+        # An ellipsis leaves something out inside a sentence more often than it ends one.
+        if (
+            stop <= begin
+            or "…" in match[0]
+            or ".." in match[0]
+            or (match[0].startswith(".") and _ABBREVIATION.search(text[max(begin, stop - 12) : stop]))
+        ):
             continue
         while stop < end and text[stop].isspace():
             stop += 1

@@ -116,6 +116,14 @@ def _read(found: Found, path: Path, data: bytes | None, builder: TextBuilder, li
                 read_text(text, builder)
 
 
+def resident_bytes() -> int:
+    """Memory in use now; 0 where the system does not tell. (ru_maxrss would count the parent's, from before exec.)"""
+    try:
+        return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * resource.getpagesize()
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """The reply to one request; problems are part of it."""
     limits = Limits(**request["limits"])
@@ -148,11 +156,11 @@ def main() -> None:
         if not line:
             return
         reply = answer(json.loads(line))
-        reply["peak_kb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        reply["resident"] = resident_bytes()
         try:
             payload = json.dumps(reply, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
         except MemoryError:
-            payload = b'{"problem":["out_of_memory","",""],"peak_kb":0}'
+            payload = b'{"problem":["out_of_memory","",""],"resident":0}'
         replies.write(len(payload).to_bytes(8, "big"))
         replies.write(payload)
         replies.flush()

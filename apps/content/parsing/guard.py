@@ -32,7 +32,7 @@ _ROOT = Path(__file__).resolve().parents[3]
 _START_SECONDS = 20.0
 _OUTPUT_BYTES = 128 * 2**20
 _FILES_PER_CHILD = 200
-_PEAK_KB = 256 * 1024
+_RESIDENT_BYTES = 200 * 2**20
 _KEPT = 2
 
 
@@ -212,7 +212,7 @@ def _give_back(child: _Child, reply: dict[str, Any]) -> None:
     child.last_used = time.monotonic()
     hurt = reply.get("problem", [""])[0] in {"out_of_memory", "crashed"}
     surplus: list[_Child] = []
-    if hurt or child.used >= _FILES_PER_CHILD or int(reply.get("peak_kb", 0)) > _PEAK_KB:
+    if hurt or child.used >= _FILES_PER_CHILD or int(reply.get("resident", 0)) > _RESIDENT_BYTES:
         surplus.append(child)
     else:
         with _lock:

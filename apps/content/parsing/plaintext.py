@@ -78,10 +78,14 @@ def _paginate(text: str) -> tuple[list[_Line], bool]:
         return [_Line(line.rstrip(), 1) for line in pages[0]], False
     running = look.running_lines(pages)
     found: list[_Line] = []
+    footed = False
     for position, page in enumerate(pages, start=1):
         foot = next((match for line in reversed(page) if (match := _PAGE_FOOT.search(line))), None)
         number = int(foot[1]) if foot and foot[1].isdigit() else position
         kept = [line.rstrip() for line in look.without_running(page, running) if not _PAGE_FOOT.search(line)]
+        if footed and kept and look.has_columns(kept[0]):
+            kept = _below_header(kept)
+        footed = foot is not None
         while kept and not kept[-1]:
             kept.pop()
         if not kept:
@@ -90,6 +94,14 @@ def _paginate(text: str) -> tuple[list[_Line], bool]:
             found.append(_Line("", number))
         found.extend(_Line(line, number) for line in kept)
     return found, True
+
+
+def _below_header(page: list[str]) -> list[str]:
+    """A page without its first line, the header of a text whose pages are too few to tell it by repetition."""
+    rest = page[1:]
+    while rest and not rest[0]:
+        rest.pop(0)
+    return rest
 
 
 def _split_after(text: str, ends: list[str]) -> list[str]:

@@ -81,7 +81,7 @@ def _is_binary(head: bytes) -> bool:
     sample = head[:8192]
     # Backspace, escape and form feed stand in manual pages and RFCs.
     odd = sum(byte < 32 and byte not in b"\t\n\r\x0c\x08\x1b" for byte in sample)
-    return b"\0" in sample or odd > len(sample) * 0.02
+    return b"\0" in sample or odd > max(4, len(sample) * 0.02)
 
 
 def _packed(path: Path) -> Found:
