@@ -1,0 +1,5 @@
+"""Console pages: that documents, sources and jobs exist and how they fare, never what is written in them."""
+
+from apps.content.admin import documents, generations, sources
+
+__all__ = ["documents", "generations", "sources"]

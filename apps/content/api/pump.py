@@ -215,13 +215,14 @@ class Pump:
             for subscriber in subscribers:
                 if (only is not None and subscriber not in only) or subscriber.seq >= last:
                     continue
-                fresh = subscriber.seq < first
-                data = whole if fresh else b"".join(d for seq, d, _ in events if seq > subscriber.seq)
+                share = whole
+                if subscriber.seq >= first:
+                    share = b"".join(piece for seq, piece, _ in events if seq > subscriber.seq)
                 subscriber.seq = last
                 subscriber.quiet_since = time.monotonic()
-                shares[subscriber.loop].append((subscriber, data, ended))
-        for loop, share in shares.items():
-            _call(loop, _deliver, share)
+                shares[subscriber.loop].append((subscriber, share, ended))
+        for loop, batch in shares.items():
+            _call(loop, _deliver, batch)
 
     def _heartbeats(self) -> None:
         now = time.monotonic()
@@ -234,8 +235,8 @@ class Pump:
         for subscriber in quiet:
             subscriber.quiet_since = now
             shares[subscriber.loop].append((subscriber, _HEARTBEAT, False))
-        for loop, share in shares.items():
-            _call(loop, _deliver, share)
+        for loop, batch in shares.items():
+            _call(loop, _deliver, batch)
 
 
 class _Poll:

@@ -78,8 +78,8 @@ class SourceOutput(SourceRow):
 class UploadOutput(serializers.Serializer):
     """What became of each file."""
 
-    data = SourceRow(many=True)
-    errors = serializers.ListField(child=serializers.DictField())
+    data = SourceRow(many=True)  # type: ignore[assignment]
+    errors = serializers.ListField(child=serializers.DictField())  # type: ignore[assignment]
 
 
 class TextInput(Input):
@@ -125,7 +125,7 @@ class SearchOutput(serializers.Serializer):
 
     engine = serializers.ChoiceField(choices=("chroma", "exact", "keyword"))
     note = serializers.CharField(allow_blank=True)
-    data = HitOutput(many=True)
+    data = HitOutput(many=True)  # type: ignore[assignment]
 
 
 def _row(source: Source) -> dict[str, Any]:
@@ -185,7 +185,7 @@ class SourceListView(APIView):
             raise InvalidInput("No file came with the request.", field="file", remedy="Send multipart/form-data.")
         if len(files) > MAX_FILES:
             raise InvalidInput(f"{len(files)} files came.", field="file", remedy=f"Send at most {MAX_FILES} at once.")
-        workspace = current_workspace(actor, request.data.get("workspace") or None)
+        workspace = current_workspace(actor, str(request.POST.get("workspace") or "") or None)
         results = sources.add_file_sources(
             actor=actor,
             workspace=workspace,

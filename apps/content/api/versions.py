@@ -35,7 +35,7 @@ class VersionRow(serializers.Serializer):
     number = serializers.IntegerField()
     title = serializers.CharField()
     reason = serializers.ChoiceField(choices=DocumentVersion.Reason.choices)
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     word_count = serializers.IntegerField()
     sha256 = serializers.CharField()
     author_id = serializers.UUIDField(allow_null=True)

@@ -57,7 +57,8 @@ def renumber(text: str, generation: Generation, document: Document) -> tuple[str
         marker = match[1]
         if marker in renamed or marker not in passages:
             continue
-        name = known.get(passages[marker].chunk_id) or (marker if marker not in taken else "")
+        chunk_id = passages[marker].chunk_id
+        name = (known.get(chunk_id) if chunk_id else None) or (marker if marker not in taken else "")
         if not name:
             name = str(max((int(number) for number in taken), default=0) + 1)
         renamed[marker] = name

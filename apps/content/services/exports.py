@@ -77,10 +77,11 @@ def start_export(*, actor: Actor, document_id: uuid.UUID | str, format: str) -> 
     document = get_document(actor=actor, document_id=document_id)
     require(actor, "content.read", workspace=document.workspace_id)
     _known(format)
+    version = document.current_version
+    if version is None:
+        raise Conflict("The document has no version yet.", remedy="Save it first.")
     with transaction.atomic():
-        export = Export.objects.create(
-            document=document, version=document.current_version, requested_by=actor.user, format=format
-        )
+        export = Export.objects.create(document=document, version=version, requested_by=actor.user, format=format)
         record(actor, "document.exported", obj=document, after={"format": format})
         enqueue("content.make_export", export_id=str(export.pk))
     return export

@@ -105,14 +105,14 @@ def _usage(claim: Claim) -> dict[str, Any]:
     sums = calls.aggregate(input=Sum("input_tokens"), output=Sum("output_tokens"), cost=Sum("cost"))
     if sums["input"] is None:
         return {}
-    last = calls.order_by("-number").values("model", "currency").first() or {}
+    last = calls.order_by("-number").only("model", "currency").first()
     cost: Decimal | None = None if calls.filter(cost=None).exists() else sums["cost"]
     return {
-        "model": last.get("model", ""),
+        "model": last.model if last else "",
         "input_tokens": sums["input"],
         "output_tokens": sums["output"],
         "cost": None if cost is None else str(cost.normalize()) if cost else "0",
-        "currency": last.get("currency", ""),
+        "currency": last.currency if last else "",
     }
 
 
