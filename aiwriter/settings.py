@@ -82,7 +82,7 @@ TEMPLATES = [
                 "csp.context_processors.nonce",
                 "aiwriter.core.context_processors.product",
             ],
-            "libraries": {"portal": "apps.content.portal.shell"},
+            "libraries": {"portal": "apps.content.portal.shell", "console": "aiwriter.console.tags"},
         },
     },
 ]
@@ -174,6 +174,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {"BACKEND": "aiwriter.core.staticfiles.ModuleStorage"},
 }
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 WHITENOISE_MAX_AGE = int(timedelta(days=365).total_seconds())
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
