@@ -75,7 +75,9 @@ class ServiceAdmin(admin.ModelAdmin):
             obj.__dict__.update(made.__dict__)
 
     def save_related(self, request: HttpRequest, form: ModelForm, formsets: Any, change: bool) -> None:
-        """Nothing: relations are rows of their own here."""
+        """Save nothing: inlines only show, relations have pages of their own. The history asks for these lists."""
+        for formset in formsets:
+            formset.new_objects, formset.changed_objects, formset.deleted_objects = [], [], []
 
     def delete_model(self, request: HttpRequest, obj: Model) -> None:
         """Call the service instead of `delete()`."""

@@ -141,7 +141,7 @@ class MemberView(APIView):
     def patch(self, request: Request, workspace_id: uuid.UUID, member_id: uuid.UUID) -> Response:
         """Change the role or the end; for the workspace's editors."""
         actor = actor_of(request)
-        member = workspaces.find_member(actor=actor, workspace=workspace_id, membership_id=member_id)
+        member = workspaces.find_member(actor=actor, membership_id=member_id, workspace_id=workspace_id)
         values = {"role": member.role, "expires_at": member.expires_at}
         values |= read(MemberChangeInput, request, partial=True)
         changed = workspaces.change_member(actor=actor, membership=member, **values)
@@ -151,6 +151,6 @@ class MemberView(APIView):
     def delete(self, request: Request, workspace_id: uuid.UUID, member_id: uuid.UUID) -> Response:
         """Take somebody out; for the workspace's editors."""
         actor = actor_of(request)
-        member = workspaces.find_member(actor=actor, workspace=workspace_id, membership_id=member_id)
+        member = workspaces.find_member(actor=actor, membership_id=member_id, workspace_id=workspace_id)
         workspaces.remove_member(actor=actor, membership=member)
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -29,4 +29,5 @@ class Notification(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.title
+        # Not the title: it may name what somebody writes, and the console shows this.
+        return f"{self.kind}, {self.created_at:%Y-%m-%d %H:%M}"

@@ -54,8 +54,8 @@ def member_list(request: HttpRequest) -> HttpResponse:
 @require_POST
 def change(request: HttpRequest, member_id: uuid.UUID) -> HttpResponse:
     """Give a member another role."""
-    actor, workspace = actor_of(request), workspace_of(request)
-    member = workspaces.find_member(actor=actor, workspace=workspace.pk, membership_id=member_id)
+    actor = actor_of(request)
+    member = workspaces.find_member(actor=actor, membership_id=member_id)
     form = MemberRoleForm(request.POST)
     if not form.is_valid():
         raise InvalidInput("This is not a role.", field="role", remedy="Choose writer or editor.")
@@ -69,8 +69,8 @@ def change(request: HttpRequest, member_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def remove(request: HttpRequest, member_id: uuid.UUID) -> HttpResponse:
     """Take somebody out of the workspace."""
-    actor, workspace = actor_of(request), workspace_of(request)
-    member = workspaces.find_member(actor=actor, workspace=workspace.pk, membership_id=member_id)
+    actor = actor_of(request)
+    member = workspaces.find_member(actor=actor, membership_id=member_id)
     person = str(member.user)
     workspaces.remove_member(actor=actor, membership=member)
     messages.success(request, _("%(person)s is no longer in this workspace.") % {"person": person})

@@ -12,7 +12,7 @@ from django.utils.text import slugify
 
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound
 from apps.users.models import Membership, User, Workspace
-from apps.users.selectors.access import Actor, get_workspace, require
+from apps.users.selectors.access import Actor, require, workspaces_of
 from apps.users.services import audit
 
 
@@ -134,17 +134,24 @@ def remove_member(*, actor: Actor, membership: Membership) -> None:
         membership.delete()
 
 
-def find_member(*, actor: Actor, workspace: uuid.UUID | str, membership_id: uuid.UUID | str) -> Membership:
-    """A membership of a workspace that the actor may manage.
+def find_member(*, actor: Actor, membership_id: uuid.UUID | str, workspace_id: uuid.UUID | None = None) -> Membership:
+    """A membership that the actor may manage.
+
+    Args:
+        actor: needs "members.manage" in its workspace.
+        membership_id: which.
+        workspace_id: where it must be; None: in any of the actor's workspaces.
 
     Raises:
-        NotFound: there is none.
+        NotFound: there is none in the actor's workspaces.
     """
-    room = get_workspace(actor, workspace)
-    require(actor, "members.manage", workspace=room)
-    found = Membership.objects.filter(workspace=room, pk=membership_id).select_related("user", "workspace").first()
+    rooms = workspaces_of(actor).filter(pk=workspace_id) if workspace_id else workspaces_of(actor)
+    found: Membership | None = (
+        Membership.objects.filter(pk=membership_id, workspace__in=rooms).select_related("user", "workspace").first()
+    )
     if found is None:
         raise NotFound("There is no such member.")
+    require(actor, "members.manage", workspace=found.workspace)
     return found
 
 

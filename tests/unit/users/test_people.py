@@ -200,11 +200,12 @@ def test_members_are_managed_from_inside_only(people: People):
         add_member(actor=eve, workspace=people.press, user=people.eve)
     member = Membership.objects.get(user=people.wanda)
     with pytest.raises(NotFound):
-        find_member(actor=eve, workspace=people.press.slug, membership_id=member.pk)
+        find_member(actor=eve, membership_id=member.pk)
     with pytest.raises(NotFound):
-        find_member(
-            actor=people.actor("eddie"), workspace="press", membership_id=Membership.objects.get(user=people.eve).pk
-        )
+        find_member(actor=people.actor("eddie"), membership_id=member.pk, workspace_id=people.rival.pk)
+    with pytest.raises(PermissionDenied):
+        find_member(actor=wanda, membership_id=member.pk)
+    assert find_member(actor=people.actor("eddie"), membership_id=member.pk) == member
     with pytest.raises(NotFound):
         members_of(actor=eve, workspace=people.press)
     assert {m.user for m in members_of(actor=wanda, workspace=people.press)} == {people.wanda, people.eddie}

@@ -1,0 +1,125 @@
+"""Asks an address as each of the people and notes the answers."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from http.cookies import SimpleCookie
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.test import Client
+
+from tests.factories.users import make_token
+from tests.people import People
+from tests.web.routes import Route
+
+TABLES = Path(__file__).parent / "matrix"
+ASKERS = ("anonymous", "wanda", "eddie", "otto", "ada", "alma", "eve", "token")
+HEADER = ("method", "route", *ASKERS)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What each asker gets from one method of one address."""
+
+    method: str
+    route: str
+    answers: Mapping[str, int]
+    table: str
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.route}"
+
+
+def expected() -> dict[tuple[str, str], Row]:
+    """All rows of all tables.
+
+    Raises:
+        AssertionError: a row stands twice, or has no number for somebody.
+    """
+    rows: dict[tuple[str, str], Row] = {}
+    for path in sorted(TABLES.glob("*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            lines = [line for line in file if line.strip() and not line.startswith("#")]
+        for cells in csv.DictReader(lines, skipinitialspace=True):
+            values = {key.strip(): (value or "").strip() for key, value in cells.items()}
+            key = (values["method"], values["route"])
+            assert key not in rows, f"{path.name}: {' '.join(key)} stands twice"
+            assert all(values[asker].isdigit() for asker in ASKERS), f"{path.name}: {' '.join(key)} has a gap"
+            rows[key] = Row(*key, {asker: int(values[asker]) for asker in ASKERS}, path.name)
+    return rows
+
+
+@cache
+def stated(name: str) -> Mapping[str, Callable[[People], Any]]:
+    """What the modules of `tests/web/matrix` say about addresses.
+
+    Args:
+        name: "THINGS": a parameter's name, or "users.user" for the console's pages about that model, to a function that
+            makes a thing of wanda's in press and returns what stands in the address.
+            "BODIES": "POST tokens/" to a function that returns a body which wanda could send.
+    """
+    found: dict[str, Callable[[People], Any]] = {}
+    for path in sorted(TABLES.glob("[a-z]*.py")):
+        found |= getattr(importlib.import_module(f"tests.web.matrix.{path.stem}"), name, {})
+    return found
+
+
+class Asking:
+    """The six people, nobody, and a token of wanda's that may only read content of press.
+
+    Args:
+        people: in a transaction that somebody else rolls back.
+    """
+
+    def __init__(self, people: People) -> None:
+        self.people = people
+        self._cookies: dict[str, SimpleCookie] = {"anonymous": SimpleCookie(), "token": SimpleCookie()}
+        _, self._token = make_token(people.wanda, "content.read", workspace=people.press)
+        for name in ASKERS:
+            if name not in self._cookies:
+                client = Client()
+                client.force_login(people.named(name))
+                self._cookies[name] = client.cookies
+
+    def path(self, route: Route) -> str:
+        """The route's address, naming things of wanda's."""
+        made = stated("THINGS")
+        values = {name: str(made[name](self.people)) for name in route.parameters if name in made}
+        if route.model in made:
+            values["object_id"] = str(made[route.model](self.people))
+        return route.path(values)
+
+    def ask(self, method: str, path: str, asker: str, body: Mapping[str, Any]) -> int:
+        """The status that one asker gets; nothing that it does remains."""
+        headers = {"Authorization": f"Bearer {self._token}"} if asker == "token" else {}
+        client = Client(raise_request_exception=False, headers=headers)
+        client.cookies = SimpleCookie(self._cookies[asker].output(header="", sep=";"))
+        send = getattr(client, method.lower())
+        with transaction.atomic():
+            if method == "GET":
+                answer = send(path)
+            else:
+                answer = send(path, dict(body), **self._content_type(path, body))
+            transaction.set_rollback(True)
+        return answer.status_code
+
+    def answers(self, method: str, route: Route, path: str) -> dict[str, int]:
+        """What everybody gets."""
+        make = stated("BODIES").get(f"{method} {route.text}")
+        return {asker: self.ask(method, path, asker, make(self.people) if make else {}) for asker in ASKERS}
+
+    @staticmethod
+    def _content_type(path: str, body: Mapping[str, Any]) -> dict[str, str]:
+        has_file = any(hasattr(value, "read") for value in body.values())
+        return {"content_type": "application/json"} if path.startswith("/api/") and not has_file else {}
+
+
+def is_closed(answers: Mapping[str, int]) -> bool:
+    """Whether an address knows no such method: 405 for whoever is signed in; visitors may meet the door first."""
+    return all(answers[name] == 405 for name in ASKERS if name not in ("anonymous", "token"))

@@ -1,0 +1,78 @@
+"""Every address × everybody: what they get stands in a table, and is what they get.
+
+The addresses come from the URL configuration, so a new one without a row fails here, and so does a row whose address is
+gone. A row says what eight askers get from one method of one address, all of it about things of wanda's in "press":
+
+    anonymous  nobody            otto   operator          token  a token of wanda's, bound to press, that may only
+    wanda      writer of press   ada    auditor                  read content ("content.read")
+    eddie      editor of press   alma   administrator
+    eve        writer of another workspace: 404, never 403, for what is in press
+
+Writes are sent with the body that `BODIES` states, as JSON or, outside the API, as a form; else with an empty one, where
+400 (or a form again) means "let through to the body".
+A method of an address that nobody may use (405 for everybody who is signed in) needs no row.
+
+To add addresses: write what their parameters name into `THINGS` of `tests/web/matrix/<app>.py`, bodies into `BODIES`, run
+
+    python -m tests.web.matrix_propose
+
+It prints rows for whatever has none, as measured now. Read each number before you copy the row into
+`tests/web/matrix/<app>.csv`: the table is what ought to be, not what happens to be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from tests.people import People
+from tests.web.permissions import ASKERS, Asking, Row, expected, is_closed
+from tests.web.routes import ADMIN, Route, routes
+
+ROUTES = routes()
+ROWS = expected()
+# Addresses outside the console where a thing of press is shown to eve on purpose, and why.
+OPEN_TO_STRANGERS: Mapping[str, str] = {}
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.text or "home")
+def test_everybody_gets_what_the_table_says(route: Route, people: People):
+    asking = Asking(people)
+    path = asking.path(route)
+    wrong = []
+    for method in route.methods:
+        got = asking.answers(method, route, path)
+        row = ROWS.get((method, route.text))
+        if row is None:
+            if not is_closed(got):
+                wrong.append(f"{method} {route.text} has no row in tests/web/matrix/{route.app}.csv; it answers {got}")
+            continue
+        differing = {who: (row.answers[who], got[who]) for who in ASKERS if row.answers[who] != got[who]}
+        if differing:
+            wrong.append(f"{row} ({row.table}): expected and got {differing}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_row_is_left_over():
+    present = {(method, route.text) for route in ROUTES for method in route.methods}
+    assert sorted(set(ROWS) - present) == []
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=str)
+def test_a_row_makes_sense(row: Row):
+    assert all(answer < 500 or answer == 503 for answer in row.answers.values())
+    in_console, at_the_door = row.route.startswith(ADMIN), row.route.startswith("accounts/")
+    if row.route.startswith("api/"):
+        assert row.answers["anonymous"] in (401, 405) or row.route in OPEN_TO_STRANGERS or row.route == "api/v1/schema"
+    if in_console:
+        # Writers have no console: the sign-in page or a refusal, never a page.
+        for who in ("anonymous", "wanda", "eddie", "eve", "token"):
+            assert row.answers[who] in (302, 403, 404, 405) or row.route in CONSOLE_FOR_ALL, who
+    if "<" in row.route and not in_console and not at_the_door and row.route not in OPEN_TO_STRANGERS:
+        assert row.answers["eve"] in (404, 405), "eve learns of a thing in press"
+        assert row.answers["wanda"] != 404, "nothing was there to be asked for: add it to THINGS"
+
+
+# The console's own door and its words, which show nothing.
+CONSOLE_FOR_ALL = ("admin/login/", "admin/jsi18n/", "admin/logout/")
