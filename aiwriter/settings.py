@@ -115,7 +115,7 @@ SESSION_COOKIE_SAMESITE = "Lax"
 AUTH_USER_MODEL = "users.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 PASSWORD_HASHERS = [
-    "apps.users.hashers.TunedArgon2PasswordHasher",
+    "apps.users.services.hashing.TunedArgon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
@@ -213,7 +213,7 @@ SPECTACULAR_SETTINGS = {
 
 # ---------------------------------------------------------------- jobs
 REDIS_URL = ENV["REDIS_URL"]
-CELERY_BROKER_URL = ENV["CELERY_BROKER_URL"] or REDIS_URL or "filesystem://"
+CELERY_BROKER_URL = ENV["CELERY_BROKER_URL"] or REDIS_URL or "filesystem://localhost"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True

@@ -10,9 +10,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.users.admin.service_admin import ServiceAdmin
-from apps.users.api.authentication import actor_of
 from apps.users.models import RoleGrant, User
 from apps.users.selectors.access import Actor
+from apps.users.selectors.callers import actor_of
 from apps.users.services import people, roles
 from apps.users.services.bootstrap import generate_password
 

@@ -7,8 +7,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.users.admin.service_admin import ReadOnlyAdmin
-from apps.users.api.authentication import actor_of
 from apps.users.models import ApiToken, AuditEvent, Notification
+from apps.users.selectors.callers import actor_of
 from apps.users.services import tokens
 
 

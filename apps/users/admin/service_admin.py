@@ -14,8 +14,8 @@ from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from aiwriter.core.errors import AppError
-from apps.users.api.authentication import actor_of
 from apps.users.selectors.access import Actor
+from apps.users.selectors.callers import actor_of
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -13,17 +12,10 @@ from rest_framework.request import Request
 from aiwriter.core import context
 from aiwriter.core.clients import client_address
 from apps.users.models import ApiToken, User
-from apps.users.selectors.access import Actor
+from apps.users.selectors.callers import actor_of
 from apps.users.services import tokens
 
-
-def actor_of(request: Request | HttpRequest) -> Actor:
-    """Who acts in a request of DRF or of Django; the anonymous actor when nobody is signed in."""
-    token = getattr(request, "auth", None)
-    if isinstance(token, ApiToken):
-        return Actor.for_token(token)
-    user = request.user
-    return Actor.for_user(user) if isinstance(user, User) and user.is_active else Actor.anonymous()
+__all__ = ["PortalSessionAuthentication", "TokenAuthentication", "actor_of"]
 
 
 class TokenAuthentication(BaseAuthentication):

@@ -10,9 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from aiwriter.core.clients import client_address
-from apps.users.api.authentication import actor_of
 from apps.users.models import User
 from apps.users.selectors.access import Actor
+from apps.users.selectors.callers import actor_of
 from apps.users.services import sealing, sessions
 
 

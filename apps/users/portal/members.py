@@ -12,12 +12,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from aiwriter.core.errors import AppError, InvalidInput
-from apps.users.api.authentication import actor_of
 from apps.users.models import Membership
 from apps.users.portal.forms import MemberForm, MemberRoleForm, add_app_error
 from apps.users.portal.requests import workspace_of
 from apps.users.selectors.access import can, require
 from apps.users.selectors.belongings import find_active_user, members_of
+from apps.users.selectors.callers import actor_of
 from apps.users.services import workspaces
 
 

@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from aiwriter.core.errors import AppError
-from apps.users.api.authentication import actor_of
 from apps.users.portal.forms import ProfileForm, add_app_error
 from apps.users.selectors.access import require_user
 from apps.users.selectors.belongings import memberships_of, notifications_of
+from apps.users.selectors.callers import actor_of
 from apps.users.services import notifications, people
 
 SHOWN = 100

@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.http import HttpRequest
 
 from aiwriter.core.errors import NotFound
-from apps.users.api.authentication import actor_of
 from apps.users.models import Workspace
 from apps.users.selectors.access import current_workspace
+from apps.users.selectors.callers import actor_of
 
 WORKSPACE_KEY = "workspace"
 

@@ -13,10 +13,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from aiwriter.core.errors import AppError
-from apps.users.api.authentication import actor_of
 from apps.users.portal.forms import TokenForm, add_app_error
 from apps.users.selectors.access import capabilities_of, workspaces_of
 from apps.users.selectors.belongings import tokens_of
+from apps.users.selectors.callers import actor_of
 from apps.users.services import tokens
 
 

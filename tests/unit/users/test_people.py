@@ -27,7 +27,7 @@ from apps.users.services.workspaces import (
 from tests.factories.users import PASSWORD, SETUP, RoleGrantFactory, UserFactory, WorkspaceFactory
 from tests.people import People
 
-TUNED = "apps.users.hashers.TunedArgon2PasswordHasher"
+TUNED = "apps.users.services.hashing.TunedArgon2PasswordHasher"
 
 
 def test_addresses_are_one_whatever_their_case(db):
