@@ -73,13 +73,12 @@ class LocalBackend(StorageBackend):
             QuotaExceeded: the disk is full.
             Unavailable: it gives back something else than was written.
         """
-        with explained(self._root):
+        try:
             folder = self._nearest()
-            if not os.access(folder, os.W_OK | os.X_OK):
-                raise PermissionError(13, "not writable")
-            if str(folder) == os.path.realpath(self._root):
-                self._round_trip(folder)
+            self._round_trip(folder)
             return _free(folder)
+        except OSError as error:
+            raise fault(error, self._root) from error
 
     def _round_trip(self, folder: Path) -> None:
         sent = secrets.token_bytes(_PROBE)

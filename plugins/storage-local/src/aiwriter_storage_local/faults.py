@@ -40,11 +40,16 @@ def fault(error: OSError, root: str) -> BackendError:
 
 
 @contextlib.contextmanager
-def explained(root: str) -> Iterator[None]:
-    """Turn the system's errors into ours; "does not exist" stays `FileNotFoundError`, as the contract wants it."""
+def explained(root: str, *, reading: bool = False) -> Iterator[None]:
+    """Turn the system's errors into ours.
+
+    Args:
+        root: the profile's folder.
+        reading: a file is looked for, so that "does not exist" stays `FileNotFoundError`, as the contract wants it.
+    """
     try:
         yield
-    except FileNotFoundError:
-        raise
     except OSError as error:
+        if reading and isinstance(error, FileNotFoundError):
+            raise
         raise fault(error, root) from error

@@ -7,8 +7,7 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +57,7 @@ class LocalFiles(FileSystemStorage):
     def _open(self, name: str, mode: str = "rb") -> File:
         if set(mode) - set("rbt"):
             raise Unsupported("Files are written with save(), so that none is seen half written.")
-        with self._explained():
+        with explained(self._root, reading=True):
             try:
                 return File(Path(self.path(name)).open(mode))
             except (IsADirectoryError, NotADirectoryError):
@@ -66,10 +65,10 @@ class LocalFiles(FileSystemStorage):
 
     def _save(self, name: str, content: File) -> str:
         full = Path(self.path(name))
-        with self._explained():
-            self._make_folder(full.parent)
-            temporary = self._write(content)
+        temporary = self._write(content)
+        with explained(self._root):
             try:
+                self._make_folder(full.parent)
                 while not self._placed(temporary, full):
                     # Another save took the name between the look and the link; Storage.save has the same rule.
                     name = self.get_available_name(name)
@@ -80,20 +79,24 @@ class LocalFiles(FileSystemStorage):
         return full.relative_to(self._root).as_posix()
 
     def _write(self, content: File) -> Path:
+        """The content as a finished file without its name; errors of the content's own source pass as they are."""
         incoming = Path(self._root, INCOMING)
-        self._make_folder(incoming)
-        self._sweep(incoming)
         temporary = incoming / secrets.token_hex(16)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with explained(self._root):
+            self._make_folder(incoming)
+            self._sweep(incoming)
+            number = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, _FILE_MODE)
         try:
-            with os.fdopen(os.open(temporary, flags, _FILE_MODE), "wb") as file:
-                for chunk in content.chunks():
-                    file.write(chunk.encode() if isinstance(chunk, str) else chunk)
-                file.flush()
-                os.fsync(file.fileno())
+            for chunk in content.chunks():
+                with explained(self._root):
+                    _write_all(number, chunk.encode() if isinstance(chunk, str) else chunk)
+            with explained(self._root):
+                os.fsync(number)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+        finally:
+            os.close(number)
         return temporary
 
     @staticmethod
@@ -112,7 +115,11 @@ class LocalFiles(FileSystemStorage):
                 os.close(os.open(full, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE))
             except FileExistsError:
                 return False
-            temporary.replace(full)
+            try:
+                temporary.replace(full)
+            except OSError:
+                full.unlink()
+                raise
         return True
 
     def _make_folder(self, folder: Path) -> None:
@@ -136,13 +143,13 @@ class LocalFiles(FileSystemStorage):
         """Remove a file; quiet when there is none of that name."""
         if not name:
             raise ValueError("The name must be given to delete().")
-        with self._explained(), suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        with explained(self._root), suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
             Path(self.path(name)).unlink()
 
     def listdir(self, path: str) -> tuple[list[str], list[str]]:
         """Folders and files within a folder; both empty when there is no such folder."""
         try:
-            with self._explained():
+            with explained(self._root, reading=True):
                 folders, files = super().listdir(path)
         except FileNotFoundError:
             return [], []
@@ -150,7 +157,7 @@ class LocalFiles(FileSystemStorage):
 
     def size(self, name: str) -> int:
         """Bytes of a file."""
-        with self._explained():
+        with explained(self._root, reading=True):
             return super().size(name)
 
     def url(self, name: str | None, **options: Any) -> str:
@@ -161,10 +168,11 @@ class LocalFiles(FileSystemStorage):
         """
         raise Unsupported("Files in a folder have no address of their own.")
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        with explained(self._root):
-            yield
+
+def _write_all(number: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(number, left) :]
 
 
 def _sync_folder(folder: Path) -> None:
