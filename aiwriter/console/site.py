@@ -1,11 +1,105 @@
 """The console's admin site."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from aiwriter.console.overview import overview
+
+# What an operator looks for, in the order of need; a model that is not named stands in a group of its app below these.
+GROUPS: Sequence[tuple[str | Promise, str, Sequence[str]]] = (
+    (
+        _("Operation"),
+        "pulse",
+        (
+            "monitoring.CheckResult",
+            "content.Generation",
+            "content.Source",
+            "content.Export",
+            "backends.ModelCall",
+            "monitoring.CheckHistory",
+            "monitoring.Heartbeat",
+        ),
+    ),
+    (
+        _("Backends and files"),
+        "plug",
+        (
+            "backends.BackendProfile",
+            "backends.Route",
+            "backends.PriceOverride",
+            "backends.StoredFile",
+            "backends.StoredBlob",
+        ),
+    ),
+    (
+        _("Usage and budgets"),
+        "disk",
+        ("monitoring.UsageRow", "monitoring.Budget", "monitoring.BudgetPeriod", "monitoring.Reservation"),
+    ),
+    (
+        _("People and access"),
+        "users",
+        ("users.User", "users.RoleGrant", "users.Workspace", "users.Membership", "users.ApiToken"),
+    ),
+    (_("Record"), "shield", ("users.AuditEvent", "users.Notification")),
+    (
+        _("Schedules"),
+        "calendar",
+        (
+            "django_celery_beat.PeriodicTask",
+            "django_celery_beat.IntervalSchedule",
+            "django_celery_beat.CrontabSchedule",
+            "django_celery_beat.ClockedSchedule",
+            "django_celery_beat.SolarSchedule",
+        ),
+    ),
+)
+_OTHER_ICONS: Mapping[str, str] = {"content": "document", "users": "users"}
 
 
 class ConsoleSite(admin.AdminSite):
     """Stock Django admin with the portal's sign-in, look and home page."""
 
-    site_header = "AI-Writer console"
+    site_header = _("Console")
     site_title = "AI-Writer"
-    index_title = "Console"
+    index_title = _("Overview")
+    # The sidebar is the portal's (templates/admin/base.html); Django's own, with its script, stays off.
+    enable_nav_sidebar = False
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Sign in through the portal's page, so that its limits and its second factor hold here too."""
+        guarded = secure_admin_login(super().login)
+        return guarded(request, extra_context)
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        """The console's home: what needs somebody now."""
+        return super().index(request, {**(extra_context or {}), "overview": overview(request)})
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Django's context, and the groups of the sidebar."""
+        context = super().each_context(request)
+        return {**context, "console_groups": self._grouped(context["available_apps"])}
+
+    def _grouped(self, apps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Sort the models that the person may see into our groups."""
+        models = {f"{app['app_label']}.{model['object_name']}": model for app in apps for model in app["models"]}
+        groups = []
+        for name, icon, wanted in GROUPS:
+            if found := [models.pop(key) for key in wanted if key in models]:
+                groups.append({"name": name, "icon": icon, "models": found})
+        for app in apps:
+            rest = [model for model in app["models"] if f"{app['app_label']}.{model['object_name']}" in models]
+            if rest:
+                groups.append(
+                    {"name": app["name"], "icon": _OTHER_ICONS.get(app["app_label"], "settings"), "models": rest}
+                )
+        return groups
