@@ -18,14 +18,15 @@ _VOID = frozenset({"br", "hr", "img"})
 _MARKS = {"strong": "**", "b": "**", "em": "*", "i": "*", "s": "~~", "del": "~~", "strike": "~~"}
 _SPACE = re.compile(r"[ \t\n\r\f]+")
 _INLINE = re.compile(
-    r"[\\`*]"
+    r"[\\`]"
+    r"|(?<!\s)\*|\*(?!\s)"  # nor does an asterisk between spaces: 2 * 3
     r"|(?<![^\W_])_|_(?![^\W_])"  # an underscore between letters marks nothing: snake_case stays readable
     r"|~(?=~)|(?<=~)~"
     r"|<(?=[A-Za-z/!?])"
     r"|&(?=#?\w+;)"
     r"|\](?=\()"
 )
-_LINE_START = re.compile(r"(#{1,6}(?=\s|$)|>|[-+](?=\s|$)|=+\s*$|-+\s*$|[|:\-][|:\- ]*$|\[(?=[^\]]*\]:))")
+_LINE_START = re.compile(r"(#{1,6}(?=\s|$)|>|[-+*](?=\s|$)|=+\s*$|-+\s*$|[|:\-][|:\- ]*$|\[(?=[^\]]*\]:))")
 _NUMBERED = re.compile(r"(\d{1,9})([.)])(?=\s|$)")
 _LANGUAGE = re.compile(r"(?:^|\s)language-(\S+)")
 
