@@ -13,7 +13,7 @@ import logging
 import math
 import sys
 import traceback
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -173,8 +173,10 @@ class PluginLogger(logging.LoggerAdapter[logging.Logger]):
 
     @staticmethod
     def _joined(msg: object, args: tuple[object, ...]) -> str:
+        # As logging does: a single mapping is what named places such as %(key)s are filled from.
+        values = args[0] if len(args) == 1 and isinstance(args[0], Mapping) and args[0] else args
         try:
-            return str(msg) % args if args else str(msg)
+            return str(msg) % values if args else str(msg)
         except Exception:  # noqa: BLE001 - a wrong format string in a plugin's log line is no reason to fail its call
             return f"{_as_text(msg)} {_as_text(args)}"
 

@@ -73,13 +73,17 @@ def options_form(
         options: stored values to show; the plugin's defaults where there are none.
         present_secrets: names of the secrets that are stored; their fields may stay empty, which keeps them.
     """
-    attributes: dict[str, Any] = {"schema": schema, "present": frozenset(present_secrets) & schema.secret_names}
+    present = frozenset(present_secrets) & schema.secret_names
+    fields: dict[str, forms.Field] = {}
     for field in schema.fields:
         stored = (options or {}).get(field.name, field.default)
-        attributes[field.name] = _form_field(field, stored, present=field.name in attributes["present"])
-        if field.name in attributes["present"] and not field.required:
-            attributes[f"{_CLEAR}{field.name}"] = forms.BooleanField(label=f"Forget: {field.label}", required=False)
-    return type("PluginOptionsForm", (OptionsForm,), attributes)
+        fields[field.name] = _form_field(field, stored, present=field.name in present)
+        if field.name in present and not field.required:
+            fields[f"{_CLEAR}{field.name}"] = forms.BooleanField(label=f"Forget: {field.label}", required=False)
+    # Django takes the fields out of the class body, so a plugin may name one "clean" or "schema" without harm.
+    made = type("PluginOptionsForm", (OptionsForm,), dict(fields))
+    made.schema, made.present = schema, present
+    return made
 
 
 def _form_field(field: ConfigField, stored: object, *, present: bool) -> forms.Field:

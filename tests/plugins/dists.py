@@ -5,6 +5,8 @@ Put the folder on `sys.path` (or PYTHONPATH) and `importlib.metadata` finds its 
 
 from __future__ import annotations
 
+import shutil
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -52,3 +54,22 @@ def write_distribution(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(source, encoding="utf-8")
     return folder
+
+
+def write_animal(folder: Path, name: str) -> Path:
+    """Write one plugin of the zoo as a distribution, as `pip install tests/plugins/zoo/<name>` would.
+
+    Args:
+        folder: an empty place.
+        name: of the folder in the zoo.
+    """
+    project = tomllib.loads((ZOO / name / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    shutil.copytree(ZOO / name / f"zoo_{name}", folder / f"zoo_{name}")
+    return write_distribution(
+        folder,
+        project["name"],
+        version=project["version"],
+        entry_points=project["entry-points"],
+        requires=project["dependencies"],
+        home_page=project["urls"]["Homepage"],
+    )

@@ -1,0 +1,1 @@
+"""A bad plugin: it was written for a contract that does not exist yet."""

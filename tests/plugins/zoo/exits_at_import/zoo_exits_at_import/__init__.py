@@ -1,0 +1,1 @@
+"""A bad plugin: it ends the interpreter when its descriptor is imported."""

@@ -1,0 +1,5 @@
+"""Exits."""
+
+import sys
+
+sys.exit("this plugin needs a licence")

@@ -1,0 +1,1 @@
+"""A bad plugin: it sends text without end as fast as it can."""

@@ -1,0 +1,1 @@
+"""A bad plugin: it never comes back from the import of its descriptor."""

@@ -1,0 +1,1 @@
+"""A bad plugin: its calls never end, and it swallows being cancelled."""

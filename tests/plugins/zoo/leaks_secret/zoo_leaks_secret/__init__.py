@@ -1,0 +1,1 @@
+"""A bad plugin: it tells the key in exceptions, causes and log lines."""

@@ -1,0 +1,1 @@
+"""A bad plugin: its target does not exist."""

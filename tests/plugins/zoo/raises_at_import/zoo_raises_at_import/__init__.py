@@ -1,0 +1,1 @@
+"""A bad plugin: it raises when its descriptor is imported."""

@@ -1,0 +1,3 @@
+"""Raises."""
+
+raise RuntimeError("the library that this plugin needs is too old")

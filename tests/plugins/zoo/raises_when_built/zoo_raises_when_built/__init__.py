@@ -1,0 +1,1 @@
+"""A bad plugin: its constructor raises."""

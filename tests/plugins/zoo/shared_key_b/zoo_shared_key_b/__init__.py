@@ -1,0 +1,1 @@
+"""A bad plugin: it claims a key that another package claims too."""

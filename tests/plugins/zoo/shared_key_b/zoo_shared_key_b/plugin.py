@@ -1,0 +1,12 @@
+"""The visiting card."""
+
+from aiwriter_sdk import Descriptor
+
+descriptor = Descriptor(
+    key="zoo-shared",
+    kind="model",
+    label="Zoo: shared key b",
+    contract="1.0",
+    target="zoo_shared_key_b.backend:Animal",
+    capabilities=frozenset({"generate"}),
+)

@@ -1,0 +1,1 @@
+"""A bad plugin: its descriptor's module is not Python."""

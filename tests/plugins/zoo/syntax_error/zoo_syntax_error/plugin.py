@@ -1,0 +1,3 @@
+"""Not Python."""
+
+descriptor = Descriptor(key="zoo-syntax-error"

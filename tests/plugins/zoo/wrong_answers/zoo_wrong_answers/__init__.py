@@ -1,0 +1,1 @@
+"""A bad plugin: its methods give values of the wrong types."""

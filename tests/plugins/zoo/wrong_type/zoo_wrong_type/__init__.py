@@ -1,0 +1,1 @@
+"""A bad plugin: its entry point leads to a dict."""

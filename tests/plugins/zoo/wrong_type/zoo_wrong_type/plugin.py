@@ -1,0 +1,3 @@
+"""Gives a dict."""
+
+descriptor = {"key": "zoo-wrong-type", "kind": "model"}
