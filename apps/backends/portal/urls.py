@@ -1,5 +1,9 @@
-"""Routes."""
+"""Addresses of downloads."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from apps.backends.portal import views
+
+urlpatterns = [
+    path("files/<str:token>", views.file_link, name="file-link"),
+]

@@ -7,10 +7,11 @@ from django.utils.html import format_html
 
 from apps.monitoring.models import CheckHistory, CheckResult, Heartbeat
 from apps.monitoring.services.checks import registry
+from apps.users.admin.service_admin import ReadOnlyAdmin
 
 
 @admin.register(CheckResult)
-class CheckResultAdmin(admin.ModelAdmin):
+class CheckResultAdmin(ReadOnlyAdmin):
     """Newest results."""
 
     list_display = ("title", "node", "state", "message", "latency_ms", "checked_at")
@@ -48,7 +49,7 @@ class CheckResultAdmin(admin.ModelAdmin):
 
 
 @admin.register(CheckHistory)
-class CheckHistoryAdmin(admin.ModelAdmin):
+class CheckHistoryAdmin(ReadOnlyAdmin):
     """The past."""
 
     list_display = ("checked_at", "key", "node", "status", "message", "latency_ms")
@@ -58,7 +59,7 @@ class CheckHistoryAdmin(admin.ModelAdmin):
 
 
 @admin.register(Heartbeat)
-class HeartbeatAdmin(admin.ModelAdmin):
+class HeartbeatAdmin(ReadOnlyAdmin):
     """Signs of life."""
 
     list_display = ("part", "node", "beat_at")

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
 
-from aiwriter.core.errors import AppError
 from apps.monitoring.models import Budget, Reservation, UsageRow
 from apps.monitoring.selectors.usage import budget_states
 from apps.monitoring.services import budgets as services
 from apps.monitoring.services.usage import period_start
-from apps.users.api.authentication import actor_of
+from apps.users.admin.service_admin import ReadOnlyAdmin, ServiceAdmin
+from apps.users.selectors.access import Actor
 
 
 @admin.register(UsageRow)
-class UsageRowAdmin(admin.ModelAdmin):
+class UsageRowAdmin(ReadOnlyAdmin):
     """What was used: read only."""
 
     list_display = (
@@ -44,7 +43,7 @@ class UsageRowAdmin(admin.ModelAdmin):
 
 
 @admin.register(Reservation)
-class ReservationAdmin(admin.ModelAdmin):
+class ReservationAdmin(ReadOnlyAdmin):
     """What is set aside: read only."""
 
     list_display = ("created_at", "subject", "state", "workspace_id", "user_id")
@@ -53,33 +52,24 @@ class ReservationAdmin(admin.ModelAdmin):
     show_full_result_count = False
 
 
-class BudgetForm(forms.ModelForm):
-    """A budget. Its scope is chosen once."""
-
-    class Meta:
-        model = Budget
-        fields = (
-            "scope",
-            "scope_id",
-            "period",
-            "limit_cost",
-            "currency",
-            "limit_tokens",
-            "warn_at",
-            "hard",
-            "refuse_unpriced",
-            "enabled",
-        )
-
-
 @admin.register(Budget)
-class BudgetAdmin(admin.ModelAdmin):
-    """Budgets, written through the services."""
+class BudgetAdmin(ServiceAdmin):
+    """Budgets."""
 
-    form = BudgetForm
     list_display = ("scope", "scope_id", "period", "limit_cost", "currency", "limit_tokens", "used", "hard", "enabled")
     list_filter = ("scope", "period", "enabled")
-    actions = None
+    fields = (
+        "scope",
+        "scope_id",
+        "period",
+        "limit_cost",
+        "currency",
+        "limit_tokens",
+        "warn_at",
+        "hard",
+        "refuse_unpriced",
+        "enabled",
+    )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Budget | None = None) -> tuple[str, ...]:
         """Scope and period identify the budget."""
@@ -87,7 +77,7 @@ class BudgetAdmin(admin.ModelAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Budget | None = None) -> Any:
         """With what is used, once it exists."""
-        return (*BudgetForm.Meta.fields, "used") if obj else BudgetForm.Meta.fields
+        return (*self.fields, "used") if obj else self.fields
 
     @admin.display(description="Used in this period")
     def used(self, budget: Budget) -> str:
@@ -96,27 +86,14 @@ class BudgetAdmin(admin.ModelAdmin):
         state = budget_states([budget], starts)[0]
         return f"{state.share:.0%}: {state.spent_cost:.4f} {budget.currency}, {state.spent_tokens:,} tokens"
 
-    def save_model(self, request: HttpRequest, obj: Budget, form: Any, change: bool) -> None:
-        """Create or update through the service, which checks and records."""
-        values = {name: form.cleaned_data[name] for name in form.cleaned_data if name in BudgetForm.Meta.fields}
-        if change:
-            services.update_budget(actor=actor_of(request), budget_id=obj.pk, **values)
-        else:
-            made = services.create_budget(actor=actor_of(request), **values)
-            obj.pk, obj.created_at = made.pk, made.created_at
-            obj._state.adding = False
+    def add_row(self, actor: Actor, values: dict[str, Any]) -> Budget:
+        """Set one."""
+        return services.create_budget(actor=actor, **values)
 
-    def changeform_view(
-        self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
-    ):
-        """The form; a refusal of the service becomes a message above it instead of an error page."""
-        try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        except AppError as error:
-            self.message_user(request, str(error), messages.ERROR)
-            request.method = "GET"
-            return super().changeform_view(request, object_id, form_url, extra_context)
+    def change_row(self, actor: Actor, row: Budget, values: dict[str, Any]) -> None:
+        """Change limits."""
+        services.update_budget(actor=actor, budget_id=row.pk, **values)
 
-    def delete_model(self, request: HttpRequest, obj: Budget) -> None:
-        """Delete through the service."""
-        services.delete_budget(actor=actor_of(request), budget_id=obj.pk)
+    def delete_row(self, actor: Actor, row: Budget) -> None:
+        """Remove it."""
+        services.delete_budget(actor=actor, budget_id=row.pk)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from aiwriter.core.errors import NotFound
-from aiwriter.core.rest.pagination import paginated
+from aiwriter.core.rest.pagination import CursorPage, paginated
 from apps.monitoring.models import CheckResult
 from apps.monitoring.selectors import health as selectors
 from apps.monitoring.services.checks import registry
@@ -48,7 +48,7 @@ class HistoryOut(serializers.Serializer[Any]):
 class HealthList(APIView):
     """All checks."""
 
-    @extend_schema(operation_id="listHealth", responses=CheckOut(many=True))
+    @extend_schema(operation_id="health_list", responses=CheckOut(many=True))
     def get(self, request: Request) -> Response:
         """Newest results; one that expired is unknown."""
         checks = {check.key: check for check in registry()}
@@ -76,14 +76,9 @@ class HealthList(APIView):
 class HealthHistory(APIView):
     """The past of one check."""
 
-    @extend_schema(
-        operation_id="listHealthHistory",
-        parameters=[
-            OpenApiParameter("limit", int, description="Rows of a page, 1 to 200."),
-            OpenApiParameter("cursor", str, description="next_cursor of the page before."),
-        ],
-        responses=HistoryOut(many=True),
-    )
+    pagination_class = CursorPage
+
+    @extend_schema(operation_id="health_history", responses=HistoryOut(many=True))
     def get(self, request: Request, key: str) -> Response:
         """Changes, and every few minutes what stayed; 48 hours are kept."""
         history = selectors.check_history(actor_of(request), key)

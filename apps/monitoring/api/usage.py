@@ -13,12 +13,14 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from aiwriter.core.errors import InvalidInput, NotFound
-from aiwriter.core.rest.pagination import paginated
+from aiwriter.core.rest.pagination import CursorPage, paginated
+from aiwriter.core.rest.serializers import Input, read
 from apps.monitoring.models import Budget
 from apps.monitoring.selectors import usage as selectors
 from apps.monitoring.services import budgets as services
 from apps.monitoring.services.usage import period_start
 from apps.users.api.authentication import actor_of
+from apps.users.api.idempotency import idempotent
 
 _ROW = (
     "id",
@@ -72,14 +74,9 @@ class UsageSumOut(serializers.Serializer[Any]):
 class UsageList(APIView):
     """Calls, newest first."""
 
-    @extend_schema(
-        operation_id="listUsage",
-        parameters=[
-            OpenApiParameter("limit", int, description="Rows of a page, 1 to 200."),
-            OpenApiParameter("cursor", str, description="next_cursor of the page before."),
-        ],
-        responses=UsageRowOut(many=True),
-    )
+    pagination_class = CursorPage
+
+    @extend_schema(operation_id="usage_list", responses=UsageRowOut(many=True))
     def get(self, request: Request) -> Response:
         """A page of the calls that the caller may see."""
         return paginated(request, selectors.visible_usage(actor_of(request)).values(*_ROW))
@@ -89,7 +86,7 @@ class UsageSummary(APIView):
     """Sums."""
 
     @extend_schema(
-        operation_id="sumUsage",
+        operation_id="usage_summary",
         parameters=[
             OpenApiParameter("group", str, enum=list(selectors.GROUPS), description="What to add up by."),
             OpenApiParameter("since", dt.datetime, description="From here on; 30 days ago when left out."),
@@ -121,7 +118,7 @@ def _moment(text: str, field: str) -> dt.datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
 
 
-class BudgetIn(serializers.Serializer[Any]):
+class BudgetIn(Input):
     """Limits."""
 
     limit_cost = serializers.DecimalField(12, 4, min_value=0, allow_null=True, required=False)
@@ -186,24 +183,23 @@ def _shown(budgets: list[Budget]) -> list[dict[str, Any]]:
 class BudgetList(APIView):
     """Budgets."""
 
-    @extend_schema(operation_id="listBudgets", responses=BudgetOut(many=True))
+    @extend_schema(operation_id="budgets_list", responses=BudgetOut(many=True))
     def get(self, request: Request) -> Response:
         """Those that bind what the caller may see."""
         return Response({"data": _shown(list(selectors.visible_budgets(actor_of(request))))})
 
-    @extend_schema(operation_id="createBudget", request=NewBudgetIn, responses={201: BudgetOut})
+    @extend_schema(operation_id="budgets_create", request=NewBudgetIn, responses={201: BudgetOut})
+    @idempotent
     def post(self, request: Request) -> Response:
         """Set one; for operators."""
-        given = NewBudgetIn(data=request.data)
-        given.is_valid(raise_exception=True)
-        budget = services.create_budget(actor=actor_of(request), **given.validated_data)
+        budget = services.create_budget(actor=actor_of(request), **read(NewBudgetIn, request))
         return Response(_shown([budget])[0], status=status.HTTP_201_CREATED)
 
 
 class BudgetDetail(APIView):
     """One budget."""
 
-    @extend_schema(operation_id="getBudget", responses=BudgetOut)
+    @extend_schema(operation_id="budgets_read", responses=BudgetOut)
     def get(self, request: Request, budget_id: str) -> Response:
         """Limits and what is used."""
         budget = selectors.visible_budgets(actor_of(request)).filter(pk=budget_id).first()
@@ -211,15 +207,14 @@ class BudgetDetail(APIView):
             raise NotFound("There is no such budget.")
         return Response(_shown([budget])[0])
 
-    @extend_schema(operation_id="updateBudget", request=BudgetIn, responses=BudgetOut)
+    @extend_schema(operation_id="budgets_update", request=BudgetIn, responses=BudgetOut)
     def patch(self, request: Request, budget_id: str) -> Response:
         """Change limits; for operators."""
-        given = BudgetIn(data=request.data, partial=True)
-        given.is_valid(raise_exception=True)
-        budget = services.update_budget(actor=actor_of(request), budget_id=budget_id, **given.validated_data)
+        values = read(BudgetIn, request, partial=True)
+        budget = services.update_budget(actor=actor_of(request), budget_id=budget_id, **values)
         return Response(_shown([budget])[0])
 
-    @extend_schema(operation_id="deleteBudget", responses={204: None})
+    @extend_schema(operation_id="budgets_delete", responses={204: None})
     def delete(self, request: Request, budget_id: str) -> Response:
         """Remove it; for operators."""
         services.delete_budget(actor=actor_of(request), budget_id=budget_id)
