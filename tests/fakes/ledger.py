@@ -64,6 +64,7 @@ class Ledger:
         self.asked: Counter[str] = Counter()
         self.live = 0
         self.peak = 0
+        self.connections = 0
 
     def add(self, method: str, path: str, headers: dict[str, str], size: int, body: object) -> Entry:
         """Note a request; bodies above 256 KB are left out so that load tests do not fill the memory."""
@@ -101,4 +102,9 @@ class Ledger:
 
     def state(self) -> dict[str, object]:
         """For `GET /__log`."""
-        return {"live": self.live, "peak": self.peak, "requests": [dataclasses.asdict(e) for e in self.entries]}
+        return {
+            "live": self.live,
+            "peak": self.peak,
+            "connections": self.connections,
+            "requests": [dataclasses.asdict(e) for e in self.entries],
+        }

@@ -159,6 +159,11 @@ class FakeProvider:
         count: int = self._admin("GET", "/__log")["peak"]
         return count
 
+    def connections(self) -> int:
+        """Connections so far, the one of this question included."""
+        count: int = self._admin("GET", "/__log")["connections"]
+        return count
+
     def reset(self) -> None:
         """Forget all requests and all behaviours set by `behave`."""
         self._admin("DELETE", "/__log")

@@ -26,6 +26,7 @@ from aiwriter_sdk import (
 from aiwriter_sdk.calls import (
     base_address,
     count,
+    drained,
     header_value,
     items,
     mapping,
@@ -171,5 +172,6 @@ async def _events(response: HttpResponse, answer: MessageStream, control: CallCo
                 yield event
             if answer.complete:
                 break
-    for event in answer.end():
-        yield event
+        for event in answer.end():
+            yield event
+        await drained(events)

@@ -35,6 +35,7 @@ from aiwriter_sdk import (
 from aiwriter_sdk.calls import (
     base_address,
     count,
+    drained,
     header_value,
     items,
     mapping,
@@ -252,18 +253,19 @@ class OpenAIBackend(ModelBackend):
 
 async def _events(response: HttpResponse, answer: ChatStream, control: CallControl) -> AsyncGenerator[Event, None]:
     if "event-stream" not in response.headers.get("content-type", "text/event-stream").lower():
-        for event in answer.chunk(mapping(await read_json(response, control=control))):
+        for event in (*answer.chunk(mapping(await read_json(response, control=control))), *answer.end()):
             yield event
-    else:
-        async with aclosing(server_events(response, control=control)) as events:
-            async for server_event in events:
-                if server_event.data == "[DONE]":
-                    answer.complete = True
-                    break
-                for event in answer.chunk(mapping(parse_json(server_event.data))):
-                    yield event
-    for event in answer.end():
-        yield event
+        return
+    async with aclosing(server_events(response, control=control)) as events:
+        async for server_event in events:
+            if server_event.data == "[DONE]":
+                answer.complete = True
+                break
+            for event in answer.chunk(mapping(parse_json(server_event.data))):
+                yield event
+        for event in answer.end():
+            yield event
+        await drained(events)
 
 
 def _vector(value: object) -> list[float]:

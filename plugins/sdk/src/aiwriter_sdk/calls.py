@@ -140,6 +140,17 @@ async def server_events(response: HttpResponse, *, control: CallControl) -> Asyn
         yield ServerEvent(name, b"\n".join(data).decode("utf-8", "replace"))
 
 
+async def drained(events: AsyncIterator[ServerEvent], *, seconds: float = 0.2) -> None:
+    """Read what comes after the last event that matters, for a moment, so that the connection can be used again.
+
+    Without the end of the body an HTTP client has to close it, and the next call pays for a new handshake.
+    """
+    with contextlib.suppress(TimeoutError, BackendError):
+        async with asyncio.timeout(seconds):
+            async for _ in events:
+                pass
+
+
 async def read_json(response: HttpResponse, *, control: CallControl) -> object:
     """The whole body as JSON.
 
