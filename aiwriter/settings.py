@@ -9,6 +9,10 @@ import environ
 from csp.constants import NONCE, NONE, SELF
 
 from aiwriter import __version__
+
+# Every process needs the Celery application, the web one too: without it `current_app` is Celery's own default, and each
+# message waits in vain for RabbitMQ on localhost.
+from aiwriter import celery as celery_application  # noqa: F401
 from aiwriter import env as environment
 
 BASE_DIR = environment.BASE_DIR
