@@ -71,8 +71,11 @@ def apply_text(
 
 def _new_document(actor: Actor, row: Generation, text: str) -> Document:
     brief = row.input["brief"]
-    first = text.lstrip().partition("\n")[0]
-    title = first.lstrip("#").strip() if first.startswith("#") else brief.get("title") or brief.get("topic") or ""
+    first, _, rest = text.lstrip().partition("\n")
+    title = brief.get("title") or brief.get("topic") or ""
+    if first.startswith("# ") and rest.strip():
+        # The heading is the title now; left in the text as well, every page and export would show it twice.
+        title, text = first.lstrip("#").strip(), rest.lstrip("\n")
     return create_document(
         actor=actor,
         workspace=row.workspace_id,
