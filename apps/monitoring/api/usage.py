@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from typing import Any
 
@@ -63,11 +64,10 @@ class UsageSumOut(serializers.Serializer[Any]):
     """A group's sum."""
 
     key = serializers.CharField()
-    currency = serializers.CharField()
     calls = serializers.IntegerField()
     input_tokens = serializers.IntegerField()
     output_tokens = serializers.IntegerField()
-    cost = serializers.DecimalField(18, 9, allow_null=True)
+    costs = serializers.DictField(child=serializers.DecimalField(18, 9), help_text="By currency.")
     unpriced = serializers.IntegerField(help_text="Calls whose price is not known.")
 
 
@@ -103,7 +103,7 @@ class UsageSummary(APIView):
             since=_moment(query.get("since", ""), "since"),
             until=_moment(query.get("until", ""), "until"),
         )
-        return Response({"data": [UsageSumOut(row).data for row in sums]})
+        return Response({"data": [dataclasses.asdict(row) for row in sums]})
 
 
 def _moment(text: str, field: str) -> dt.datetime | None:

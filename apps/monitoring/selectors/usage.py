@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -50,29 +50,28 @@ def sees_all(actor: Actor) -> bool:
     return can(actor, "monitoring.read")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class UsageSum:
     """What a group used.
 
     Args:
         key: the day, model, … as text.
-        cost: of the calls whose price is known; None when there are none of these.
+        costs: by currency, of the calls whose price is known; empty when there are none of these.
         unpriced: calls whose price is not known.
     """
 
     key: str
-    currency: str
-    calls: int
-    input_tokens: int
-    output_tokens: int
-    cost: Decimal | None
-    unpriced: int
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    costs: dict[str, Decimal] = field(default_factory=dict)
+    unpriced: int = 0
 
 
 def usage_by(
     actor: Actor, group: str, *, since: dt.datetime | None = None, until: dt.datetime | None = None
 ) -> list[UsageSum]:
-    """Sums by group and currency, largest first (days: newest first).
+    """Sums by group, largest first (days: newest first).
 
     Args:
         actor: see `visible_usage`.
@@ -101,21 +100,18 @@ def usage_by(
             unpriced=Count("id", filter=Q(cost=None)),
         )
     )
-    found = [
-        UsageSum(
-            key=str(row["key"] or ""),
-            currency=row["currency"],
-            calls=row["calls"],
-            input_tokens=row["tokens_in"],
-            output_tokens=row["tokens_out"],
-            cost=row["money"],
-            unpriced=row["unpriced"],
-        )
-        for row in sums
-    ]
+    found: dict[str, UsageSum] = {}
+    for row in sums:
+        total = found.setdefault(str(row["key"] or ""), UsageSum(key=str(row["key"] or "")))
+        total.calls += row["calls"]
+        total.input_tokens += row["tokens_in"]
+        total.output_tokens += row["tokens_out"]
+        total.unpriced += row["unpriced"]
+        if row["money"] is not None and row["currency"]:
+            total.costs[row["currency"]] = row["money"]
     if group == "day":
-        return sorted(found, key=lambda s: s.key, reverse=True)
-    return sorted(found, key=lambda s: (-(s.cost or 0), -(s.input_tokens + s.output_tokens), s.key))
+        return sorted(found.values(), key=lambda s: s.key, reverse=True)
+    return sorted(found.values(), key=lambda s: (-sum(s.costs.values()), -(s.input_tokens + s.output_tokens), s.key))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
