@@ -21,6 +21,7 @@ from aiwriter_sdk import (
     Cancelled,
     ConfigInvalid,
     InvalidRequest,
+    NotFound,
     QuotaExceeded,
     RateLimited,
     Refused,
@@ -30,7 +31,7 @@ from aiwriter_sdk import (
 # The operator has to act before a call can succeed; asking again only costs time, and with some providers the account.
 _OPERATOR = (AuthFailed, ConfigInvalid, QuotaExceeded)
 # The request was at fault, or the writer stopped it: the backend answered, so it works.
-_REQUEST = (Cancelled, InvalidRequest, Refused, Unsupported)
+_REQUEST = (Cancelled, InvalidRequest, NotFound, Refused, Unsupported)
 
 
 class BreakerState(enum.StrEnum):

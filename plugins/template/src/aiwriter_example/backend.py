@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from aiwriter_sdk import (
-    AuthFailed,
-    BackendError,
     CallControl,
     ContextTooLong,
     Event,
@@ -16,17 +13,26 @@ from aiwriter_sdk import (
     GenerateRequest,
     Health,
     HttpResponse,
-    InvalidRequest,
     ModelBackend,
     ModelInfo,
-    NotFound,
-    QuotaExceeded,
-    RateLimited,
     ReasoningDelta,
     Start,
     TextDelta,
     Unavailable,
     Usage,
+)
+from aiwriter_sdk.calls import (
+    count,
+    header_value,
+    items,
+    mapping,
+    opened,
+    parse_json,
+    quoted,
+    read_fault,
+    read_json,
+    status_error,
+    text,
 )
 
 
@@ -42,41 +48,41 @@ class ExampleBackend(ModelBackend):
 
     async def models(self, *, control: CallControl) -> Sequence[ModelInfo]:
         """The models that the server has loaded."""
-        async with self.context.http.stream(
-            "GET", self._url("/api/tags"), headers=self._headers(), timeout=control.remaining()
-        ) as response:
-            await _check(response)
-            answer = _parsed(await response.aread())
-        return [ModelInfo(id=model["name"], capabilities=frozenset({"generate"})) for model in answer["models"]]
+        url = self._url("/api/tags")
+        async with opened(self.context.http, "GET", url, control=control, headers=self._headers()) as response:
+            await _check(response, control)
+            answer = mapping(await read_json(response, control=control))
+        names = [text(model.get("name")) for model in items(answer.get("models"))]
+        return [ModelInfo(id=name, capabilities=frozenset({"generate"})) for name in names if name]
 
     async def stream(self, request: GenerateRequest, *, control: CallControl) -> AsyncIterator[Event]:
         """Write. Leaving this generator, in whatever way, closes the connection, and the server stops."""
-        async with self.context.http.stream(
-            "POST",
-            self._url("/api/chat"),
-            headers=self._headers(),
-            json=_body(request),
-            timeout=control.remaining(),
+        url, body = self._url("/api/chat"), _body(request)
+        async with opened(
+            self.context.http, "POST", url, control=control, headers=self._headers(), json=body
         ) as response:
-            await _check(response)
+            await _check(response, control)
             yield Start(model=request.model)
             async for line in response.aiter_lines():
                 if not line.strip():
                     continue
-                piece = _parsed(line.encode())
+                piece = mapping(parse_json(line))
                 if "error" in piece:
-                    raise Unavailable(f"The server stopped: {str(piece['error'])[:200]}")
-                message = piece.get("message") or {}
-                if message.get("thinking"):
-                    yield ReasoningDelta(text=message["thinking"])
-                if message.get("content"):
-                    yield TextDelta(text=message["content"])
+                    raise Unavailable(f"The server stopped: {text(piece['error'])[:200]}")
+                message = mapping(piece.get("message"))
+                if thought := text(message.get("thinking")):
+                    yield ReasoningDelta(text=thought)
+                if words := text(message.get("content")):
+                    yield TextDelta(text=words)
                 if piece.get("done"):
                     if "eval_count" in piece:
-                        yield Usage(input_tokens=piece.get("prompt_eval_count", 0), output_tokens=piece["eval_count"])
+                        yield Usage(
+                            input_tokens=count(piece.get("prompt_eval_count")),
+                            output_tokens=count(piece["eval_count"]),
+                        )
                     yield Finish(reason="length" if piece.get("done_reason") == "length" else "stop")
                     return
-        # The provider's last line never came: without this error a text that broke off would look finished.
+        # The server's last line never came: without this error a text that broke off would look finished.
         raise Unavailable("The server ended its answer in the middle.")
 
     def _url(self, path: str) -> str:
@@ -85,7 +91,7 @@ class ExampleBackend(ModelBackend):
     def _headers(self) -> dict[str, str]:
         # The key is revealed here, where the request is built, and kept in no attribute.
         key = self.config.secret("api_key")
-        return {"Authorization": f"Bearer {key.reveal()}"} if key else {}
+        return {"Authorization": f"Bearer {header_value(key)}"} if key else {}
 
 
 def _body(request: GenerateRequest) -> dict[str, Any]:
@@ -106,40 +112,11 @@ def _body(request: GenerateRequest) -> dict[str, Any]:
     return body
 
 
-async def _check(response: HttpResponse) -> None:
-    """Raise the error of the SDK that says what the provider's status means."""
+async def _check(response: HttpResponse, control: CallControl) -> None:
+    """Raise the error of the SDK that says what the provider's answer means."""
     if response.status_code == 200:
         return
-    try:
-        reason = str(_parsed(await response.aread()).get("error", ""))[:200]
-    except BackendError:
-        reason = ""
-    said = f"The server answers {response.status_code}{': ' if reason else ''}{reason}"
-    if response.status_code in (401, 403):
-        raise AuthFailed(said, remedy="Check the key.")
-    if response.status_code == 402:
-        raise QuotaExceeded(said)
-    if response.status_code == 404:
-        raise NotFound(said, remedy="Load the model on the server, or choose another one.")
-    if response.status_code == 429:
-        raise RateLimited(said, retry_after=_seconds(response.headers))
-    if response.status_code == 400 and "context" in reason:
-        raise ContextTooLong(said)
-    if response.status_code < 500:
-        raise InvalidRequest(said)
-    raise Unavailable(said)
-
-
-def _seconds(headers: Mapping[str, str]) -> float | None:
-    value = headers.get("retry-after", "")
-    return float(value) if value.isdigit() else None
-
-
-def _parsed(body: bytes) -> dict[str, Any]:
-    try:
-        answer = json.loads(body)
-    except ValueError as error:
-        raise Unavailable("The server's answer is not JSON.", remedy="Is this the address of the server?") from error
-    if not isinstance(answer, dict):
-        raise Unavailable("The server's answer is not a JSON object.")
-    return answer
+    said = text(mapping(await read_fault(response, control=control)).get("error"))
+    if response.status_code == 400 and "context length" in said:
+        raise ContextTooLong("The request is longer than the model's context window.")
+    raise status_error(response.status_code, headers=response.headers, quote=quoted(said))

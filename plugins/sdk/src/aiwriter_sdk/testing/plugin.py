@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from aiwriter_sdk.descriptor import CONTRACT
-from aiwriter_sdk.testing.rules import Conformance, Rule, exempt, rules
+from aiwriter_sdk.testing.rules import Conformance, Rule, exempt, reading_order, rules
 
 _PROPERTY = "aiwriter_conformance"
 
@@ -107,7 +107,7 @@ class _Report:
     @staticmethod
     def _print(out: Any, name: str, row: dict[str, Any], *, table: bool) -> None:
         lines, missed, open_ = [], {"required": 0, "recommended": 0}, 0
-        for test, (id_, grade, title) in sorted(row["rules"].items(), key=lambda pair: pair[1][0]):
+        for test, (id_, grade, title) in sorted(row["rules"].items(), key=lambda pair: reading_order(pair[1][0])):
             outcome = row["outcomes"].get(test)
             if outcome is None:
                 outcome = f"exempt: {row['exempt'][test]}" if test in row["exempt"] else "not run"

@@ -151,6 +151,10 @@ class Exchange:
 class WireServer:
     """Answers each request as `script` says. Use it as a context manager.
 
+    Args:
+        script: called with each request.
+        port: to listen on; a free one when left out.
+
     Attributes:
         url: "http://127.0.0.1:port", without a slash at its end.
         exchanges: every request so far, in order of arrival.
@@ -158,8 +162,9 @@ class WireServer:
         faults: exceptions that the script itself raised; the client saw status 500.
     """
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, *, port: int = 0) -> None:
         self.script = script
+        self._port = port
         self.url = ""
         self.exchanges: list[Exchange] = []
         self.faults: list[BaseException] = []
@@ -174,7 +179,7 @@ class WireServer:
         return [exchange.request for exchange in self.exchanges]
 
     def start(self) -> str:
-        """Listen on a free port of the loopback address and return `url`."""
+        """Listen on the loopback address and return `url`."""
         self._thread.start()
         if not self._ready.wait(10):
             raise RuntimeError("the wire server did not start within 10 seconds")
@@ -207,7 +212,7 @@ class WireServer:
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
-        server = await asyncio.start_server(accept, "127.0.0.1", 0, limit=_HEAD_LIMIT)
+        server = await asyncio.start_server(accept, "127.0.0.1", self._port, limit=_HEAD_LIMIT)
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         self._ready.set()
         await self._stop.wait()
