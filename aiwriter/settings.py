@@ -181,6 +181,7 @@ STORAGES = {
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 WHITENOISE_MAX_AGE = int(timedelta(days=365).total_seconds())
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FILES = 200
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 FILE_UPLOAD_HANDLERS = ["aiwriter.core.uploads.LimitedTemporaryFileUploadHandler"]
 MAX_UPLOAD_BYTES = ENV["AIWRITER_MAX_UPLOAD_MB"] * 1024 * 1024
@@ -203,6 +204,8 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_SCHEMA_CLASS": "aiwriter.core.rest.schema.Schema",
     "EXCEPTION_HANDLER": "aiwriter.core.rest.exceptions.handle",
     "UNAUTHENTICATED_USER": None,
+    # Without this a query of ?format=docx would choose a renderer and answer 404 before the view is asked.
+    "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {

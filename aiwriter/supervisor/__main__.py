@@ -143,7 +143,7 @@ class Supervisor:
             port = environment["AIWRITER_CHROMA_URL"].rpartition(":")[2]
             store = [python, "-m", "apps.content.retrieval.chroma_server", "--path", str(self.data / "chroma")]
             commands.append(("vectors", [*store, "--host", "127.0.0.1", "--port", port], 10.0))
-        celery = [python, "-m", "celery", "-A", "aiwriter"]
+        celery = [python, "-m", "celery", "-q", "-A", "aiwriter"]
         threads = str(self.values["AIWRITER_WORKER_CONCURRENCY"])
         worker = [*celery, "worker", "-P", "threads", "-c", threads, "--without-gossip", "--without-mingle"]
         commands.append(("worker", [*worker, "--loglevel", "WARNING"], 15.0))

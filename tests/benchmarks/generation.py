@@ -43,9 +43,7 @@ async def _direct(client: httpx2.AsyncClient, fake: FakeProvider) -> tuple[float
 
 
 async def _start(client: httpx2.AsyncClient, number: int) -> str:
-    answer = await client.post(
-        "/api/v1/generate/content", json={"brief": {"topic": f"Topic {number}"}, "source_ids": []}
-    )
+    answer = await client.post("/api/v1/generate/content", json={"topic": f"Topic {number}", "source_ids": []})
     if answer.status_code != 202:
         raise RuntimeError(f"{answer.status_code} {answer.text}")
     identifier: str = answer.json()["id"]

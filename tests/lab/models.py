@@ -40,8 +40,7 @@ def connect_models(portal: Portal, steps: list[dict[str, Any]], *, purposes: tup
     portal.shell(
         _PEOPLE
         + f"""
-import asyncio, inspect
-from apps.backends.services import profiles, routes
+from apps.backends.services import profiles, routing
 user = get_user_model().objects.get(email={portal.email!r})
 actor = Actor.for_user(user)
 made = []
@@ -49,13 +48,13 @@ for step in {steps!r}:
     options = {{"base_url": step["base_url"], **step.get("options", {{}})}}
     profile = profiles.create_profile(
         actor=actor, kind="model", plugin_key=step.get("plugin", "openai"), name=step["name"], options=options,
-        secrets={{"api_key": "test-key-for-the-fake"}},
+        secrets=profiles.Secrets(typed={{"api_key": "test-key-for-the-fake"}}),
     )
     profiles.test_profile(actor=actor, profile_id=profile.pk)
     profiles.enable_profile(actor=actor, profile_id=profile.pk)
     made.append((profile, step["model"]))
 for purpose in {purposes!r}:
-    routes.set_route(actor=actor, purpose=purpose, steps=[{{"profile": p.pk, "model": m}} for p, m in made])
+    routing.set_route(actor=actor, purpose=purpose, steps=[{{"profile": p.pk, "model": m}} for p, m in made])
 answer = len(made)
 """
     )

@@ -178,7 +178,9 @@ class Portal:
     def shell(self, code: str) -> Any:
         """Run Python with Django set up; `code` assigns a JSON-able `answer`, which is returned."""
         program = f"import json\n{code}\nprint('ANSWER' + json.dumps(answer))"
-        done = self.manage("shell", "--no-imports", "-c", program)
+        done = self.manage("shell", "--no-imports", "-c", program, check=False)
+        if done.returncode:
+            raise RuntimeError(done.stderr[-4000:])
         return json.loads(next(line for line in done.stdout.splitlines() if line.startswith("ANSWER"))[6:])
 
     # ------------------------------------------------------------ clients

@@ -44,7 +44,7 @@ def prove() -> str:
                 "answer = BackendProfile.objects.update(cooldown_until=None, cooldown_reason='')"
             )
             with portal.api(token) as client:
-                start = client.post("/generate/content", json={"brief": {"topic": fault}, "source_ids": []})
+                start = client.post("/generate/content", json={"topic": fault, "source_ids": []})
                 expect(start.status_code == 202, start.text)
                 text, parts, started = "", [], []
                 for _seq, kind, data in read_events(client, f"/generations/{start.json()['id']}/events"):

@@ -68,7 +68,7 @@ def prove() -> str:
             for number in range(generations):
                 answer = client.post(
                     "/generate/content",
-                    json={"brief": {"topic": f"Numbers {number}"}, "source_ids": []},
+                    json={"topic": f"Numbers {number}", "source_ids": []},
                     headers={"Idempotency-Key": f"proof-{number}"},
                 )
                 expect(answer.status_code == 202, f"start: {answer.status_code} {answer.text}")
