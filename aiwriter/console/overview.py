@@ -20,8 +20,8 @@ from apps.content.models import Generation, Source
 from apps.monitoring.models import CheckResult
 from apps.monitoring.selectors.health import check_results
 from apps.monitoring.services.checks import registry
-from apps.users.api.authentication import actor_of
 from apps.users.selectors.access import Actor, can
+from apps.users.selectors.callers import actor_of
 
 _SEVERITY = {"fail": 0, "unknown": 1, "warn": 2, "ok": 3}
 _LISTED = 6

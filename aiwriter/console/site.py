@@ -8,6 +8,7 @@ from typing import Any
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -76,9 +77,16 @@ class ConsoleSite(admin.AdminSite):
     enable_nav_sidebar = False
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Sign in through the portal's page, so that its limits and its second factor hold here too."""
-        guarded = secure_admin_login(super().login)
-        return guarded(request, extra_context)
+        """Sign in through the portal's page, so that its limits and its second factor hold here too.
+
+        Django's own form is never reached: with it, whoever is signed in could try out other people's passwords
+        without a limit.
+        """
+        return secure_admin_login(lambda inside: redirect("admin:index"))(request)
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Change one's password on the portal's page, which records it."""
+        return redirect("account_change_password")
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """The console's home: what needs somebody now."""

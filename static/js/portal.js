@@ -1,9 +1,10 @@
-/** Loaded by every page: theme, menus, dialogs, messages, times. Pages load their own module beside it. */
+/** Loaded by every page: theme, menus, dialogs, messages, copying, times. Pages load their own module beside it. */
 
 import "./theme.js";
 import "./menus.js";
 import "./dialogs.js";
 import "./announce.js";
+import "./copying.js";
 import { drawTimes } from "./times.js";
 
 drawTimes();

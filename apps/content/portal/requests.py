@@ -12,16 +12,22 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from rest_framework.request import Request
 
-from aiwriter.core.errors import AppError, Detail, InvalidInput, NotFound
+from aiwriter.core.errors import AppError, Detail, InvalidInput
 from aiwriter.core.rest.pagination import CursorPage
 from aiwriter.core.views import error_body
-from apps.users.api.authentication import actor_of
-from apps.users.models import Workspace
-from apps.users.selectors.access import Actor, current_workspace
+from apps.users.portal.requests import WORKSPACE_KEY, workspace_of
+from apps.users.selectors.callers import actor_of
 
-WORKSPACE_KEY = "workspace"
-
-__all__ = ["Actor", "actor_of", "answers_json", "is_fragment", "json_body", "page_of", "signed_in", "workspace_of"]
+__all__ = [
+    "WORKSPACE_KEY",
+    "actor_of",
+    "answers_json",
+    "is_fragment",
+    "json_body",
+    "page_of",
+    "signed_in",
+    "workspace_of",
+]
 
 
 def signed_in(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -69,24 +75,6 @@ def json_body(request: HttpRequest) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InvalidInput("The request is not a JSON object.", remedy="Reload the page and try again.")
     return found
-
-
-def workspace_of(request: HttpRequest) -> Workspace:
-    """The workspace that the person works in: the one opened last in this browser, else the first.
-
-    Raises:
-        NotFound: the person is in none.
-    """
-    actor = actor_of(request)
-    chosen = request.session.get(WORKSPACE_KEY, "")
-    try:
-        return current_workspace(actor, chosen or None)
-    except NotFound:
-        if not chosen:
-            raise
-    # The membership ended since: fall back to what is left.
-    del request.session[WORKSPACE_KEY]
-    return current_workspace(actor)
 
 
 def is_fragment(request: HttpRequest) -> bool:

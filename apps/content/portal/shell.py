@@ -149,6 +149,6 @@ def _chip(citations: dict[str, Any]) -> Callable[[re.Match[str]], str]:
 
 
 @register.filter
-def per_cent(score: float) -> int:
-    """A score of 0 to 1 in per cent."""
-    return round(max(0.0, min(1.0, float(score or 0))) * 100)
+def within(locator: str, title: str) -> str:
+    """A place in a source without the source's own name, which stands above it already."""
+    return locator.removeprefix(title).removeprefix(" > ").removeprefix(", ")

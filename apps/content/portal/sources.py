@@ -157,6 +157,9 @@ def _window(text: str, start: int | None) -> tuple[int, int]:
     if len(text) <= _PAGE_CHARACTERS:
         return 0, len(text)
     first = max(0, (start or 0) - _PAGE_CHARACTERS // 3)
+    if first:
+        # Begin with a line, not in the middle of a word.
+        first = max(first, text.find("\n", first, start) + 1)
     return first, min(len(text), first + _PAGE_CHARACTERS)
 
 

@@ -118,7 +118,7 @@ const rewriter = new Rewriter(editor, canvas, (generation) => {
 page.querySelector("[data-improve]").addEventListener("click", () => rewriter.open());
 
 const panel = new PassagePanel(document.getElementById("panel"), (marker) =>
-  page.dataset.citation.replace("/0", `/${encodeURIComponent(marker)}`),
+  page.dataset.citation.replace(/0$/, encodeURIComponent(marker)),
 );
 panel.follow(canvas);
 panel.follow(page.querySelector("[data-citations]"));

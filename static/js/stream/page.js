@@ -11,7 +11,7 @@ const words = JSON.parse(document.getElementById("words").textContent);
 const text = document.getElementById("text");
 const at = (name) => page.querySelector(`[data-at="${name}"]`);
 const panel = new PassagePanel(document.getElementById("panel"), (marker) =>
-  page.dataset.passage.replace("/0", `/${encodeURIComponent(marker)}`),
+  page.dataset.passage.replace(/0$/, encodeURIComponent(marker)),
 );
 panel.follow(page);
 
@@ -24,7 +24,7 @@ function chip(marker) {
   const known = citations.get(marker);
   element.className = `cite${known === undefined ? " cite-pending" : known ? "" : " cite-unverified"}`;
   element.dataset.cite = marker;
-  element.href = page.dataset.passage.replace("/0", `/${marker}`);
+  element.href = page.dataset.passage.replace(/0$/, marker);
   element.textContent = marker;
   element.setAttribute("aria-label", words.source.replace("%s", marker));
   return element;
@@ -50,14 +50,17 @@ function grow(change) {
   if (follows) setTimeout(() => scrollTo({ top: document.documentElement.scrollHeight }), 70);
 }
 
+/** A place in a source without the source's own name, which stands above it already. */
+const within = (locator, title) => (locator.startsWith(title) ? locator.slice(title.length).replace(/^( > |, )/, "") : locator);
+
 function addSource(item) {
   const row = document.getElementById("source-template").content.firstElementChild.cloneNode(true);
   const link = row.querySelector("[data-cite]");
   link.dataset.cite = item.marker;
-  link.href = page.dataset.passage.replace("/0", `/${item.marker}`);
+  link.href = page.dataset.passage.replace(/0$/, item.marker);
   row.querySelector("[data-marker]").textContent = item.marker;
   row.querySelector("[data-title]").textContent = item.title;
-  row.querySelector("[data-locator]").textContent = item.locator || "";
+  row.querySelector("[data-locator]").textContent = within(item.locator || "", item.title);
   row.dataset.marker = item.marker;
   at("passages").append(row);
 }
@@ -133,6 +136,7 @@ async function finish(state) {
   show(state);
   announce(words.announce[state] || "");
   at("running").hidden = true;
+  at("progress")?.remove();
   at("finished").hidden = false;
   if (at("edit").hidden && state !== "failed") at("keep").hidden = false;
   document.title = `${words.states[state]} · ${page.dataset.subject}`;
