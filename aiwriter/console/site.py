@@ -84,7 +84,9 @@ class ConsoleSite(admin.AdminSite):
         """
         return secure_admin_login(lambda inside: redirect("admin:index"))(request)
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def password_change(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         """Change one's password on the portal's page, which records it."""
         return redirect("account_change_password")
 
