@@ -20,12 +20,18 @@ class RequestContextMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Run the request within its context."""
         identifier = context.accept_request_id(request.headers.get("X-Request-ID", ""))
-        tokens = (context.request_id.set(identifier), context.client_ip.set(clients.client_address(request.META)))
+        tokens = (
+            context.request_id.set(identifier),
+            context.client_ip.set(clients.client_address(request.META)),
+            # Filled by whoever finds out; a thread that serves many requests must not carry it into the next.
+            context.actor_id.set(""),
+        )
         try:
             response = self.get_response(request)
         finally:
             context.request_id.reset(tokens[0])
             context.client_ip.reset(tokens[1])
+            context.actor_id.reset(tokens[2])
         response.headers["X-Request-ID"] = identifier
         response.headers.setdefault(
             "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"

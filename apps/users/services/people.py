@@ -189,7 +189,7 @@ def refuse_losing_last_admin(user: User) -> None:
     """
     # Locks every administrator's grant: two administrators who take each other away at the same moment must not both
     # see the other one still there.
-    admins = RoleGrant.objects.live().select_for_update(of=("self",)).filter(role=RoleGrant.Role.ADMIN)
+    admins = RoleGrant.objects.live().select_for_update(of=("self",)).filter(role=RoleGrant.Role.ADMIN).order_by("pk")
     holders = set(admins.filter(user__status=User.Status.ACTIVE).values_list("user_id", flat=True))
     if holders == {user.pk}:
         raise Conflict(f"{user} is the last administrator.", remedy="Make somebody else an administrator first.")
