@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
-from aiwriter.core.errors import AppError
+from aiwriter.core.errors import AppError, NotFound
 from aiwriter.pluginhost.forms import OptionsForm, options_form
 from apps.backends.models import BackendProfile, PriceOverride
 from apps.backends.selectors.profiles import get_profile
@@ -94,7 +94,7 @@ class BackendProfileAdmin(ServiceAdmin):
             return self._form(request, None, kind, key)
         profile = self.get_object(request, object_id)
         if profile is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            raise NotFound("There is no such backend profile.")
         if not self.has_view_or_change_permission(request, profile):
             raise PermissionDenied
         return self._form(request, profile, profile.kind, profile.plugin_key)

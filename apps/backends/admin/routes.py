@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
@@ -24,7 +24,8 @@ class StepForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["profile"].queryset = BackendProfile.objects.enabled().of_kind("model")
+        profile = cast("forms.ModelChoiceField[BackendProfile]", self.fields["profile"])
+        profile.queryset = BackendProfile.objects.enabled().of_kind("model")
         self.fields["options"].widget = forms.TextInput()
 
     def has_changed(self) -> bool:
@@ -100,6 +101,10 @@ class RouteAdmin(ServiceAdmin):
         else:
             made = self.add_row(actor_of(request), {"route": route, "steps": steps})
             route.__dict__.update(made.__dict__)
+
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        """Of the form alone: the rows below are not saved by Django, so it has no account of them."""
+        return super().construct_change_message(request, form, [], add)
 
     @staticmethod
     def _set(actor: Actor, route: Route, steps: list[dict[str, Any]]) -> Route:

@@ -216,7 +216,7 @@ class PluginOutput(serializers.Serializer):
 
     kind = serializers.CharField()
     key = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     state = serializers.CharField()
     distribution = serializers.CharField()
     version = serializers.CharField()
@@ -240,7 +240,7 @@ class PluginListView(APIView):
 class LocalServerOutput(serializers.Serializer):
     """A model server on this machine."""
 
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     base_url = serializers.CharField()
     models = serializers.ListField(child=serializers.CharField())
     options = serializers.DictField(help_text="Options of a profile for it.")

@@ -124,7 +124,7 @@ class ModelOutput(serializers.Serializer):
     purpose = serializers.CharField()
     position = serializers.IntegerField(help_text="1 is asked first; the others when it fails.")
     model = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     profile = serializers.CharField()
     healthy = serializers.BooleanField()
     context_window = serializers.IntegerField(allow_null=True)

@@ -5,5 +5,5 @@ from django.urls import path
 from apps.backends.portal import views
 
 urlpatterns = [
-    path("files/<str:token>", views.file_link, name="file-link"),
+    path("files/<str:link_token>", views.file_link, name="file-link"),
 ]

@@ -13,7 +13,7 @@ from apps.users.api.authentication import actor_of
 
 @require_safe
 @login_required
-def file_link(request: HttpRequest, token: str) -> HttpResponseBase:
+def file_link(request: HttpRequest, link_token: str) -> HttpResponseBase:
     """The file that a signed link leads to, for the person that it was made for."""
     actor = actor_of(request)
-    return download(actor, file_of_link(actor, token), seen=request.headers.get("If-None-Match", ""))
+    return download(actor, file_of_link(actor, link_token), seen=request.headers.get("If-None-Match", ""))

@@ -68,11 +68,12 @@ def note_failure(profile: ProfileView, error: BackendError) -> None:
         return
     now = timezone.now()
     until = now + pause
-    was_cooling = current[1] is not None and current[1] > now
+    previous = current[1] or now
+    was_cooling = previous > now
     row.update(
         failures=failures,
         # A late report of a call that began earlier must not shorten what is decided already.
-        cooldown_until=max(until, current[1]) if was_cooling else until,
+        cooldown_until=max(until, previous),
         cooldown_kind=error.kind,
         cooldown_reason=error.message[:1000],
     )

@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 
 from aiwriter.core import signing
 from aiwriter.core.errors import InvalidInput, NotFound, StorageFull, Unavailable
+from aiwriter.core.ids import uuid7
 from apps.backends.models import BackendProfile, StoredBlob, StoredFile, StoredFileVersion
 from apps.backends.services import blobs
 from apps.backends.services.blobs import BlobReader, Readable, Received
@@ -125,20 +126,19 @@ def _with_blob(incoming: Received, refer: Callable[[StoredBlob], StoredFile]) ->
                     if found.condemned_at is not None:
                         StoredBlob.objects.filter(pk=found.pk).update(condemned_at=None)
                     return refer(found)
-            if saved is None:
-                saved = blobs.save(place, incoming)
+            row = saved = saved or blobs.save(place, incoming)
             if found is not None:
-                _mend(found, saved)
+                _mend(found, row)
                 saved = None
                 continue
             try:
                 with transaction.atomic():
-                    saved.save(force_insert=True)
-                    result = refer(saved)
+                    row.save(force_insert=True)
+                    result = refer(row)
                 saved = None
                 return result
             except IntegrityError:
-                saved.pk = StoredBlob().pk  # somebody stored the same bytes meanwhile: theirs are used
+                row.pk = uuid7()  # somebody stored the same bytes meanwhile: theirs are used
     finally:
         if saved is not None:
             with contextlib.suppress(Unavailable, StorageFull):

@@ -24,11 +24,11 @@ class CheckOut(serializers.Serializer[Any]):
     key = serializers.CharField()
     title = serializers.CharField()
     node = serializers.CharField()
-    required = serializers.BooleanField()
+    required = serializers.BooleanField()  # type: ignore[assignment]
     status = serializers.ChoiceField(["ok", "warn", "fail", "unknown"])
     message = serializers.CharField()
     remedy = serializers.CharField()
-    data = serializers.DictField(child=serializers.FloatField())
+    data = serializers.DictField(child=serializers.FloatField())  # type: ignore[assignment]
     latency_ms = serializers.IntegerField()
     since = serializers.DateTimeField()
     checked_at = serializers.DateTimeField()
@@ -79,10 +79,10 @@ class HealthHistory(APIView):
     pagination_class = CursorPage
 
     @extend_schema(operation_id="health_history", responses=HistoryOut(many=True))
-    def get(self, request: Request, key: str) -> Response:
+    def get(self, request: Request, check_key: str) -> Response:
         """Changes, and every few minutes what stayed; 48 hours are kept."""
-        history = selectors.check_history(actor_of(request), key)
-        if key not in {check.key for check in registry()}:
-            raise NotFound(f"There is no check '{key}'.")
+        history = selectors.check_history(actor_of(request), check_key)
+        if check_key not in {check.key for check in registry()}:
+            raise NotFound(f"There is no check '{check_key}'.")
         rows = history.values("id", "status", "node", "message", "latency_ms", "checked_at")
         return paginated(request, rows, ordering=("-checked_at", "-id"))

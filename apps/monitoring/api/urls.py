@@ -10,5 +10,5 @@ urlpatterns = [
     path("budgets", usage.BudgetList.as_view(), name="api-budgets"),
     path("budgets/<uuid:budget_id>", usage.BudgetDetail.as_view(), name="api-budget"),
     path("health", health.HealthList.as_view(), name="api-health"),
-    path("health/<slug:key>/history", health.HealthHistory.as_view(), name="api-health-history"),
+    path("health/<slug:check_key>/history", health.HealthHistory.as_view(), name="api-health-history"),
 ]

@@ -36,7 +36,9 @@ def visible_usage(actor: Actor) -> QuerySet[UsageRow]:
     if sees_all(actor):
         return UsageRow.objects.all()
     require(actor, "usage.read")
-    edited = Membership.objects.live().filter(user_id=actor.user_id, role=Membership.Role.EDITOR)
+    if actor.user is None:
+        return UsageRow.objects.all()  # a part of the portal itself; nobody else passes without a person
+    edited = Membership.objects.live().filter(user=actor.user, role=Membership.Role.EDITOR)
     own_rooms = workspaces_of(actor).values("pk")
     return UsageRow.objects.filter(
         Q(workspace_id__in=edited.values("workspace_id")) | Q(user_id=actor.user_id), workspace_id__in=own_rooms

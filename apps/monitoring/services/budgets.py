@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Model
 
 from aiwriter.core.errors import Conflict, Detail, InvalidInput, NotFound
 from apps.monitoring.models import Budget
@@ -16,6 +17,7 @@ from apps.users.selectors.access import Actor, require
 from apps.users.services.audit import record
 
 _FIELDS = ("limit_cost", "currency", "limit_tokens", "warn_at", "hard", "refuse_unpriced", "enabled")
+_TABLES: dict[str, type[Model]] = {"workspace": Workspace, "user": User, "token": ApiToken}
 
 
 def create_budget(*, actor: Actor, scope: str, scope_id: uuid.UUID | str, period: str, **limits: Any) -> Budget:
@@ -35,10 +37,9 @@ def create_budget(*, actor: Actor, scope: str, scope_id: uuid.UUID | str, period
         Conflict: it has a budget of this period already.
     """
     require(actor, "backends.manage")
-    tables = {"workspace": Workspace, "user": User, "token": ApiToken}
-    if scope not in tables:
+    if scope not in _TABLES:
         raise InvalidInput(f"'{scope}' is no scope.", field="scope", remedy="Use workspace, user or token.")
-    if not _exists(tables[scope], scope_id):
+    if not _exists(_TABLES[scope], scope_id):
         raise NotFound(f"There is no such {scope}.", field="scope_id", remedy="Use its id.")
     if Budget.objects.filter(scope=scope, scope_id=scope_id, period=period).exists():
         raise Conflict(f"This {scope} has a budget of this period already.", remedy="Change that one.")
@@ -75,9 +76,9 @@ def delete_budget(*, actor: Actor, budget_id: uuid.UUID | str) -> None:
         budget.delete()
 
 
-def _exists(table: type[Workspace] | type[User] | type[ApiToken], key: uuid.UUID | str) -> bool:
+def _exists(table: type[Model], key: uuid.UUID | str) -> bool:
     try:
-        return bool(table.objects.filter(pk=key).exists())
+        return bool(table._default_manager.filter(pk=key).exists())
     except (ValidationError, ValueError):
         return False
 
