@@ -9,10 +9,10 @@ import pickle
 import socket
 import subprocess
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import pytest
@@ -165,19 +165,13 @@ def test_a_link_has_the_life_that_was_asked_for_and_no_secret(files: S3Files, mo
 
 
 def test_threads_have_connections_of_their_own(files: S3Files) -> None:
-    seen: list[int] = []
+    def look() -> tuple[object, object, object]:
+        return files.connection, files.bucket.meta.client, files.client
 
-    def look() -> None:
-        seen.append(id(files.connection))
-        assert files.bucket.meta.client is files.client
-
-    threads = [threading.Thread(target=look) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(seen) == 4
-    assert id(files.connection) not in seen
+    with ThreadPoolExecutor(max_workers=1) as one, ThreadPoolExecutor(max_workers=1) as two:
+        seen = [look(), one.submit(look).result(), two.submit(look).result()]
+    assert len({id(connection) for connection, _, _ in seen}) == 3
+    assert all(client is own for _, client, own in seen)
 
 
 def test_nothing_is_taken_from_the_environment(moto_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,7 +84,7 @@ async def test_closing_stops_the_provider(fake: FakeProvider, http: GuardedClien
         if isinstance(event, TextDelta):
             break
     await stream.aclose()  # type: ignore[attr-defined]
-    entry = (await asyncio.to_thread(fake.wait, lambda entries: bool(entries[-1]["finished"]), seconds=1.0))[-1]
+    entry = (await asyncio.to_thread(fake.wait, lambda entries: bool(entries[-1]["finished"]), seconds=2.0))[-1]
     assert entry["cancelled"]
 
 

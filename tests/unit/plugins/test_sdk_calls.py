@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from decimal import Decimal
@@ -91,6 +92,22 @@ async def test_a_deadline_ends_a_call_before_and_within_the_answer() -> None:
             with pytest.raises(TimedOut):
                 async with opened(http, "GET", server.url, control=(control := within(seconds))) as response:
                     await read_json(response, control=control)
+
+
+async def test_a_flood_that_never_waits_ends_at_its_deadline_too() -> None:
+    class Flood(Body):
+        async def aiter_bytes(self) -> AsyncIterator[bytes]:
+            while True:
+                yield b"data: x\n\n"
+
+    async def drink() -> None:
+        begin = time.monotonic()
+        async with aclosing(server_events(Flood(), control=within(0.2))) as events:
+            async for _ in events:
+                assert time.monotonic() - begin < 2
+
+    with pytest.raises(TimedOut):
+        await drink()
 
 
 @pytest.mark.parametrize(

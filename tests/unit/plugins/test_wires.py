@@ -165,7 +165,7 @@ async def test_tokens_that_nobody_counted_are_estimated(fake: FakeProvider, wire
     assert usage.output_tokens == 200
 
 
-async def test_closing_stops_the_provider_within_a_second(fake: FakeProvider, wire: str) -> None:
+async def test_closing_stops_the_provider(fake: FakeProvider, wire: str) -> None:
     stream = backend(wire, fake).stream(asking("m:words=2000,tps=50"), control=within())
     seen = 0
     async for event in stream:
@@ -173,7 +173,7 @@ async def test_closing_stops_the_provider_within_a_second(fake: FakeProvider, wi
         if seen == 10:
             break
     await stream.aclose()  # type: ignore[attr-defined]
-    entry = (await asyncio.to_thread(fake.wait, lambda entries: bool(entries[-1]["finished"]), seconds=1.0))[-1]
+    entry = (await asyncio.to_thread(fake.wait, lambda entries: bool(entries[-1]["finished"]), seconds=2.0))[-1]
     assert entry["cancelled"]
     assert entry["tokens_sent"] < 30
 
