@@ -213,7 +213,7 @@ def _search_sqlite(
         parameters += [source_id.hex for source_id in source_ids]
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT r.chunk_id, bm25(content_keyword, 0.0, 2.0, 1.0) AS score FROM content_keyword "  # noqa: S608
+            "SELECT r.chunk_id, bm25(content_keyword, 0.0, 1.0, 1.0) AS score FROM content_keyword "  # noqa: S608
             "JOIN content_keyword_row r ON r.id = content_keyword.rowid "
             f"WHERE content_keyword MATCH %s AND r.workspace_id = %s{where} ORDER BY score, r.id LIMIT %s",
             [*parameters, limit],
@@ -237,9 +237,10 @@ def _search_postgresql(
         parameters.append(list(source_ids))
     with connection.cursor() as cursor:
         cursor.execute(
-            # ts_rank, not ts_rank_cd: the latter wants the words near each other, and put half of the right passages
-            # of our question set out of sight. 1 divides by the logarithm of the length.
-            "SELECT id, ts_rank(search_vector, query, 1) AS score "  # noqa: S608
+            # ts_rank, not ts_rank_cd: the latter wants the words near each other, and put half of the right passages of
+            # a question set out of sight. Headings count as much as text (MRR 0.67; at the default weights 0.60), and 1
+            # divides by the logarithm of the length.
+            "SELECT id, ts_rank('{0.1, 0.2, 1.0, 1.0}', search_vector, query, 1) AS score "  # noqa: S608
             "FROM content_sourcechunk, to_tsquery('english', %s) AS query "
             f"WHERE search_vector @@ query AND workspace_id = %s{where} ORDER BY score DESC, id LIMIT %s",
             [*parameters, limit],
