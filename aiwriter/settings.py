@@ -240,8 +240,10 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-generations": {"task": "content.sweep_generations", "schedule": 5.0, "options": {"expires": 20}},
     "sweep-sources": {"task": "content.sweep_sources", "schedule": 10.0, "options": {"expires": 30}},
     "run-health-checks": {"task": "monitoring.run_health_checks", "schedule": 15.0, "options": {"expires": 30}},
+    "prune-check-history": {"task": "monitoring.prune_history", "schedule": 3600.0},
     "prune-generation-events": {"task": "content.prune_events", "schedule": 3600.0},
     "collect-file-garbage": {"task": "backends.collect_garbage", "schedule": 6 * 3600.0},
+    "prune-idempotency": {"task": "users.prune_idempotency", "schedule": 3600.0},
     "settle-abandoned-calls": {"task": "backends.settle_abandoned_calls", "schedule": 60.0},
 }
 if CELERY_BROKER_URL.startswith("filesystem"):
