@@ -73,9 +73,7 @@ class GenerationFactory(ServiceFactory):
 
 def file_source(workspace: Any, name: str, content: bytes, **more: Any) -> Source:
     """An uploaded file."""
-    return add_file_source(
-        **{"actor": SETUP, "workspace": workspace, "name": name, "stream": BytesIO(content), **more}
-    )
+    return add_file_source(**{"actor": SETUP, "workspace": workspace, "name": name, "stream": BytesIO(content), **more})
 
 
 def ready_source(workspace: Any, **more: Any) -> Source:

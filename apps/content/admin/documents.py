@@ -29,13 +29,6 @@ class DocumentAdmin(ReadOnlyAdmin):
         found = super().get_queryset(request)
         return found.defer("title", "body_markdown", "body_html", "brief", "slug").annotate(kept=Count("versions"))
 
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Document | None:
-        """A row whose name on the page is its id."""
-        found = super().get_object(request, object_id, from_field)
-        if found is not None:
-            found.title = str(found.pk)
-        return found
-
     @admin.display(description="Words", ordering="word_count")
     def words(self, row: Document) -> str:
         """Size."""

@@ -46,13 +46,6 @@ class SourceAdmin(ReadOnlyAdmin):
         """Without the columns that hold content; messages of the parser name the file."""
         return super().get_queryset(request).defer("title", "uri", "text", "outline", "page_map", "error", "warnings")
 
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Source | None:
-        """A row whose name on the page is its id."""
-        found = super().get_object(request, object_id, from_field)
-        if found is not None:
-            found.title = str(found.pk)
-        return found
-
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """All of them."""
         return self.fields  # type: ignore[return-value]

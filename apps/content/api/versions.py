@@ -120,7 +120,7 @@ class DiffView(APIView):
     @extend_schema(
         operation_id="content_diff",
         parameters=[
-            OpenApiParameter("from", int, required=True, description="Number of the older version."),
+            OpenApiParameter("from", int, description="Number of the older version; the first when left out."),
             OpenApiParameter("to", int, description="Number of the newer version; the present one when left out."),
         ],
         responses=DiffOutput,
@@ -133,7 +133,7 @@ class DiffView(APIView):
         view = diff_versions(
             actor=actor,
             document_id=document_id,
-            from_number=_number(request, "from", 0),
+            from_number=_number(request, "from", 1),
             to_number=_number(request, "to", newest),
         )
         return Response(

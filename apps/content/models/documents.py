@@ -66,7 +66,8 @@ class Document(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.title
+        # Not the title: this name goes into the audit record and the console, whose readers may not read documents.
+        return f"{self.kind} {self.pk}"
 
 
 class DocumentVersion(models.Model):

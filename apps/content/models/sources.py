@@ -87,7 +87,8 @@ class Source(LeasedJob):
         ]
 
     def __str__(self) -> str:
-        return self.title
+        # Not the title: this name goes into the audit record and the console, whose readers may not read sources.
+        return f"source {self.pk}"
 
 
 class SourceChunkQuerySet(models.QuerySet["SourceChunk"]):

@@ -18,7 +18,7 @@ from aiwriter.core.queue import enqueue
 from apps.backends.models import StoredFile
 from apps.backends.services.filestore import delete_file, put_file
 from apps.content.markup.markdown import clean_text
-from apps.content.models import Source
+from apps.content.models import Source, SourceChunk
 from apps.content.retrieval import index
 from apps.content.retrieval.hybrid import SearchResult, search
 from apps.content.selectors.documents import as_uuid
@@ -187,7 +187,9 @@ def search_sources(
         raise InvalidInput("The question is empty or too long.", field="query", remedy="Use 1 to 2,000 characters.")
     if not 1 <= limit <= 50:
         raise InvalidInput(f"limit is {limit}.", field="limit", remedy="Use 1 to 50.")
-    find = asyncio.run(embedded([question], workspace_id=room.pk, user_id=actor.user_id))
+    find = None
+    if SourceChunk.objects.filter(workspace=room, vector__isnull=False).exists():
+        find = asyncio.run(embedded([question], workspace_id=room.pk, user_id=actor.user_id))
     ids = None if source_ids is None else [as_uuid(each) for each in source_ids]
     return search(workspace_id=room.pk, query=question, source_ids=ids, limit=limit, embed=find)
 

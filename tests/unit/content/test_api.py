@@ -94,7 +94,9 @@ def test_a_list_takes_the_same_queries_whatever_its_length(api: Api, people: Peo
     for _ in range(3):
         DocumentFactory(actor=people.actor("wanda"), workspace=people.press)
     client.get("/api/v1/content")
-    with CaptureQueriesContext(connection, ) as few:
+    with CaptureQueriesContext(
+        connection,
+    ) as few:
         client.get("/api/v1/content")
     for _ in range(20):
         DocumentFactory(actor=people.actor("wanda"), workspace=people.press)
@@ -115,7 +117,10 @@ def test_another_workspace_is_404_everywhere(api: Api, people: People):
     document = DocumentFactory(actor=people.actor("wanda"), workspace=people.press)
     generation = GenerationFactory(actor=people.actor("wanda"), workspace=people.press)
     client = api("eve")
-    urls = [f"/api/v1/content/{document.pk}{tail}" for tail in ("", "/versions", "/versions/1", "/diff?from=1", "/export", "/citations")]
+    urls = [
+        f"/api/v1/content/{document.pk}{tail}"
+        for tail in ("", "/versions", "/versions/1", "/diff?from=1", "/export", "/citations")
+    ]
     urls.append(f"/api/v1/generations/{generation.pk}")
     for url in urls:
         answer = client.get(url)
@@ -130,13 +135,17 @@ def test_another_workspace_is_404_everywhere(api: Api, people: People):
 # ---------------------------------------------------------------- generations
 def test_asking_answers_202_with_a_stream(api: Api):
     client = api("wanda")
-    asked = client.post("/api/v1/generate/content", {"topic": "Bridges", "length": 300}, headers={"Idempotency-Key": "a"})
+    asked = client.post(
+        "/api/v1/generate/content", {"topic": "Bridges", "length": 300}, headers={"Idempotency-Key": "a"}
+    )
     assert asked.status_code == 202
     body = asked.json()
     assert body["state"] == "queued"
     assert asked.headers["Location"] == f"/api/v1/generations/{body['id']}"
     assert body["stream_url"].startswith(f"/api/v1/generations/{body['id']}/events?ticket=")
-    again = client.post("/api/v1/generate/content", {"topic": "Bridges", "length": 300}, headers={"Idempotency-Key": "a"})
+    again = client.post(
+        "/api/v1/generate/content", {"topic": "Bridges", "length": 300}, headers={"Idempotency-Key": "a"}
+    )
     assert again.json()["id"] == body["id"]
     other = client.post("/api/v1/generate/content", {"topic": "Tunnels"}, headers={"Idempotency-Key": "a"})
     assert other.status_code == 409
@@ -162,7 +171,10 @@ def test_every_kind_can_be_asked_for(api: Api, path: str, body: dict):
 def test_wishes_that_cannot_be_used(api: Api):
     client = api("wanda")
     assert error_of(client.post("/api/v1/generate/content", {}))["details"][0]["field"] == "topic"
-    assert error_of(client.post("/api/v1/generate/edit", {"action": "sing", "text": "x"}))["details"][0]["field"] == "action"
+    assert (
+        error_of(client.post("/api/v1/generate/edit", {"action": "sing", "text": "x"}))["details"][0]["field"]
+        == "action"
+    )
     assert error_of(client.post("/api/v1/generate/content?wait=99", {"topic": "x"}))["details"][0]["field"] == "wait"
     missing = client.post("/api/v1/generate/content", {"topic": "x", "source_ids": [str(uuid.uuid4())]})
     assert (missing.status_code, error_of(missing)["details"][0]["field"]) == (404, "source_ids")
