@@ -28,7 +28,10 @@ else:
     # A pool keeps connections open that would block dropping the test database.
     DATABASES["default"]["OPTIONS"].pop("pool", None)
 # Argon2 takes 50 ms a person and a test has up to six; hashing itself is tested with the product's hasher.
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", "apps.users.services.hashing.TunedArgon2PasswordHasher"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.MD5PasswordHasher",
+    "apps.users.services.hashing.TunedArgon2PasswordHasher",
+]
 # The manifest exists only after collectstatic.
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 # Messages are really sent, and wait in memory until a test runs them with `run_jobs`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -142,7 +143,7 @@ class MemberView(APIView):
         """Change the role or the end; for the workspace's editors."""
         actor = actor_of(request)
         member = workspaces.find_member(actor=actor, membership_id=member_id, workspace_id=workspace_id)
-        values = {"role": member.role, "expires_at": member.expires_at}
+        values: dict[str, Any] = {"role": member.role, "expires_at": member.expires_at}
         values |= read(MemberChangeInput, request, partial=True)
         changed = workspaces.change_member(actor=actor, membership=member, **values)
         return Response(_member(changed))

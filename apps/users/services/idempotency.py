@@ -16,9 +16,9 @@ from aiwriter.core.errors import Conflict
 from apps.users.models import IdempotencyRecord
 
 KEPT = dt.timedelta(hours=24)
-# No request of the API runs longer than the web server's limit; a record that is older without an answer belongs to a
-# process that died.
-ABANDONED = dt.timedelta(seconds=60)
+# Much longer than any request of the API takes, the largest upload included: a record that is older and has no answer
+# belongs to a process that died.
+ABANDONED = dt.timedelta(minutes=5)
 
 
 class StillRunning(Conflict):
