@@ -15,7 +15,9 @@ _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
 
 def _other(value: Any) -> Any:
     # Money and costs keep every digit: a JSON number would become a float in most clients.
-    if isinstance(value, Decimal | Promise):
+    if isinstance(value, Decimal):
+        return format(value, "f")  # str() would write a sum of nothing as 0E-9
+    if isinstance(value, Promise):
         return str(value)
     if isinstance(value, set | frozenset):
         return sorted(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+from django.db import close_old_connections
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 
@@ -45,7 +46,15 @@ def download(actor: Actor, file: StoredFile, *, seen: str = "") -> HttpResponseB
 async def _stream(reader: BlobReader) -> AsyncIterator[bytes]:
     # Under ASGI a plain iterator would be read to its end into memory first.
     try:
-        while piece := await asyncio.to_thread(reader.read, PIECE):
+        while piece := await asyncio.to_thread(_read, reader):
             yield piece
     finally:
         await asyncio.to_thread(reader.close)
+
+
+def _read(reader: BlobReader) -> bytes:
+    try:
+        return reader.read(PIECE)
+    finally:
+        # A damaged blob is noted in the database, by a thread that nobody else tidies up after.
+        close_old_connections()

@@ -17,6 +17,7 @@ from apps.monitoring.models import NANOS, Budget, BudgetPeriod, UsageRow
 from apps.users.models import Membership
 from apps.users.selectors.access import Actor, can, require, workspaces_of
 
+_EXACT = Decimal("0.000000001")
 GROUPS = ("day", "model", "profile", "purpose", "user", "workspace")
 _COLUMNS = {
     "model": "model",
@@ -110,7 +111,8 @@ def usage_by(
         total.output_tokens += row["tokens_out"]
         total.unpriced += row["unpriced"]
         if row["money"] is not None and row["currency"]:
-            total.costs[row["currency"]] = row["money"]
+            # SQLite adds up as floating point; to the billionth the sum is exact again.
+            total.costs[row["currency"]] = row["money"].quantize(_EXACT)
     if group == "day":
         return sorted(found.values(), key=lambda s: s.key, reverse=True)
     return sorted(found.values(), key=lambda s: (-sum(s.costs.values()), -(s.input_tokens + s.output_tokens), s.key))
