@@ -57,7 +57,7 @@ def apply_text(
     mode = mode or _BY_KIND[generation.kind]
     with transaction.atomic():
         # Two workers, or two clicks, that take the same text over: the second waits here and finds it done.
-        row = Generation.objects.select_for_update().select_related("applied_version").get(pk=generation.pk)
+        row = Generation.objects.select_for_update(of=("self",)).select_related("applied_version").get(pk=generation.pk)
         if row.document_id is None:
             document = _new_document(actor, row, text)
         elif row.applied_version is not None and not revision:

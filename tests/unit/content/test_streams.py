@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,11 +15,20 @@ from apps.content.api import pump as pumps
 from apps.content.api.streams import EVENTS_PATH, stream_events
 from apps.content.models import Generation, GenerationEvent
 from apps.content.services import events, tickets
-from tests.factories.content import GenerationFactory
+from tests.factories.content import GenerationFactory, wait_for
 from tests.factories.users import make_token
 from tests.people import People
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
+SOME_ID = "0199aaaa-bbbb-7ccc-8ddd-eeeeffff0000"
+
+
+@pytest.fixture(autouse=True)
+def no_pump_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Lets the pump's connections go with the test."""
+    monkeypatch.setattr(pumps, "IDLE", 0.05)
+    yield
+    wait_for(lambda: pumps.pump._thread is None)
 
 
 class Browser:
@@ -254,10 +263,10 @@ async def test_numbers_that_are_none():
 @pytest.mark.parametrize(
     ("path", "matches"),
     [
-        (f"/api/v1/generations/{uuid.uuid4()}/events", True),
-        (f"/api/v1/generations/{uuid.uuid4()}/events/", False),
+        (f"/api/v1/generations/{SOME_ID}/events", True),
+        (f"/api/v1/generations/{SOME_ID}/events/", False),
         ("/api/v1/generations/x/events", False),
-        (f"/api/v1/generations/{uuid.uuid4()}", False),
+        (f"/api/v1/generations/{SOME_ID}", False),
     ],
 )
 def test_addresses(path: str, matches: bool):
