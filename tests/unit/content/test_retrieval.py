@@ -97,7 +97,7 @@ def test_both_halves_answer_and_say_how(people: People) -> None:
     first = result.hits[0]
     assert (result.engine, first.text, first.title) == ("exact", CABLES, "Bridges")
     assert (first.keyword_rank, first.vector_rank) == (1, 1)
-    assert first.fused == pytest.approx((1.0 + 0.2) / 11)
+    assert first.fused == pytest.approx((1.0 + 0.3) / 6)
     assert first.vector_score is not None
     assert 0.25 < first.score <= 1
     assert first.text == first.text == Source.objects.get().text[first.char_start : first.char_end]
