@@ -38,7 +38,6 @@ from aiwriter_sdk import (
     GenerateRequest,
     Health,
     InvalidRequest,
-    Kind,
     ModelBackend,
     ModelInfo,
     Published,
@@ -58,7 +57,7 @@ log = logging.getLogger(__name__)
 
 BUILD_SECONDS = 30.0
 _T = TypeVar("_T")
-_CONTRACTS: dict[Kind, type[Backend]] = {"storage": StorageBackend, "model": ModelBackend, "publish": PublishTarget}
+_CONTRACTS: dict[str, Any] = {"storage": StorageBackend, "model": ModelBackend, "publish": PublishTarget}
 # What each method gives back; anything else is the plugin's fault and is found here, not three layers further up.
 _RESULTS: dict[str, type | tuple[type, ...]] = {
     "health": Health,
@@ -168,7 +167,7 @@ async def call(backend: BuiltBackend, method: str, *args: Any, timeout: float) -
     result = task.result()
     if isinstance(result, BackendError):
         raise result
-    return _checked(result, method, args, origin)
+    return result
 
 
 async def _call(backend: BuiltBackend, method: str, args: Sequence[Any], timeout: float) -> Any:  # noqa: ASYNC109
@@ -184,7 +183,7 @@ async def _call(backend: BuiltBackend, method: str, args: Sequence[Any], timeout
             pending = function(*args, control=CallControl(deadline=time.monotonic() + timeout))
         if not inspect.isawaitable(pending):
             return violation(f"{method}() is not an async def.", backend.origin)
-        return await pending
+        return _checked(await pending, method, args, backend.origin)
     except (asyncio.CancelledError, KeyboardInterrupt):
         raise
     except BaseException as error:  # noqa: BLE001
@@ -192,11 +191,11 @@ async def _call(backend: BuiltBackend, method: str, args: Sequence[Any], timeout
 
 
 def _checked(result: Any, method: str, args: Sequence[Any], origin: Origin) -> Any:
-    expected = _RESULTS.get(method, object)
-    if not isinstance(result, expected) or isinstance(result, str | bytes):
-        raise violation(f"{method}() gave {type(result).__name__}.", origin)
-    if method == "models" and not all(isinstance(model, ModelInfo) for model in result):
-        raise violation("models() gave something beside ModelInfo.", origin)
+    fits = isinstance(result, _RESULTS.get(method, object)) and not isinstance(result, str | bytes)
+    if method == "models":
+        fits = fits and all(isinstance(model, ModelInfo) for model in result)
+    if not fits:
+        raise violation(f"{method}() gave {type(result).__name__}, which is not what the contract says.", origin)
     if method == "embed":
         asked: EmbedRequest = args[0]
         if len(result.vectors) != len(asked.texts):
@@ -314,7 +313,7 @@ def storage(backend: BuiltBackend) -> Storage:
     missing = [n for n in ("open", "save", "delete", "exists", "size") if not callable(getattr(made, n, None))]
     if missing:
         raise violation(f"storage() gave {type(made).__name__} without {', '.join(missing)}().", backend.origin)
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 @contextlib.contextmanager

@@ -235,7 +235,9 @@ def _home_page(distribution: importlib.metadata.Distribution) -> str:
     for label in ("homepage", "home", "repository", "source", "documentation"):
         if label in pages:
             return pages[label]
-    return distribution.metadata.get("Home-page") or next(iter(pages.values()), "")
+    if "Home-page" in distribution.metadata:
+        return distribution.metadata["Home-page"]
+    return next(iter(pages.values()), "")
 
 
 def _normal(name: str) -> str:

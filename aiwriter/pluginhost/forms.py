@@ -81,7 +81,7 @@ def options_form(
         if field.name in present and not field.required:
             fields[f"{_CLEAR}{field.name}"] = forms.BooleanField(label=f"Forget: {field.label}", required=False)
     # Django takes the fields out of the class body, so a plugin may name one "clean" or "schema" without harm.
-    made = type("PluginOptionsForm", (OptionsForm,), dict(fields))
+    made: type[OptionsForm] = type("PluginOptionsForm", (OptionsForm,), dict(fields))
     made.schema, made.present = schema, present
     return made
 
@@ -105,8 +105,8 @@ def _form_field(field: ConfigField, stored: object, *, present: bool) -> forms.F
         empty = [] if common["required"] else [("", "—")]
         return forms.ChoiceField(choices=[*empty, *((c, c) for c in field.choices)], **common)
     if field.type == "int":
-        whole = {"min_value": _whole(field.minimum), "max_value": _whole(field.maximum)}
-        return forms.IntegerField(**whole, **common)
+        least, most = _whole(field.minimum), _whole(field.maximum)
+        return forms.IntegerField(min_value=least, max_value=most, **common)
     if field.type == "float":
         return forms.FloatField(min_value=field.minimum, max_value=field.maximum, **common)
     if field.type == "url":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 from aiwriter.pluginhost.faults import Origin, violation
-from aiwriter_sdk import BackendError, CallControl, Event, TextDelta, TimedOut, Unavailable
+from aiwriter_sdk import BackendError, CallControl, Event, ReasoningDelta, TextDelta, TimedOut, Unavailable
 from aiwriter_sdk.grammar import EventGrammar, GrammarError
 
 # How long a generator may take to end after Finish, and to stop when it is told to.
@@ -76,12 +77,13 @@ async def read(
             raise violation(str(error), origin) from None
         if grammar.characters > limits.max_characters or grammar.events > limits.max_events:
             raise violation("it sent more than a model can write; the limit protects the portal.", origin)
-        if control.remaining() <= 0 and grammar.finished is None:
+        if time.monotonic() > control.deadline and grammar.finished is None:
             raise TimedOut(f"The backend took longer than {limits.total:g} seconds.")
         patience = STOP_SECONDS if grammar.finished else limits.idle
         if isinstance(item, TextDelta) and "\x00" in item.text:
             item = TextDelta(text=item.text.replace("\x00", ""))
-        if item is not grammar.finished and getattr(item, "text", "-"):
+        empty = isinstance(item, TextDelta | ReasoningDelta) and not item.text
+        if not empty and item is not grammar.finished:
             yield item
     if grammar.finished is None:
         raise Unavailable(

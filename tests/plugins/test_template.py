@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-TEMPLATE = Path(__file__).parents[2] / "plugins" / "template"
+ROOT = Path(__file__).parents[2]
+TEMPLATE = ROOT / "plugins" / "template"
+TUTORIAL = ROOT / "docs" / "plugins" / "tutorial.md"
 PROBE = """
 import asyncio, json, logging, sys
 import django.conf
@@ -47,6 +50,16 @@ def _run(*command: str, cwd: Path, path: Path | None = None) -> str:
     return done.stdout
 
 
+def _install(copy: Path, site: Path, *, cwd: Path) -> None:
+    pip = ("-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
+    _run(sys.executable, *pip, "--target", str(site), str(copy), cwd=cwd)
+
+
+def _test(copy: Path, site: Path) -> str:
+    without = [word for name in ("django", "xdist", "cacheprovider") for word in ("-p", f"no:{name}")]
+    return _run(sys.executable, "-m", "pytest", *without, cwd=copy, path=site)
+
+
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     return Path(
@@ -57,15 +70,32 @@ def copy(tmp_path: Path) -> Path:
 def test_a_renamed_copy_is_a_working_plugin(copy: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     assert "aiwriter-acme-cloud" in _run(sys.executable, "rename.py", "acme-cloud", cwd=copy)
-    pip = ("-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
-    _run(sys.executable, *pip, "--target", str(site), str(copy), cwd=tmp_path)
-    report = _run(
-        sys.executable, "-m", "pytest", "-p", "no:django", "-p", "no:xdist", "-p", "no:cacheprovider", cwd=copy, path=site
-    )  # fmt: skip
+    _install(copy, site, cwd=tmp_path)
+    report = _test(copy, site)
     assert "model acme-cloud (tests/test_conformance.py::TestAcmeCloud): conforms" in report
-    root = Path(__file__).parents[2]
-    found = json.loads(_run(sys.executable, "-c", PROBE, str(tmp_path), cwd=root, path=site))
+    found = json.loads(_run(sys.executable, "-c", PROBE, str(tmp_path), cwd=ROOT, path=site))
     assert found == ["ready", "aiwriter-acme-cloud", "0.1.0", "Acme Cloud", "Hello there"]
+
+
+def test_the_tutorial_can_be_followed(copy: Path, tmp_path: Path) -> None:
+    text = TUTORIAL.read_text(encoding="utf-8")
+    field, line, test = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    _run(sys.executable, "rename.py", "acme", cwd=copy)
+    package = copy / "src" / "aiwriter_acme"
+    for path, mark, added in (
+        (package / "plugin.py", '            ConfigField(\n                name="api_key"', field),
+        (package / "backend.py", '        async with opened(\n            self.context.http, "POST"', line),
+    ):
+        source = path.read_text(encoding="utf-8")
+        assert source.count(mark) == 1, f"the tutorial's place in {path.name} is gone"
+        path.write_text(source.replace(mark, added + mark), encoding="utf-8")
+    with (copy / "tests" / "test_conformance.py").open("a", encoding="utf-8") as file:
+        file.write(f"\n{test}")
+    site = tmp_path / "site"
+    _install(copy, site, cwd=tmp_path)
+    report = _test(copy, site)
+    assert re.search(r"42 passed, 8 deselected, 1 xfailed", report), report[-3000:]
+    assert "42 passed, 8 deselected, 1 xfailed" in text
 
 
 def test_nothing_of_the_old_name_is_left(copy: Path) -> None:

@@ -10,6 +10,8 @@ from typing import get_args
 from aiwriter_sdk.models import Event, Finish, ReasoningDelta, Start, TextDelta, ToolCall, Usage
 
 _EVENTS = get_args(Event)
+# A tuple made once: a union in the call would be made anew for every event.
+_TEXTS = (TextDelta, ReasoningDelta)
 _REASONS = frozenset({"stop", "length", "filter", "tool"})
 _COUNTS = ("input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens")
 
@@ -43,7 +45,7 @@ class EventGrammar:
         self.events += 1
         if self.finished is not None:
             raise GrammarError(f"{type(event).__name__} came after Finish, which must be the last event.")
-        if isinstance(event, TextDelta | ReasoningDelta):
+        if isinstance(event, _TEXTS):
             self.characters += _length(event.text, type(event).__name__)
         elif isinstance(event, Usage):
             self._count(event)
