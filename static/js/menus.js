@@ -1,9 +1,15 @@
-/** Menus are details elements: here they close on Escape, on a click elsewhere, and move with the arrow keys. */
+/**
+ * Menus are details elements: here they close on Escape, on a choice or a click
+ * elsewhere, and move with the arrow keys.
+ */
 
 const openMenus = () => document.querySelectorAll("details.menu[open]");
 
 document.addEventListener("click", (event) => {
-  for (const menu of openMenus()) if (!menu.contains(event.target)) menu.open = false;
+  // A choice closes its menu as well; a form in it is sent all the same.
+  for (const menu of openMenus()) {
+    if (!menu.contains(event.target) || event.target.closest(".menu-item")) setTimeout(() => (menu.open = false));
+  }
 });
 document.addEventListener("keydown", (event) => {
   const menu = event.target.closest?.("details.menu[open]");

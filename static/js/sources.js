@@ -135,3 +135,8 @@ async function refresh() {
 }
 
 if (Number(form.dataset.busy)) watch();
+// Files may have been chosen before this script had arrived.
+if (input.files.length) {
+  add(input.files);
+  input.value = "";
+}

@@ -1,0 +1,128 @@
+"""A real Chromium: found, started, watched. Everything that the browser complains about fails the test."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+WIDE, NARROW = (1280, 820), (390, 844)
+# Runs before the page's own scripts: what the security policy refuses is not always told in the console.
+_WATCH = """
+window.refused = [];
+document.addEventListener("securitypolicyviolation", (event) =>
+  window.refused.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
+"""
+
+
+def find_chromium() -> str:
+    """Path of an installed Chromium.
+
+    Raises:
+        RuntimeError: there is none.
+    """
+    found = next((path for name in NAMES if (path := shutil.which(name))), "")
+    if not found:
+        raise RuntimeError("No Chromium is installed. On Debian: apt install chromium")
+    return found
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser for the time of the block."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Visitor:
+    """Somebody with a browser window.
+
+    Args:
+        browser: the browser.
+        url: where the portal is, "http://127.0.0.1:8000".
+        size: width and height in CSS pixels.
+        dark: whether the system asks for dark pages.
+        javascript: switched off for pages that must work without.
+    """
+
+    def __init__(
+        self,
+        browser: Browser,
+        url: str,
+        *,
+        size: tuple[int, int] = WIDE,
+        dark: bool = False,
+        javascript: bool = True,
+    ) -> None:
+        self.url = url
+        self.context: BrowserContext = browser.new_context(
+            viewport={"width": size[0], "height": size[1]},
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=javascript,
+            accept_downloads=True,
+            locale="en-GB",
+        )
+        self.context.add_init_script(_WATCH)
+        self.page: Page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.page.on("pageerror", lambda error: self.complaints.append(f"{self.page.url}: {error}"))
+        self.page.on("console", self._listen)
+
+    def _listen(self, message: Any) -> None:
+        if message.type == "error":
+            self.complaints.append(f"{self.page.url}: {message.text}")
+
+    def go(self, path: str) -> Page:
+        """Open a page; it must answer 200."""
+        answer = self.page.goto(f"{self.url}{path}")
+        assert answer is not None
+        assert answer.status == 200, f"{path} answered {answer.status}"
+        return self.page
+
+    def sign_in(self, email: str, password: str) -> Page:
+        """Sign in through the page."""
+        self.go("/accounts/login/")
+        self.page.fill("[name=login]", email)
+        self.page.fill("[name=password]", password)
+        self.page.click("main button.btn-primary")
+        self.page.wait_for_url(lambda address: "/accounts/login" not in address)
+        return self.page
+
+    def refused(self) -> list[str]:
+        """What the content security policy refused on the present page."""
+        return list(self.page.evaluate("window.refused"))
+
+    def overflow(self) -> int:
+        """By how many pixels the page is wider than the window."""
+        return int(self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+    def barriers(self) -> list[str]:
+        """What axe finds against WCAG 2.2 AA on the present page."""
+        options = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+        found = Axe().run(self.page, options=options).response["violations"]
+        return [
+            f"{item['id']}: {item['help']} {[' '.join(node['target']) for node in item['nodes'][:4]]} "
+            f"{item['nodes'][0].get('failureSummary', '')[:300]}"
+            for item in found
+        ]
+
+    def close(self) -> None:
+        """Close the window."""
+        self.context.close()

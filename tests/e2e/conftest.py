@@ -1,0 +1,54 @@
+"""A portal, a cast and a browser for each file of browser tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.e2e.browser import Visitor, chromium
+from tests.e2e.stage import Cast, set_stage, wait_for_sources
+from tests.lab.portal import Portal
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Portal]:
+    """A whole portal, started as a person starts it."""
+    # pytest-django puts the settings of the tests into the environment; this portal is to run with the product's.
+    with Portal({"DJANGO_SETTINGS_MODULE": "aiwriter.settings"}) as portal:
+        yield portal
+
+
+@pytest.fixture(scope="module")
+def cast(running: Portal) -> Cast:
+    """People, documents and sources."""
+    made = set_stage(running)
+    wait_for_sources(running)
+    return made
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium."""
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def visit(running: Portal, browser: Browser, cast: Cast) -> Iterator[Callable[..., Visitor]]:
+    """Opens a window, signed in as somebody of the cast; complaints of the browser fail the test at its end."""
+    opened: list[Visitor] = []
+
+    def enter(email: str = "", **how: object) -> Visitor:
+        visitor = Visitor(browser, running.url, **how)  # type: ignore[arg-type]
+        opened.append(visitor)
+        if email:
+            visitor.sign_in(email, cast.password)
+        return visitor
+
+    yield enter
+    complaints = [text for visitor in opened for text in visitor.complaints]
+    for visitor in opened:
+        visitor.close()
+    assert not complaints
