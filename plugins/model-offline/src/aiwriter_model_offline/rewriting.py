@@ -173,7 +173,7 @@ def _fix_line(line: str) -> str:
     if body.lstrip().startswith("|") or not body.strip():
         return line.rstrip() if not line.endswith("  ") else line
     body = re.sub(r"[ \t]{2,}", " ", body).rstrip()
-    body = re.sub(r"\s+([,;:!?])(?=\s|$)", r"\1", body)
+    body = re.sub(r"\s+([,;](?=\s|$|[A-Za-z])|[:!?](?=\s|$))", r"\1", body)
     body = re.sub(r"\s+(\.)(?=\s|$)", r"\1", body)
     body = re.sub(r"([,;])(?=[A-Za-z])", r"\1 ", body)
     body = re.sub(r"(?<=[a-z]{2})([.!?])(?=[A-Z][a-z])", r"\1 ", body)
