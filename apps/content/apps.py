@@ -24,6 +24,7 @@ class ContentConfig(AppConfig):
         "generation.stopped": "A generation was stopped",
         "generation.applied": "Generated text was taken over into a document",
         "generation.requeued": "An operator put a generation back into the queue",
+        "vectors.rebuilt": "The vector index was made again from the database",
     }
     # Operators see that jobs and documents exist and how large they are; what is written in them is not theirs to read.
     admin_capabilities = {

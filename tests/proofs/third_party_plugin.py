@@ -131,7 +131,7 @@ def prove() -> str:
                 expect(distribution in page, f"{distribution} is not named in the console")
                 expect(row["remedy"], f"{distribution} has no remedy: {row}")
             tracebacks = page.count("Traceback (most recent call last)")
-            expect(tracebacks >= 4, f"the console shows {tracebacks} tracebacks only")
+            expect(tracebacks >= 3, f"the console shows {tracebacks} tracebacks only")
             for address in ("/", "/livez", "/readyz", "/admin/"):
                 expect(admin.get(address).status_code == 200, f"{address} does not answer with the zoo installed")
             with portal.api(writer_token(portal)) as client:
