@@ -55,6 +55,10 @@ def expected() -> dict[tuple[str, str], Row]:
     return rows
 
 
+class Json(dict[str, Any]):
+    """A body of a page that takes JSON from its script; outside the API other bodies are forms."""
+
+
 @cache
 def stated(name: str) -> Mapping[str, Callable[[People], Any]]:
     """What the modules of `tests/web/matrix` say about addresses.
@@ -62,7 +66,7 @@ def stated(name: str) -> Mapping[str, Callable[[People], Any]]:
     Args:
         name: "THINGS": a parameter's name, or "users.user" for the console's pages about that model, to a function that
             makes a thing of wanda's in press and returns what stands in the address.
-            "BODIES": "POST tokens/" to a function that returns a body which wanda could send.
+            "BODIES": "POST tokens/" to a function that returns a body which wanda could send; for GET, the query.
     """
     found: dict[str, Callable[[People], Any]] = {}
     for path in sorted(TABLES.glob("[a-z]*.py")):
@@ -102,10 +106,7 @@ class Asking:
         client.cookies = SimpleCookie(self._cookies[asker].output(header="", sep=";"))
         send = getattr(client, method.lower())
         with transaction.atomic():
-            if method == "GET":
-                answer = send(path)
-            else:
-                answer = send(path, dict(body), **self._content_type(path, body))
+            answer = send(path, dict(body), **({} if method == "GET" else self._content_type(path, body)))
             transaction.set_rollback(True)
         return answer.status_code
 
@@ -117,7 +118,8 @@ class Asking:
     @staticmethod
     def _content_type(path: str, body: Mapping[str, Any]) -> dict[str, str]:
         has_file = any(hasattr(value, "read") for value in body.values())
-        return {"content_type": "application/json"} if path.startswith("/api/") and not has_file else {}
+        as_json = isinstance(body, Json) or (path.startswith("/api/") and not has_file)
+        return {"content_type": "application/json"} if as_json else {}
 
 
 def is_closed(answers: Mapping[str, int]) -> bool:

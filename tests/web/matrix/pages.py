@@ -1,0 +1,60 @@
+"""What the writers' pages are sent, and the citation that two of them show."""
+
+from __future__ import annotations
+
+from django.core.files.base import ContentFile
+
+from apps.content.models import Citation, Document
+from apps.content.services.documents import save_document
+from tests.web.matrix.content import BODIES as STATED
+from tests.web.matrix.content import THINGS as CONTENT
+from tests.web.permissions import Json
+
+
+def _marker(people):
+    """A citation in wanda's document and in the generation that it came from."""
+    generation, document = CONTENT["generation_id"](people), Document.objects.get(pk=CONTENT["document_id"](people))
+    if not Citation.objects.filter(marker="1").exists():
+        said = {"marker": "1", "quote": "A fact.", "source_title": "Notes", "generation_id": generation}
+        saved = save_document(
+            actor=people.actor("wanda"),
+            document_id=document.pk,
+            revision=document.revision,
+            title="Cited",
+            body_markdown="A fact. [1]\n",
+            reason="manual",
+        )
+        Citation.objects.create(**said)
+        Citation.objects.create(**said, version=saved.current_version)
+    return "1"
+
+
+def _revision(people):
+    return Document.objects.get(pk=CONTENT["document_id"](people)).revision
+
+
+THINGS = {"marker": _marker}
+BODIES = {
+    "POST documents/<uuid:document_id>/save": lambda people: Json(
+        title="New", html="<p>New.</p>", revision=_revision(people), reason="manual"
+    ),
+    "POST documents/<uuid:document_id>/markdown": lambda people: {
+        "title": "New",
+        "body": "New.",
+        "revision": _revision(people),
+    },
+    "POST documents/<uuid:document_id>/rewrites": lambda people: Json(action="shorten", html="<p>New.</p>"),
+    "GET documents/<uuid:document_id>/export": lambda people: {"format": "md"},
+    "GET documents/<uuid:document_id>/compare": lambda people: {"from": "1", "to": "1"},
+    "POST documents/<uuid:document_id>/versions/<int:number>/label": lambda people: {"label": "First"},
+    "POST write/": lambda people: {
+        "topic": "Bridges",
+        "kind": "article",
+        "length": "300",
+        "language": "en",
+        "use": "none",
+        "key": "matrix",
+    },
+    "POST sources/upload": lambda people: {"files": ContentFile(b"A fact.", "notes.txt")},
+    "POST sources/text": STATED["POST api/v1/sources/text"],
+}
