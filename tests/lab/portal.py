@@ -52,6 +52,7 @@ class Portal:
         self._command = command or [sys.executable, "-m", "aiwriter.supervisor"]
         self._checkout = checkout
         self._within = within
+        self.python = sys.executable
         clean = {k: v for k, v in os.environ.items() if not k.startswith("AIWRITER_") and k != "DATABASE_URL"}
         self.environment = {
             **clean,
@@ -160,7 +161,7 @@ class Portal:
         """Run a management command in the portal's environment."""
         environment = {**self.environment, **self._chroma()}
         return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
+            [self.python, "manage.py", *arguments],
             cwd=self._checkout,
             env=environment,
             check=check,
