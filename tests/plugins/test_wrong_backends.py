@@ -23,7 +23,8 @@ sys.path.remove(str(WRONG))
 
 GROUPS = {"model": "aiwriter.models", "storage": "aiwriter.storage", "publish": "aiwriter.publish_targets"}
 CASES = {
-    "model": {case.key: case.fails for case in (*wrong_cases.MODELS, *wrong_cases.OFFLINE)} | wrong_cases.CARDS,
+    "model": {case.key: case.fails for case in (*wrong_cases.MODELS, *wrong_cases.WIRES, *wrong_cases.OFFLINE)}
+    | wrong_cases.CARDS,
     "storage": {case.key: case.fails for case in wrong_cases.STORAGES},
     "publish": {case.key: case.fails for case in wrong_cases.PUBLISHERS},
 }
@@ -43,7 +44,7 @@ def _write_distributions(folder: Path) -> None:
         "other-name": "wrong_descriptors:model_card_name",
         "card-heavy": "heavy_card:model_card_heavy",
     }
-    heavy = "import wrong_models\nfrom wrong_descriptors import model_card_heavy\n\n__all__ = ['model_card_heavy']\n"
+    heavy = "import wrong_offline\nfrom wrong_descriptors import model_card_heavy\n\n__all__ = ['model_card_heavy', 'wrong_offline']\n"
     write_distribution(
         folder,
         "wrong-backends",
@@ -63,12 +64,20 @@ def _outcome(kind: str, keys: tuple[str, ...], folder: Path) -> dict[str, tuple[
     result = folder / "outcome.json"
     done = subprocess.run(
         [
-            sys.executable, "-m", "pytest", f"{WRONG}/suite_{kind}.py", "-q", "--tb=short", "--noconftest", "-p", "outcome_plugin",
-            "-p", "no:django", "-p", "no:xdist", "-p", "no:cacheprovider", "-p", "no:asyncio", "-c", os.devnull,
+            sys.executable, "-m", "pytest", f"{WRONG}/suite_{kind}.py", "-q", "--tb=short", "--noconftest",
+            "-p", "aiwriter_sdk.testing.plugin", "-p", "outcome_plugin", "-p", "no:cacheprovider", "-c", os.devnull,
             "--rootdir", str(folder), "--basetemp", str(folder / "tmp"),
         ],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": f"{WRONG}:{folder}", "WRONG_OUTCOMES": str(result), "WRONG_KEYS": " ".join(keys), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{WRONG}:{folder}",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            # Starting pytest with all installed plugins would take longer than the tests.
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "WRONG_OUTCOMES": str(result),
+            "WRONG_KEYS": " ".join(keys),
+        },
         capture_output=True,
         text=True,
         timeout=240,
@@ -82,9 +91,9 @@ def _outcome(kind: str, keys: tuple[str, ...], folder: Path) -> dict[str, tuple[
 @pytest.mark.parametrize(
     ("kind", "keys"),
     [
-        (kind, tuple(list(cases)[at : at + 6]))
+        (kind, tuple(list(cases)[at : at + 11]))
         for kind, cases in CASES.items()
-        for at in range(0, len(cases), 6)
+        for at in range(0, len(cases), 11)
     ],
     ids=lambda value: value if isinstance(value, str) else f"{value[0]}..{value[-1]}",
 )  # fmt: skip

@@ -65,6 +65,8 @@ MODELS = (
     _model("MixesVectors", "E01"),
     _model("CutsBatches", "E02"),
     _model("NewFingerprints", "E03"),
+)
+WIRES = (
     _model("MangleWords", "W01"),
     _model("TidiesText", "W02", "W03", "W04"),
     _model("DecodesPieces", "W03"),
@@ -89,7 +91,7 @@ MODELS = (
     _model("TellsKey", "W21"),
     _model("SharesKeys", "W22"),
 )
-# Offline ones answer from the wrong module itself, without a wire.
+# These answer by themselves, without a provider.
 OFFLINE = (
     Case("OfflineRight", frozenset(), frozenset({"generate", "offline"})),
     Case("OfflineCalls", frozenset({"M03"}), frozenset({"generate", "offline"})),

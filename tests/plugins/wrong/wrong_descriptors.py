@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from wrong_cases import MODELS, OFFLINE, PUBLISHERS, STORAGES
+from wrong_cases import MODELS, OFFLINE, PUBLISHERS, STORAGES, WIRES
 
 from aiwriter_sdk import ConfigField, ConfigSchema, Descriptor
 
@@ -30,7 +30,8 @@ def _card(kind, case, module, config):
 
 
 model = {case.key: _card("model", case, "wrong_models", _WIRE) for case in MODELS}
-model |= {case.key: _card("model", case, "wrong_models", ConfigSchema()) for case in OFFLINE}
+model |= {case.key: _card("model", case, "wrong_wires", _WIRE) for case in WIRES}
+model |= {case.key: _card("model", case, "wrong_offline", ConfigSchema()) for case in OFFLINE}
 storage = {case.key: _card("storage", case, "wrong_storages", _PLACE) for case in STORAGES}
 publish = {case.key: _card("publish", case, "wrong_publishers", _PLACE) for case in PUBLISHERS}
 _plain = model["offline-right"]
