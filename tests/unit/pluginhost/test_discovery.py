@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -177,3 +178,13 @@ def test_a_broken_key_says_why(zoo: Zoo) -> None:
         discovery.get("model", "zoo-raises-at-import")
     assert "too old" in caught.value.message
     assert "uninstall" in caught.value.remedy
+
+
+def test_our_own_plugins_are_known_as_ours() -> None:
+    root = Path(__file__).parents[3] / "plugins"
+    ours = {
+        tomllib.loads(path.read_text(encoding="utf-8"))["project"]["name"]
+        for path in root.glob("*/pyproject.toml")
+        if path.parent.name not in ("sdk", "template")
+    }
+    assert ours == discovery.FIRST_PARTY
