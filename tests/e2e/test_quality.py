@@ -45,7 +45,7 @@ CONSOLE = [
     "/admin/backends/backendprofile/",
     "/admin/backends/modelcall/",
     "/admin/content/generation/",
-    "/admin/users/workspace/",
+    "/admin/monitoring/budget/add/",
     "/admin/django_celery_beat/periodictask/add/",
 ]
 
