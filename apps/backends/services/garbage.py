@@ -6,6 +6,7 @@ statement that asks for references itself, and the database makes that wait for 
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 from collections.abc import Iterator
@@ -39,11 +40,13 @@ class Collected:
     failed: int = 0
 
 
-def collect_garbage(*, grace: dt.timedelta = GRACE) -> Collected:
+def collect_garbage(*, grace: dt.timedelta = GRACE, stray_age: dt.timedelta = GRACE) -> Collected:
     """Mark what nothing refers to, delete what was marked a grace ago, and sweep up bytes without a row.
 
     Args:
-        grace: between the mark and the deletion, and the least age of a stray.
+        grace: between the mark and the deletion.
+        stray_age: least age of bytes without a row. It has to be longer than any upload takes: bytes are written first
+            and get their row afterwards, and in between nothing else tells them from strays.
     """
     done = Collected()
     now = timezone.now()
@@ -55,7 +58,7 @@ def collect_garbage(*, grace: dt.timedelta = GRACE) -> Collected:
     for blob in ripe[:_BATCH]:
         _delete(blob, done)
     for profile in BackendProfile.objects.enabled().of_kind("storage"):
-        _sweep_strays(profile, grace, done)
+        _sweep_strays(profile, stray_age, done)
     if done.deleted or done.strays or done.failed:
         log.info(
             "collected %d blobs (%d bytes), %d strays, %d failed", done.deleted, done.bytes, done.strays, done.failed
@@ -83,7 +86,7 @@ def _delete(blob: StoredBlob, done: Collected) -> None:
         log.warning("bytes without a row could not be deleted: %s", error.message)
 
 
-def _sweep_strays(profile: BackendProfile, grace: dt.timedelta, done: Collected) -> None:
+def _sweep_strays(profile: BackendProfile, age: dt.timedelta, done: Collected) -> None:
     """Delete bytes without a row, as crashes between the one and the other leave them, where the storage can list."""
     try:
         place = blobs.open_storage(profile)
@@ -92,16 +95,15 @@ def _sweep_strays(profile: BackendProfile, grace: dt.timedelta, done: Collected)
         return
     if "listing" not in place.backend.descriptor.capabilities:
         return
-    border = timezone.now() - grace
+    border = timezone.now() - age
     try:
         for folder in _folders(place):
             for path in _without_row(profile, _names(place, folder)):
-                # Bytes that are being written have no row yet; younger than the grace, they are left alone.
-                with calls.guarded(place.backend):
-                    if place.storage.get_modified_time(path) > border:
-                        continue
-                    place.storage.delete(path)
-                done.strays += 1
+                # Younger ones may be about to get their row.
+                with contextlib.suppress(FileNotFoundError), calls.guarded(place.backend):
+                    if place.storage.get_modified_time(path) <= border:
+                        place.storage.delete(path)
+                        done.strays += 1
     except BackendError as error:
         log.warning("the storage %s could not be swept: %s", profile.name, error.message)
 
