@@ -95,6 +95,8 @@ def heading_level(line: str, *, indent: int, body_indent: int) -> int:
         return 0
     if indent > body_indent or (indent == body_indent and body_indent > 0):
         return 0
+    if not (line[0].isalnum() or line[0] in "\"'“‘(`"):
+        return 0
     numbered = NUMBERED.match(line)
     text = numbered["text"] if numbered else line
     if sum(character.isalpha() for character in text) < len(text) * 0.5 or _GAP.search(line):

@@ -145,6 +145,10 @@ def _body_indent(groups: list[list[_Line]]) -> int:
     return counts.most_common(1)[0][0] if counts else 0
 
 
+def _may_be_title(line: str) -> bool:
+    return len(line) <= 100 and (line[0].isalnum() or line[0] in "\"'“‘(`")
+
+
 class _State:
     """Sorts groups of lines into blocks; remembers what only the neighbourhood tells."""
 
@@ -176,7 +180,7 @@ class _State:
         if not self.prose_seen and not self.centred and self._is_centred(texts):
             self.centred = look.join_lines(texts)
             return
-        if len(texts) >= 2 and look.is_rule(texts[1]) and len(texts[0].strip()) <= 100:
+        if len(texts) >= 2 and look.is_rule(texts[1]) and _may_be_title(texts[0].strip()):
             level = 1 if texts[1].strip()[0] in "=#*" else 2
             self.builder.heading(level, texts[0].strip())
             if texts[2:]:

@@ -41,7 +41,8 @@ _SIGNATURES: tuple[tuple[bytes, str, str], ...] = (
 )
 _HTML = re.compile(rb"<!doctype\s+html|<html[\s>]|<head[\s>]|<body[\s>]", re.IGNORECASE)
 _HTML_PIECES = re.compile(rb"<(p|div|h[1-6]|span|table|ul|ol|pre|article|section)[\s>]", re.IGNORECASE)
-_MARKDOWN = re.compile(r"^(#{1,6} \S|```|~~~|[-*+] \[[ xX]\] |\|.+\|$)|\]\(\S+\)|\*\*\S", re.MULTILINE)
+_MARKDOWN = re.compile(r"^#{1,6} \S|^(?:```|~~~)|^[-*+] \[[ xX]\] |^\|.+\|$|\]\(\S+\)|\*\*\S", re.MULTILINE)
+_ASCIIDOC = re.compile(r"^={1,6} \S|^:[\w-]+:|^\[[\w,=\"]+\]$", re.MULTILINE)
 _OOXML = "application/vnd.openxmlformats-officedocument."
 
 
@@ -121,11 +122,17 @@ def _written(head: bytes, suffix: str, content_type: str) -> Found:
         return Found("csv", "text/csv")
     if suffix in {".md", ".markdown", ".mdown", ".mkd"} or "markdown" in content_type:
         return Found("markdown", "text/markdown")
-    if suffix in {"", ".txt"} and "\f" not in text and len(set(_MARKDOWN.findall(text[:20_000]))) >= 2:
+    if suffix in {"", ".txt"} and _looks_like_markdown(text[:20_000]):
         return Found("markdown", "text/markdown")
     if suffix in {".html", ".htm", ".xhtml"} and _HTML_PIECES.search(head):
         return Found("html", "text/html")
     return Found("text", "text/plain")
+
+
+def _looks_like_markdown(text: str) -> bool:
+    """Headings with # and one more mark of Markdown, and none of AsciiDoc or of typewriter pages."""
+    marks = {mark[:1] for mark in _MARKDOWN.findall(text)}
+    return "#" in marks and len(marks) >= 2 and "\f" not in text and not _ASCIIDOC.search(text)
 
 
 def delimiter_of(text: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 from aiwriter_model_offline import lexical, minilm
@@ -131,13 +132,7 @@ class OfflineBackend(ModelBackend):
             raise Unavailable(
                 f"MiniLM cannot be used: {error}.", remedy="Install aiwriter-model-offline[minilm], or choose lexical."
             ) from error
-        vectors: list[list[float]] = []
-        for text in request.texts:
-            if control.remaining() <= 0:
-                raise TimedOut(
-                    f"Time ran out after {len(vectors)} of {len(request.texts)} texts.", remedy="Send fewer at once."
-                )
-            vectors.append((await asyncio.to_thread(model.embed, text)).tolist())
+        vectors = await self._embed_all(model, request.texts, control)
         counted = sum(model.count(text) for text in request.texts) if len(request.texts) <= 16 else None
         return EmbedResult(
             vectors=vectors, dimensions=minilm.DIMENSIONS, fingerprint=minilm.FINGERPRINT, input_tokens=counted
@@ -146,6 +141,31 @@ class OfflineBackend(ModelBackend):
     async def count_tokens(self, request: GenerateRequest, *, control: CallControl) -> int:
         """Four tokens for three words, as language models count English."""
         return self._count(request)
+
+    async def _embed_all(self, model: minilm.MiniLM, texts: Sequence[str], control: CallControl) -> list[list[float]]:
+        """Several texts at the same time, each in a thread: the model's code runs beside the interpreter."""
+        vectors: list[list[float]] = [[] for _ in texts]
+        waiting = iter(range(len(texts)))
+        stopped = threading.Event()
+        lock = threading.Lock()
+
+        def work() -> None:
+            while not stopped.is_set() and control.remaining() > 0:
+                with lock:
+                    at = next(waiting, None)
+                if at is None:
+                    return
+                vectors[at] = model.embed(texts[at]).tolist()
+
+        workers = min(len(texts), max(1, self.config.integer("threads", 2)))
+        try:
+            await asyncio.gather(*(asyncio.to_thread(work) for _ in range(workers)))
+        finally:
+            stopped.set()  # a call that was given up does not go on in its threads
+        done = sum(bool(vector) for vector in vectors)
+        if done < len(texts):
+            raise TimedOut(f"Time ran out after {done} of {len(texts)} texts.", remedy="Send fewer at once.")
+        return vectors
 
     # ── how ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -167,7 +187,7 @@ class OfflineBackend(ModelBackend):
         return MINILM
 
     def _minilm(self) -> minilm.MiniLM:
-        return minilm.load(self.config.integer("threads", 2))
+        return minilm.load()
 
     def _embedder(self) -> Embedder | None:
         # The Composer compares by words by itself; hashed words would add nothing.

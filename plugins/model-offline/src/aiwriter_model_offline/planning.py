@@ -22,9 +22,11 @@ _ASKING = re.compile(
 _GENERAL = frozenset(
     words(
         "introduction overview background abstract summary general purpose scope motivation history conclusion conclusions "
-        "discussion terminology definitions details notes note example examples miscellaneous other contents basics"
+        "discussion terminology definitions details notes note example examples miscellaneous other contents basics options "
+        "option description parameters arguments usage commands command configuration reference remarks warning caution tip"
     )
 )
+_ODD = re.compile(r"[<>@{}=|\\]|^\W|\.\w+$|:$")
 _TEMPLATE = ("What it is", "How it works", "Using it", "Limits and risks")
 
 
@@ -180,12 +182,14 @@ def _name(passage: Passage) -> str:
     for depth, heading in reversed(list(enumerate(path))):
         name = without_number(heading)
         telling = [word for word in words(name) if word not in _GENERAL and stems(word)]
+        if not name or not name[0].isalnum() or _ODD.search(name):
+            continue
         if 1 <= len(name.split()) <= 9 and telling and not BOILERPLATE.match(name):
             above = without_number(path[depth - 1]) if depth else ""
             # One word says little away from its place: "Resolvers: algorithm".
             alone = len(name.split()) == 1 and not name.isupper() and 1 <= len(above.split()) <= 4
             return f"{_heading(above)}: {name[0].lower()}{name[1:]}" if alone else name
-    return "" if path else without_number(passage.title)
+    return without_number(passage.title)
 
 
 def _alike(one: str, other: str) -> bool:
@@ -209,4 +213,5 @@ def _heading(name: str) -> str:
     letters = [character for character in name if character.isalpha()]
     if letters and all(character.isupper() for character in letters) and len(name.split()) > 1:
         name = name.lower()
-    return name[:1].upper() + name[1:]
+    first = name.split(" ", 1)[0].rstrip(":,")
+    return name[:1].upper() + name[1:] if first.isalpha() else name

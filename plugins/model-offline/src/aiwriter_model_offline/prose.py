@@ -51,8 +51,10 @@ _GERUND = re.compile(r"^[A-Z][a-z]+ing\b")
 _CUT_REFERENCE = re.compile(
     r"\b(?:in|of|by|from|to|with|and|or|see|at|on|for|per|than|as|section|appendix)\s*\[[\w.:-]+\]", re.IGNORECASE
 )
+# Entries of definition lists and remains of markup, and sentences that announce what is not quoted with them.
 _ENTRY = re.compile(
-    r"^[A-Z][A-Z0-9_-]+\s+(?:[Tt]he|[Aa]n?)\b|^(?:See|Cf\.|Step \d+|NOTE|Note|Let's|Here (?:is|are))\b| \. ?| ,|\b[Tt]he following\b|\bas follows\b|\b[Ss]ection \d+\.\d"
+    r"^[A-Z][A-Z0-9_-]+\s+(?:[Tt]he|[Aa]n?)\b|^(?:See|Cf\.|Step \d+|NOTE|Note|Let's|Here (?:is|are))\b| \. ?| ,|"
+    r"\b[Tt]he following\b|\bas follows\b|\b[Ss]ection \d+\.\d|::|\s\+\s|\w+:[\w-]{4,}-|\w+:[\w-]+\[|\{\w+\}|~~|--- "
 )
 _LEANING = re.compile(
     r"^(?:this|these|those|that|it|its|they|their|them|he|she|his|her|such|so|thus|hence|therefore|however|moreover|"
@@ -78,7 +80,7 @@ BOILERPLATE = re.compile(
     r"authors?['’]?s?['’]? address(?:es)?|contacts?|editors?|contributors|copyright.*|full copyright.*|licen[cs]e|legal.*|"
     r"intellectual property.*|status of this memo|table of contents|contents|index|changes?(?: .*)?|change ?log|colophon|"
     r"revision history|disclaimer.*|trademarks?.*|iana considerations|about this (?:document|book|manual)|preface|foreword|"
-    r"see also|further reading|footnotes|endnotes|expired drafts|notation.*|conventions.*|requirements (?:language|notation))$",
+    r"see also|further reading|footnotes|endnotes|synopsis|name|author|bugs|files|environment|exit status|expired drafts|notation.*|conventions.*|requirements (?:language|notation))$",
     re.IGNORECASE,
 )
 
@@ -168,7 +170,13 @@ def sentences_of(passages: Sequence[Passage]) -> list[Sentence]:
 def is_quotable(text: str) -> bool:
     """A whole sentence of ordinary length and ordinary words: no heading, entry, address, program or drawing."""
     count = len(text.split())
-    if not 6 <= count <= 48 or not text.rstrip("\"'”’)]").endswith((".", "!", "?")) or "  " in text or "|" in text:
+    if (
+        not 6 <= count <= 48
+        or text.count("`") % 2
+        or not text.rstrip("\"'”’)]").endswith((".", "!", "?"))
+        or "  " in text
+        or "|" in text
+    ):
         return False
     start = text.lstrip("\"'“‘")[:1]
     if not (start.isupper() or start.isdigit()) or text.count("(") != text.count(")"):
@@ -180,7 +188,7 @@ def is_quotable(text: str) -> bool:
         or sum(map(text.count, ('"', "“", "”"))) % 2
     ):
         return False
-    letters = sum(character.isalpha() or character in " ,'’-" for character in text)
+    letters = sum(character.isalpha() or character in " ,'’-`" for character in text)
     capitals = sum(word.isupper() and len(word) > 1 for word in text.split())
     ordinary = sum(word.isalpha() and word.islower() for word in text.rstrip(".!?").split())
     return letters >= 0.86 * len(text) and capitals <= 0.3 * count and ordinary >= 0.45 * count
@@ -209,7 +217,12 @@ def quoted(sentence: Sentence) -> str:
 
     Numbers in brackets of the source would read as citations of other passages, and nobody could follow them.
     """
-    text = _UNDERLINE.sub(r"\\_", _SHOWN.sub(r"\\\1", _REFERENCE.sub("", sentence.text)))
+    # What the source marks as code stays code; elsewhere the signs of Markdown are only signs.
+    pieces = re.split(r"(`[^`]+`)", _REFERENCE.sub("", sentence.text))
+    text = "".join(
+        piece if number % 2 else _UNDERLINE.sub(r"\\_", _SHOWN.sub(r"\\\1", piece))
+        for number, piece in enumerate(pieces)
+    )
     text = re.sub(r"\s+([.,;:!?])", r"\1", text)
     if text.endswith("."):
         return f"{text[:-1]} [{sentence.marker}]."
