@@ -40,7 +40,9 @@ def get_generation(*, actor: Actor, generation_id: uuid.UUID | str) -> Generatio
 
 def text_of(generation: Generation) -> str:
     """The text so far: the stored one when it is finished, else the pieces joined."""
-    return generation.output_markdown if generation.is_final else text_in_events(generation.pk)
+    if generation.is_final or generation.started_at is None:
+        return generation.output_markdown
+    return text_in_events(generation.pk)
 
 
 def text_in_events(generation_id: uuid.UUID) -> str:

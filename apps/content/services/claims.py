@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from apps.backends.services.models import AttemptEnded, AttemptStarted
@@ -49,22 +48,19 @@ def take(generation_id: uuid.UUID) -> Claim | None:
     Returns:
         None when it is finished or somebody else has it.
     """
-    fence = Generation.objects.claim(generation_id, lease=LEASE, to_state=Generation.State.RUNNING)
-    if fence is None:
-        return None
-    row = Generation.objects.select_related("requested_by").get(pk=generation_id)
-    claim = Claim(row=row, fence=fence)
-    _read_events(claim)
-    fields: dict[str, Any] = {
-        "stalls": 0 if row.attempts <= 1 or len(claim.written) > row.partial_length else F("stalls") + 1,
-        "partial_length": len(claim.written),
-        "last_seq": claim.seq,
-    }
-    if row.started_at is None:
-        fields["started_at"] = timezone.now()
-    if not Generation.objects.held(generation_id, fence=fence).update(**fields):
-        return None
-    row.refresh_from_db(fields=["stalls"])
+    # One transaction: the events are read while nobody else can add any, and SQLite takes its write lock once.
+    with transaction.atomic():
+        fence = Generation.objects.claim(generation_id, lease=LEASE, to_state=Generation.State.RUNNING)
+        if fence is None:
+            return None
+        row = Generation.objects.select_related("requested_by").get(pk=generation_id)
+        claim = Claim(row=row, fence=fence)
+        _read_events(claim)
+        progress = row.attempts <= 1 or len(claim.written) > row.partial_length
+        row.stalls = 0 if progress else row.stalls + 1
+        row.partial_length, row.last_seq = len(claim.written), claim.seq
+        row.started_at = row.started_at or timezone.now()
+        row.save(update_fields=["stalls", "partial_length", "last_seq", "started_at", "updated_at"])
     return claim
 
 

@@ -322,9 +322,15 @@ def announce(generation_ids: Iterable[uuid.UUID]) -> None:
             cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, " ".join(ids[start : start + _PAYLOAD_IDS])])
 
 
-def append(generation_id: uuid.UUID, events: Iterable[tuple[str, dict[str, Any]]]) -> None:
-    """Add events to a generation that nobody works on. Inside the transaction that made sure of that."""
-    seq = last_seq_of(generation_id)
+def append(generation_id: uuid.UUID, events: Iterable[tuple[str, dict[str, Any]]], *, seq: int | None = None) -> None:
+    """Add events to a generation that nobody works on. Inside the transaction that made sure of that.
+
+    Args:
+        generation_id: whose.
+        events: (type, data).
+        seq: number of the last event, when it is known.
+    """
+    seq = last_seq_of(generation_id) if seq is None else seq
     rows = [
         NewEvent(generation_id, number, kind, orjson.dumps(data).decode())
         for number, (kind, data) in enumerate(events, start=seq + 1)

@@ -164,7 +164,9 @@ def _create(
         idempotency_key=key,
         last_seq=1,
     )
-    events.append(generation.pk, [("status", {"state": "queued", "phase": "", "message": "Waiting for a worker."})])
+    events.append(
+        generation.pk, [("status", {"state": "queued", "phase": "", "message": "Waiting for a worker."})], seq=0
+    )
     record(actor, "generation.started", obj=generation, after={"kind": kind})
     enqueue("content.run_generation", generation_id=str(generation.pk))
     return generation

@@ -28,16 +28,16 @@ async def passages_for(claim: Claim) -> list[GenerationPassage]:
     Args:
         claim: a held generation.
     """
-    if claim.row.retrieved:
+    if claim.row.retrieved or claim.has_passages:
         return await in_thread(_stored, claim)
     row, input_ = claim.row, claim.row.input
     queries = queries_for(row.kind, input_["brief"], input_.get("context", {}))
     wanted = _wanted(claim)
-    hits: list[Hit] = []
-    if wanted and queries and await in_thread(_anything_to_search, claim):
-        find = await embedded(queries, workspace_id=row.workspace_id, user_id=row.requested_by_id)
-        hits = await in_thread(_search, claim, queries, wanted, find)
-    return await in_thread(_store, claim, hits)
+    # An empty choice of sources needs no look at the database.
+    if not wanted or not queries or input_.get("source_ids") == [] or not await in_thread(_anything_to_search, claim):
+        return []
+    find = await embedded(queries, workspace_id=row.workspace_id, user_id=row.requested_by_id)
+    return await in_thread(_store, claim, await in_thread(_search, claim, queries, wanted, find))
 
 
 async def embedded(

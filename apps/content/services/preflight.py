@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import uuid
 
-from apps.monitoring.services.usage import Estimate, reserve, settle
+from django.db import transaction
+from django.db.models import Q
 
-# A short prompt with a short answer. The call itself sets its own, better estimate aside.
+from apps.monitoring.models import Budget
+from apps.monitoring.services.usage import Estimate, reserve
+
 _LEAST = Estimate(tokens=1)
 
 
@@ -16,11 +19,19 @@ def check_budget(*, workspace_id: uuid.UUID, user_id: uuid.UUID | None, token_id
     Raises:
         BudgetExceeded: a hard budget has nothing left.
     """
-    hold = reserve(
-        subject=f"preflight:{uuid.uuid4()}",
-        workspace_id=workspace_id,
-        user_id=user_id,
-        token_id=token_id,
-        estimate=_LEAST,
-    )
-    settle(hold, used=None)
+    scopes = {"workspace": workspace_id, "user": user_id, "token": token_id}
+    binding = Q()
+    for scope, key in scopes.items():
+        binding |= Q(scope=scope, scope_id=key) if key else Q()
+    if not Budget.objects.filter(binding, enabled=True, hard=True).exists():
+        return
+    with transaction.atomic():
+        reserve(
+            subject=f"preflight:{uuid.uuid4()}",
+            workspace_id=workspace_id,
+            user_id=user_id,
+            token_id=token_id,
+            estimate=_LEAST,
+        )
+        # It was only a question; the call itself sets its own, better estimate aside.
+        transaction.set_rollback(True)
