@@ -304,7 +304,10 @@ SENTRY_DSN = ENV["SENTRY_DSN"]
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"redact": {"()": "aiwriter.core.logs.RedactingFilter"}},
+    "filters": {
+        "redact": {"()": "aiwriter.core.logs.RedactingFilter"},
+        "probes": {"()": "aiwriter.core.logs.ProbeFilter"},
+    },
     "formatters": {
         "console": {"()": "aiwriter.core.logs.ConsoleFormatter"},
         "json": {"()": "aiwriter.core.logs.JsonFormatter"},
@@ -319,6 +322,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": ENV["AIWRITER_LOG_LEVEL"]},
     "loggers": {
         "django": {"level": "INFO", "propagate": True, "handlers": []},
+        "django.request": {"filters": ["probes"]},
         "django.server": {"level": "WARNING", "propagate": True, "handlers": []},
         "celery": {"level": "WARNING"},
         "kombu": {"level": "WARNING"},

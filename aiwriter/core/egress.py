@@ -142,13 +142,19 @@ class _Response:
 
     async def aiter_lines(self) -> AsyncIterator[str]:
         # Split on \n only: httpx's own splitter also breaks at U+2028, which JSON may hold unescaped.
-        rest = b""
+        rest: list[bytes] = []
         async for piece in self.aiter_bytes():
-            *lines, rest = (rest + piece).split(b"\n")
-            for line in lines:
-                yield line.rstrip(b"\r").decode("utf-8", "replace")
-        if rest:
-            yield rest.rstrip(b"\r").decode("utf-8", "replace")
+            first, *others = piece.split(b"\n")
+            rest.append(first)
+            for line in others:
+                yield _decoded(rest)
+                rest = [line]
+        if any(rest):
+            yield _decoded(rest)
+
+
+def _decoded(pieces: list[bytes]) -> str:
+    return b"".join(pieces).rstrip(b"\r").decode("utf-8", "replace")
 
 
 def allowed_networks() -> tuple[Network, ...]:
@@ -215,6 +221,8 @@ class GuardedClient:
                 yield _Response(response, self._max_bytes)
         except BackendError:
             raise
+        except httpx2.InvalidURL as error:
+            raise InvalidRequest(f"'{url}' is not a web address: {error}.", remedy="Check its spelling.") from error
         except httpx2.TimeoutException as error:
             raise TimedOut(
                 f"{parts.hostname} did not answer in time.", remedy="Try again, or raise the time limit."

@@ -23,6 +23,14 @@ class RedactingFilter(logging.Filter):
         return True
 
 
+class ProbeFilter(logging.Filter):
+    """Drops the line that Django logs for each 503 of a probe: it is asked every second and its answer is stored."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep all but answers of `/readyz`."""
+        return getattr(getattr(record, "request", None), "path", "") != "/readyz"
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object a line; line breaks and control characters of a message cannot forge another line."""
 

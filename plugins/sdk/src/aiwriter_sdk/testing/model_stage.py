@@ -21,7 +21,7 @@ from aiwriter_sdk.models import (
     Task,
     TextDelta,
 )
-from aiwriter_sdk.testing.common import BackendConformance
+from aiwriter_sdk.testing.every_backend import BackendConformance
 from aiwriter_sdk.testing.wire import WireReply, WireRequest
 from aiwriter_sdk.testing.wire_scenes import Scene, Stage
 

@@ -7,7 +7,7 @@ from typing import ClassVar, cast
 from aiwriter_sdk.backend import Backend
 from aiwriter_sdk.descriptor import Kind
 from aiwriter_sdk.publish import Publishable, Published, PublishTarget
-from aiwriter_sdk.testing.common import BackendConformance
+from aiwriter_sdk.testing.every_backend import BackendConformance
 from aiwriter_sdk.testing.rules import rule
 
 __all__ = ["PublishConformance"]

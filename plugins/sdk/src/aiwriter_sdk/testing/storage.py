@@ -24,7 +24,7 @@ from aiwriter_sdk.backend import Backend
 from aiwriter_sdk.descriptor import Kind
 from aiwriter_sdk.errors import AuthFailed, BackendError, TimedOut, Unavailable
 from aiwriter_sdk.storage import StorageBackend, StorageUsage
-from aiwriter_sdk.testing.common import BackendConformance
+from aiwriter_sdk.testing.every_backend import BackendConformance
 from aiwriter_sdk.testing.rules import rule, run_in_thread
 from aiwriter_sdk.testing.stage import CANARY, everything_said, make_config, make_context
 
