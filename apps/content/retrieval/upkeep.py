@@ -153,13 +153,14 @@ def _catch_up(row: EmbeddingIndex, chroma: ChromaClient) -> int:
         if error.missing:
             return _build(row, chroma)
         raise
-    wanted = set(SourceChunk.objects.embedded_by(row.workspace_id, row.embedder_id).values_list("id", flat=True))
+    stored = SourceChunk.objects.embedded_by(row.workspace_id, row.embedder_id)
+    wanted = set(stored.values_list("id", flat=True))
     surplus, lacking = present - wanted, wanted - present
     chroma.remove(row.collection, sorted(surplus))
     for ids, source_ids, matrix in _stored(row, lacking):
         chroma.add(row.collection, ids, matrix, source_ids)
     EmbeddingIndex.objects.filter(pk=row.pk).update(
-        state=EmbeddingIndex.State.READY, indexed_revision=revision, vectors_count=len(wanted), error=""
+        state=EmbeddingIndex.State.READY, indexed_revision=revision, vectors_count=stored.count(), error=""
     )
     return len(surplus) + len(lacking)
 
@@ -167,17 +168,18 @@ def _catch_up(row: EmbeddingIndex, chroma: ChromaClient) -> int:
 def _stored(
     row: EmbeddingIndex, only: set[uuid.UUID] | None
 ) -> Iterator[tuple[list[uuid.UUID], list[uuid.UUID], Matrix]]:
-    """Vectors of the database in batches; damaged ones are left out and logged."""
+    """Vectors of the database in batches. A damaged one is taken out of the database, so that it is embedded again."""
     chunks = SourceChunk.objects.embedded_by(row.workspace_id, row.embedder_id).order_by()
     ids: list[uuid.UUID] = []
     sources: list[uuid.UUID] = []
     vectors: list[Matrix] = []
+    damaged: list[uuid.UUID] = []
     fields = ("id", "source_id", "vector", "vector_sha256")
     for chunk_id, source_id, vector, sha256 in chunks.values_list(*fields).iterator(chunk_size=BATCH):
         if only is not None and chunk_id not in only:
             continue
         if vector is None or not is_intact(vector, sha256):
-            logger.error("The vector of passage %s is damaged and was left out", chunk_id)
+            damaged.append(chunk_id)
             continue
         ids.append(chunk_id)
         sources.append(source_id)
@@ -187,6 +189,12 @@ def _stored(
             ids, sources, vectors = [], [], []
     if ids:
         yield ids, sources, np.stack(vectors)
+    if damaged:
+        logger.error("%d vectors of workspace %s are damaged; they are embedded again", len(damaged), row.workspace_id)
+        for at in range(0, len(damaged), BATCH):
+            SourceChunk.objects.filter(pk__in=damaged[at : at + BATCH]).update(
+                vector=None, embedder_id="", dimension=0, vector_sha256=""
+            )
 
 
 def verify(workspace_id: uuid.UUID, *, probes: int = 20) -> Verification:
@@ -201,14 +209,20 @@ def verify(workspace_id: uuid.UUID, *, probes: int = 20) -> Verification:
     for row in EmbeddingIndex.objects.filter(workspace_id=workspace_id):
         stored = SourceChunk.objects.embedded_by(workspace_id, row.embedder_id)
         vectors += stored.count()
-        sample = list(stored.order_by("?").values_list("id", "vector", "vector_sha256")[:probes])
-        damaged += sum(not is_intact(data or b"", sha256) for _, data, sha256 in sample)
-        if server is None or not row.collection:
+        # Ids alone are put into random order: with the vectors beside them the database would sort megabytes.
+        chosen = list(stored.order_by("?").values_list("id", flat=True)[:probes])
+        rows = list(stored.filter(pk__in=chosen).values_list("id", "vector", "vector_sha256"))
+        sample = [(chunk_id, bytes(data or b"")) for chunk_id, data, sha256 in rows if is_intact(data or b"", sha256)]
+        damaged += len(rows) - len(sample)
+        if server is None:
             continue
         try:
+            if not row.collection:
+                server.client.heartbeat()
+                continue
             indexed += server.client.count(row.collection)
-            for chunk_id, data, _sha256 in sample:
-                hits = server.client.query(row.collection, unpack(data or b"", row.dimension), limit=3)
+            for chunk_id, data in sample:
+                hits = server.client.query(row.collection, unpack(data, row.dimension), limit=3)
                 asked += 1
                 # A passage that stands twice in the sources may find its twin first.
                 misses += chunk_id not in {hit.chunk_id for hit in hits} and not (hits and hits[0].similarity > 0.999)
@@ -224,7 +238,7 @@ def verify(workspace_id: uuid.UUID, *, probes: int = 20) -> Verification:
     if server is None:
         ok, notes = not damaged, ["No vector store is configured; exact search answers."]
     if damaged:
-        notes.append("Stored vectors are damaged: read the sources in again.")
+        notes.append("Stored vectors are damaged; a rebuild takes them out, and they are embedded again.")
     return Verification(ok, vectors, indexed, asked, misses, damaged, " ".join(notes))
 
 

@@ -232,14 +232,20 @@ def test_a_rebuild_leaves_one_collection(chroma: ChromaProcess, people: People) 
     assert state(people).collection not in store.client().names()
 
 
-def test_damaged_vectors_are_found_and_left_out(chroma: ChromaProcess, people: People) -> None:
+def test_damaged_vectors_are_found_and_wait_to_be_embedded_again(chroma: ChromaProcess, people: People) -> None:
     shelve(people.press, "Notes", *sentences(10))
     row = SourceChunk.objects.first()
     assert row
-    SourceChunk.objects.filter(pk=row.pk).update(vector=b"\0" * 2048)
+    SourceChunk.objects.filter(pk=row.pk).update(vector=b"\0" * 7)
     verification = index.verify(people.press.pk)
     assert (verification.ok, verification.damaged) == (False, 1)
     assert index.rebuild(people.press.pk) == 9
+    row.refresh_from_db()
+    assert (row.vector, row.embedder_id) == (None, "")
+    assert index.verify(people.press.pk).ok
+    assert nearest(people.press.pk, "winter").engine == "chroma"
+    index.store_vectors([row], embed([index.embedding_text(row)]))
+    assert index.verify(people.press.pk) == (True, 10, 10, 10, 0, 0, "")
 
 
 def test_a_filter_on_sources_is_kept(chroma: ChromaProcess, people: People, monkeypatch: pytest.MonkeyPatch) -> None:

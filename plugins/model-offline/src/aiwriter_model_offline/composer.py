@@ -218,7 +218,8 @@ def _adjusted(scores: Vectors, section: Section, material: _Material) -> Vectors
         if sentence.passage in section.passages:
             adjusted[at] += 0.18
         elif section.passages:
-            adjusted[at] -= 0.05
+            # A section that was named after its passages keeps to them, unless another fits very well.
+            adjusted[at] -= 0.15
         adjusted[at] -= (
             0.25 * sentence.points + 0.12 * sentence.personal + 0.1 * sentence.listed + 0.05 * sentence.leans
         )
