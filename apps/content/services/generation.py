@@ -34,7 +34,7 @@ from apps.content.services.finishing import Ending
 from apps.content.services.passages import as_event, as_passages, passages_for
 from apps.content.services.preflight import check_budget
 from apps.content.services.prompts import MAX_CONTEXT, PURPOSES, build_request
-from apps.content.services.runner import Runner
+from apps.content.services.runner import Runner, Turn
 from apps.users.models import Workspace
 from apps.users.selectors.access import Actor, get_workspace, require
 from apps.users.services.audit import record
@@ -215,17 +215,21 @@ async def run_generation(generation_id: uuid.UUID) -> None:
 
     Does nothing when it is finished or somebody else has it.
     """
-    claim = await in_thread(claims.take, generation_id)
-    if claim is None:
-        return
-    await _Work(claim).run()
+    turn = await Turn.take()
+    try:
+        claim = await in_thread(claims.take, generation_id)
+        if claim is not None:
+            await _Work(claim, turn).run()
+    finally:
+        turn.give_back()
 
 
 class _Work:
     """One claim of one generation."""
 
-    def __init__(self, claim: Claim) -> None:
+    def __init__(self, claim: Claim, turn: Turn) -> None:
         self.claim = claim
+        self.turn = turn
         self.loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101
@@ -335,6 +339,7 @@ class _Work:
                             length += len(piece)
                             writer.text(self.held, piece)
                         continue
+                    self.turn.give_back()
                     if spans:
                         spans[-1]["end"] = length
                     if isinstance(item, Completed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Sequence
@@ -20,6 +21,8 @@ from apps.content.services.prompts import PASSAGES, queries_for
 
 logger = logging.getLogger(__name__)
 MAX_PASSAGE = 4_000
+# A writer waits for it; words alone find enough.
+QUERY_SECONDS = 15.0
 
 
 async def passages_for(claim: Claim) -> list[GenerationPassage]:
@@ -49,8 +52,9 @@ async def embedded(
         gives the vector of each of them; None when no embedder answers, so that the search goes by words alone.
     """
     try:
-        result = await embed(workspace_id=workspace_id, user_id=user_id, texts=list(queries), purpose="query")
-    except (AppError, BackendError) as error:
+        async with asyncio.timeout(QUERY_SECONDS):
+            result = await embed(workspace_id=workspace_id, user_id=user_id, texts=list(queries), purpose="query")
+    except (AppError, BackendError, TimeoutError) as error:
         logger.warning("Questions could not be embedded, searching by words: %s", error)
         return None
     vectors = dict(zip(queries, result.vectors, strict=True))
