@@ -34,7 +34,7 @@ class TestOutput(serializers.Serializer):
     current = serializers.BooleanField(help_text="Whether it tried the present settings.")
 
 
-class ProfileOutput(serializers.Serializer):
+class BackendProfileOutput(serializers.Serializer):
     """A backend as it is set up. Secrets are never told."""
 
     id = serializers.UUIDField()
@@ -117,12 +117,12 @@ class ProfileListView(APIView):
 
     pagination_class = CursorPage
 
-    @extend_schema(operation_id="profiles_list", responses=ProfileOutput(many=True))
+    @extend_schema(operation_id="profiles_list", responses=BackendProfileOutput(many=True))
     def get(self, request: Request) -> Response:
         """List them, newest first."""
         return paginated(request, visible_profiles(actor_of(request)), row=shown)
 
-    @extend_schema(operation_id="profiles_create", request=ProfileInput, responses={201: ProfileOutput})
+    @extend_schema(operation_id="profiles_create", request=ProfileInput, responses={201: BackendProfileOutput})
     @idempotent
     def post(self, request: Request) -> Response:
         """Set one up. It is enabled after a test."""
@@ -144,7 +144,7 @@ class ProfileView(APIView):
 
     error_statuses = (412,)
 
-    @extend_schema(operation_id="profiles_read", responses=ProfileOutput)
+    @extend_schema(operation_id="profiles_read", responses=BackendProfileOutput)
     def get(self, request: Request, profile_id: uuid.UUID) -> Response:
         """Read it."""
         profile = get_profile(actor_of(request), profile_id)
@@ -153,7 +153,7 @@ class ProfileView(APIView):
     @extend_schema(
         operation_id="profiles_update",
         request=ProfileChangeInput,
-        responses=ProfileOutput,
+        responses=BackendProfileOutput,
         parameters=[
             OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, description="The ETag that you have seen.")
         ],
@@ -185,7 +185,7 @@ class ProfileView(APIView):
 class ProfileTestView(APIView):
     """Trying a backend."""
 
-    @extend_schema(operation_id="profiles_test", request=None, responses=ProfileOutput)
+    @extend_schema(operation_id="profiles_test", request=None, responses=BackendProfileOutput)
     def post(self, request: Request, profile_id: uuid.UUID) -> Response:
         """Test the settings as they are stored; `test` in the answer says what was found."""
         actor = actor_of(request)
@@ -196,7 +196,7 @@ class ProfileTestView(APIView):
 class ProfileEnableView(APIView):
     """Letting a backend be called."""
 
-    @extend_schema(operation_id="profiles_enable", request=None, responses=ProfileOutput)
+    @extend_schema(operation_id="profiles_enable", request=None, responses=BackendProfileOutput)
     def post(self, request: Request, profile_id: uuid.UUID) -> Response:
         """Enable it; 409 until its settings have passed a test."""
         return Response(shown(profiles.enable_profile(actor=actor_of(request), profile_id=profile_id)))
@@ -205,7 +205,7 @@ class ProfileEnableView(APIView):
 class ProfileDisableView(APIView):
     """Stopping calls to a backend."""
 
-    @extend_schema(operation_id="profiles_disable", request=None, responses=ProfileOutput)
+    @extend_schema(operation_id="profiles_disable", request=None, responses=BackendProfileOutput)
     def post(self, request: Request, profile_id: uuid.UUID) -> Response:
         """Disable it; calls that are running go on."""
         return Response(shown(profiles.disable_profile(actor=actor_of(request), profile_id=profile_id)))

@@ -78,12 +78,30 @@ def received(stream: Readable, *, limit: int | None = None) -> Iterator[Received
         yield Received(file=file, sha256=digest.hexdigest(), size=size)
 
 
+def temporary_folder() -> Path:
+    """Where files stand while they come in or are worked on."""
+    folder = Path(settings.DATA_DIR) / "tmp"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def copy_to(blob: StoredBlob, path: Path) -> None:
+    """Write a blob, verified whole, to a new file.
+
+    Raises:
+        Unavailable: the blob is damaged or cannot be reached.
+        StorageFull: no space is left.
+    """
+    with _space("the temporary folder"), path.open("xb") as target, BlobReader(blob) as reader:
+        for piece in reader:
+            target.write(piece)
+
+
 @contextlib.contextmanager
 def _temporary() -> Iterator[BinaryIO]:
     with contextlib.ExitStack() as stack:
         with _space("the temporary folder"):
-            folder = Path(settings.DATA_DIR) / "tmp"
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder = temporary_folder()
             file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
         yield cast("BinaryIO", file)
 
@@ -96,9 +114,9 @@ def _space(where: str) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise _full(where) from error
-        raise StorageFull(
+        raise Unavailable(
             f"{where[0].upper()}{where[1:]} cannot be written: {error.strerror or type(error).__name__}.",
-            remedy="Ask an operator; the health page says more.",
+            remedy="Nothing was changed. Ask an operator; the health page says more.",
         ) from error
     except QuotaExceeded as error:
         raise _full(where) from error

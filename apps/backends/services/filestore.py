@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
@@ -223,20 +222,10 @@ def local_copy(file: StoredFile) -> Iterator[Path]:
         Unavailable: the file is damaged or cannot be reached.
         StorageFull: the temporary folder has no space.
     """
-    folder = Path(settings.DATA_DIR) / "tmp"
-    path = folder / f"{uuid.uuid4().hex}{_suffix(file.name)}"
+    path = blobs.temporary_folder() / f"{uuid.uuid4().hex}{_suffix(file.name)}"
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with path.open("xb") as target, BlobReader(_blob(file, None)) as reader:
-            for piece in reader:
-                target.write(piece)
+        blobs.copy_to(_blob(file, None), path)
         yield path
-    except OSError as error:
-        if path.exists() and not error.filename:
-            raise StorageFull(
-                f"The temporary folder cannot be written: {error.strerror}.", remedy="Ask an operator for space."
-            ) from error
-        raise
     finally:
         path.unlink(missing_ok=True)
 

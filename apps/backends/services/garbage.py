@@ -59,6 +59,7 @@ def collect_garbage(*, grace: dt.timedelta = GRACE, stray_age: dt.timedelta = GR
         _delete(blob, done)
     for profile in BackendProfile.objects.enabled().of_kind("storage"):
         _sweep_strays(profile, stray_age, done)
+    _sweep_temporary(stray_age)
     if done.deleted or done.strays or done.failed:
         log.info(
             "collected %d blobs (%d bytes), %d strays, %d failed", done.deleted, done.bytes, done.strays, done.failed
@@ -106,6 +107,15 @@ def _sweep_strays(profile: BackendProfile, age: dt.timedelta, done: Collected) -
                         done.strays += 1
     except BackendError as error:
         log.warning("the storage %s could not be swept: %s", profile.name, error.message)
+
+
+def _sweep_temporary(age: dt.timedelta) -> None:
+    """Remove working copies that a killed process left behind."""
+    border = (timezone.now() - age).timestamp()
+    for path in blobs.temporary_folder().iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if path.is_file() and path.stat().st_mtime < border:
+                path.unlink()
 
 
 def _without_row(profile: BackendProfile, paths: list[str]) -> list[str]:

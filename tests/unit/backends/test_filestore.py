@@ -304,6 +304,18 @@ class TestGarbage:
         assert read(people, kept) == b"some bytes"
 
 
+def test_working_copies_of_a_killed_process_are_swept(people: People) -> None:
+    storage_profile()
+    folder = blobs.temporary_folder()
+    old, new = folder / "old", folder / "new"
+    old.write_bytes(b"x")
+    new.write_bytes(b"x")
+    past = (timezone.now() - GRACE * 2).timestamp()
+    os.utime(old, (past, past))
+    collect_garbage()
+    assert (old.exists(), new.exists()) == (False, True)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_collector_and_writers_of_the_same_bytes_never_lose_a_file(people: People) -> None:
     """Writers store and delete the same content over and over while the collector has no patience at all."""
