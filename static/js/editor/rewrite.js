@@ -72,7 +72,7 @@ export class Rewriter {
     this.place(this.bar, this.editor.view.coordsAtPos(this.editor.state.selection.from), -1);
     const menu = this.bar.querySelector("details");
     menu.open = true;
-    return menu.querySelector("[data-action]").focus();
+    return menu.querySelector("[data-action]").focus({ preventScroll: true });
   }
 
   choose(button) {

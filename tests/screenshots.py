@@ -1,0 +1,159 @@
+"""Takes the pictures of `docs/img`: every page, light and dark, 1280 and 390 pixels wide. `make screenshots`.
+
+Starts a portal of its own, puts people, sources and documents into it, has a draft written, and photographs what a
+visitor sees. `python -m tests.screenshots editor console` takes only the pictures whose names begin so.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page
+
+from tests.e2e.browser import NARROW, WIDE, Visitor, chromium
+from tests.e2e.stage import PASSWORD, Cast, set_stage, wait_for_sources
+from tests.fakes.provider import FakeProvider
+from tests.lab.models import connect_models
+from tests.lab.portal import Portal
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "img"
+TOPIC = "How a sender learns that a segment was lost, and what it does then"
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One page to photograph.
+
+    Args:
+        name: of the file, without ending.
+        path: of the page.
+        who: e-mail address; "" for nobody.
+        act: what to do on the page first.
+    """
+
+    name: str
+    path: str
+    who: str
+    act: Callable[[Page], None] = lambda page: None
+
+
+def open_citation(page: Page) -> None:
+    """Open the first citation of the text."""
+    page.locator("#text [data-cite]").first.click()
+    page.locator(".passage-card").wait_for()
+
+
+def select_and_improve(page: Page) -> None:
+    """Ask for a shorter first paragraph and show the suggestion."""
+    page.wait_for_selector("[data-ready]")
+    page.locator(".ProseMirror > p").first.click(click_count=3)
+    page.keyboard.press("Control+j")
+    page.locator("[data-action=shorten]").click()
+    page.locator(".suggestion[data-state=done]").wait_for()
+
+
+def shots(cast: Cast, draft: str) -> list[Shot]:
+    """All pictures; `draft` is the address of a finished generation."""
+    document = f"/documents/{cast.document}/"
+    writer = cast.writer
+    return [
+        Shot("sign-in", "/accounts/login/", ""),
+        Shot("home", "/", writer),
+        Shot("home-empty", "/", cast.newcomer),
+        Shot("documents", "/documents/", writer),
+        Shot("brief", "/write/?topic=Why+a+closed+window+must+be+probed", writer),
+        Shot("draft", draft, writer),
+        Shot("citation", draft, writer, open_citation),
+        Shot("editor", document, writer, lambda page: page.wait_for_selector("[data-ready]") and None),
+        Shot("suggestion", document, writer, select_and_improve),
+        Shot("versions", f"{document}versions/", writer),
+        Shot("compare", f"{document}compare?from=1&to=3", writer),
+        Shot("sources", "/sources/", writer),
+        Shot("search", "/search/?q=When+does+the+sender+repeat+a+segment", writer),
+        Shot("tokens", "/tokens/", writer),
+        Shot("members", "/members/", cast.editor),
+        Shot("profile", "/profile/", writer),
+        Shot("console", "/admin/", cast.operator),
+        Shot("console-checks", "/admin/monitoring/checkresult/", cast.operator),
+        Shot("console-backends", "/admin/backends/backendprofile/", cast.operator),
+    ]
+
+
+def main(wanted: list[str]) -> int:
+    """Take them. Returns 0."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with Portal() as portal, chromium() as browser:
+        cast = set_stage(portal)
+        wait_for_sources(portal)
+        draft = write_draft(browser, portal.url, cast.writer)
+        chosen = [s for s in shots(cast, draft) if not wanted or s.name.startswith(tuple(wanted))]
+        for size in (WIDE, NARROW):
+            for dark in (False, True):
+                take(browser, portal.url, chosen, size=size, dark=dark)
+        if not wanted or "writing".startswith(tuple(wanted)):
+            take_writing(browser, portal, cast)
+    return 0
+
+
+def write_draft(browser: Browser, url: str, writer: str) -> str:
+    """Have a draft written by the backend that ships; returns its path."""
+    visitor = Visitor(browser, url)
+    page = visitor.sign_in(writer, PASSWORD)
+    ask(visitor, TOPIC)
+    page.locator("[data-at=finished]:visible").wait_for(timeout=90_000)
+    path = page.url.removeprefix(url)
+    visitor.close()
+    return path
+
+
+def ask(visitor: Visitor, topic: str) -> None:
+    """Send a brief."""
+    visitor.go("/write/")
+    visitor.page.fill("#id_topic", topic)
+    visitor.page.click("text=Write the draft")
+    visitor.page.wait_for_url("**/generations/**")
+
+
+def take(browser: Browser, url: str, chosen: list[Shot], *, size: tuple[int, int], dark: bool) -> None:
+    """Photograph the pages in one size and theme."""
+    for who in dict.fromkeys(shot.who for shot in chosen):
+        visitor = Visitor(browser, url, size=size, dark=dark)
+        if who:
+            visitor.sign_in(who, PASSWORD)
+        for shot in chosen:
+            if shot.who == who:
+                visitor.go(shot.path)
+                shot.act(visitor.page)
+                save(visitor.page, shot.name, size=size, dark=dark)
+        visitor.close()
+
+
+def take_writing(browser: Browser, portal: Portal, cast: Cast) -> None:
+    """Photograph a text while it comes; a slow provider gives the time."""
+    with FakeProvider(process=True, words=400, tps=40, style="sentences", cite=4) as provider:
+        step = {"name": "Team model", "base_url": provider.openai_url, "model": "fake-large"}
+        connect_models(portal, [step])
+        for size in (WIDE, NARROW):
+            for dark in (False, True):
+                visitor = Visitor(browser, portal.url, size=size, dark=dark)
+                visitor.sign_in(cast.writer, PASSWORD)
+                ask(visitor, TOPIC)
+                visitor.page.wait_for_timeout(4000)
+                save(visitor.page, "writing", size=size, dark=dark)
+                visitor.page.click("[data-at=stop]")
+                visitor.close()
+
+
+def save(page: Page, name: str, *, size: tuple[int, int], dark: bool) -> None:
+    """Write one file."""
+    page.wait_for_timeout(400)
+    path = FOLDER / f"{name}-{'dark' if dark else 'light'}-{size[0]}.png"
+    page.screenshot(path=path)
+    print(path.relative_to(FOLDER.parents[1]), flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
