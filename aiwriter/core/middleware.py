@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 
 from aiwriter.core import clients, context
 from aiwriter.core.errors import AppError
+from aiwriter.core.faults import machine_fault
 from aiwriter.core.views import error_response
 
 
@@ -50,5 +51,6 @@ class AppErrorMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Answer an `AppError`; leave everything else to Django."""
-        return error_response(request, exception) if isinstance(exception, AppError) else None
+        """Answer an `AppError` and a fault of the machine; leave everything else to Django."""
+        error = exception if isinstance(exception, AppError) else machine_fault(exception)
+        return error_response(request, error) if error else None

@@ -33,7 +33,7 @@ def measure() -> list[Row]:
     files = documents()[:FILES]
     with Portal() as portal, portal.api(writer_token(portal)) as client:
         begun = time.perf_counter()
-        answer = client.post("/sources", files=[("files", (f.name, f.read_bytes())) for f in files])
+        answer = client.post("/sources", files=[("file", (f.name, f.read_bytes())) for f in files])
         if answer.status_code >= 400:
             raise RuntimeError(answer.text)
         accepted = time.perf_counter() - begun

@@ -15,7 +15,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx2
@@ -90,7 +90,7 @@ def _said(answer: httpx2.Response, status: int, *words: str) -> None:
 
 
 def _upload(client: httpx2.Client, name: str, content: bytes) -> httpx2.Response:
-    return client.post("/sources", files={"files": (name, content)})
+    return client.post("/sources", files={"file": (name, content)})
 
 
 def _fate(client: httpx2.Client, answer: httpx2.Response) -> str:
@@ -151,7 +151,7 @@ def _huge(portal: Portal, token: str) -> str:
 
     def body() -> Iterator[bytes]:
         nonlocal sent
-        yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="huge.txt"\r\n\r\n'
+        yield b'--x\r\nContent-Disposition: form-data; name="file"; filename="huge.txt"\r\n\r\n'
         for _ in range(1024):
             sent += 1
             yield b"x" * (1024 * 1024)
@@ -233,7 +233,7 @@ def _incompatible() -> str:
     with tempfile.TemporaryDirectory() as name:
         code = (
             "from pathlib import Path\nfrom tests.plugins.dists import write_animal\n"
-            f"write_animal('contract_nine', Path({name!r}))\n"
+            f"write_animal(Path({name!r}), 'contract_nine')\n"
             "import sys; sys.path.insert(0, "
             f"{name!r})\nimport os; os.environ['DJANGO_SETTINGS_MODULE'] = 'tests.settings'\nimport django; django.setup()\n"
             "from aiwriter.pluginhost import discovery\n"
@@ -246,17 +246,19 @@ def _incompatible() -> str:
 
 @contextmanager
 def _small_disk(folder: Path) -> Iterator[Callable[[], None]]:
-    """A tmpfs of 160 MiB on a folder; gives a function that fills it."""
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", folder], check=True)
+    """A tmpfs of 400 MiB on a folder; gives a function that fills it."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", folder], check=True)
 
     def fill() -> None:
-        with (folder / "ballast").open("wb") as ballast:
-            try:
-                while True:
-                    ballast.write(b"\0" * 4096)
-                    ballast.flush()
-            except OSError:
-                pass
+        ballast = os.open(folder / "ballast", os.O_WRONLY | os.O_CREAT)
+        try:
+            # Large pieces first, then small ones into what is left.
+            for size in (1 << 20, 1 << 12):
+                with suppress(OSError):
+                    while True:
+                        os.write(ballast, b"\0" * size)
+        finally:
+            os.close(ballast)
 
     try:
         yield fill

@@ -52,7 +52,7 @@ def _wait_for_engine(client: httpx2.Client, engine: str) -> float:
 
 
 def _upload(client: httpx2.Client) -> None:
-    files = [("files", (path.name, path.read_bytes())) for path in documents()[:FILES]]
+    files = [("file", (path.name, path.read_bytes())) for path in documents()[:FILES]]
     answer = client.post("/sources", files=files)
     expect(answer.status_code in (201, 202, 207), f"upload: {answer.status_code} {answer.text[:500]}")
     begun = time.monotonic()

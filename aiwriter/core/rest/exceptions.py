@@ -22,6 +22,7 @@ from aiwriter.core.errors import (
     TooManyRequests,
     UnsupportedType,
 )
+from aiwriter.core.faults import machine_fault
 from aiwriter.core.views import error_body
 
 
@@ -90,7 +91,7 @@ def as_app_error(exc: Exception) -> AppError | None:
         error = InvalidInput(_text(exc.detail))
         error.status = exc.status_code
         return error
-    return None
+    return machine_fault(exc)
 
 
 def _text(detail: Any) -> str:
