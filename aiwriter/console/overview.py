@@ -92,7 +92,7 @@ def _jobs() -> dict[str, Any]:
     sources = dict(Source.objects.order_by().values_list("state").annotate(Count("id")))
     return {
         "jobs": counts,
-        "running": jobs.unfinished().order_by("created_at")[:_LISTED],
+        "running": jobs.exclude(state__in=Generation.FINAL_STATES).order_by("created_at")[:_LISTED],
         "failed": jobs.filter(state="failed", updated_at__gte=since).order_by("-updated_at")[:_LISTED],
         "sources": {
             "busy": sum(sources.get(state, 0) for state in ("pending", "parsing", "embedding")),

@@ -42,7 +42,7 @@ def edit(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
         {
             "document": document,
             "form": form,
-            "media": Media.from_media(form.media, nonce=request.csp_nonce),
+            "media": Media.from_media(form.media, nonce=str(getattr(request, "csp_nonce", ""))),
             "citations": citations,
             "citation_states": {c.marker: c.verified for c in citations},
             "actions": ACTIONS,

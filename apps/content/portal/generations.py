@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from aiwriter.core.errors import AppError, NotFound
 from aiwriter.core.ids import uuid7
 from apps.content.markup import markdown
-from apps.content.models import Generation
+from apps.content.models import Generation, Source
 from apps.content.portal.forms import BriefForm
 from apps.content.portal.passages import shown_passage
 from apps.content.portal.requests import actor_of, answers_json, is_fragment, signed_in, workspace_of
@@ -40,8 +40,13 @@ class Chip:
 def brief(request: HttpRequest) -> HttpResponse:
     """Ask what should be written, and start."""
     actor, workspace = actor_of(request), workspace_of(request)
-    ready = sources_for(actor, workspace).ready().order_by("title").values_list("id", "title")[:_CHOOSABLE]
-    initial = {"key": str(uuid7()), "topic": request.GET.get("topic", "")[:1000]}
+    ready = (
+        sources_for(actor, workspace)
+        .filter(state=Source.State.READY)
+        .order_by("title")
+        .values_list("id", "title")[:_CHOOSABLE]
+    )
+    initial: dict[str, Any] = {"key": str(uuid7()), "topic": request.GET.get("topic", "")[:1000]}
     if named := request.GET.get("source"):
         initial |= {"use": "some", "sources": [named]}
     form = BriefForm(request.POST or None, initial=initial, sources=list(ready))

@@ -32,7 +32,7 @@ def home(request: HttpRequest) -> HttpResponse:
         return render(request, "content/no_workspace.html")
     counts = source_counts(actor=actor, workspace=workspace)
     generations = generations_for(actor, workspace).filter(kind__in=_KINDS_WITH_PAGES)
-    unfinished = list(generations.unfinished().order_by("-created_at")[:5])
+    unfinished = list(generations.exclude(state__in=Generation.FINAL_STATES).order_by("-created_at")[:5])
     # A draft that failed or was never taken over into a document is work that would otherwise be out of sight.
     waiting = generations.filter(state__in=Generation.FINAL_STATES, applied_version=None, document=None)
     documents = documents_for(actor, workspace).defer("body_markdown", "body_html")

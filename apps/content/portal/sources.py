@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import BinaryIO, cast
 
 from django.contrib import messages
 from django.db.models import Q
@@ -66,7 +67,9 @@ def upload(request: HttpRequest) -> HttpResponse:
         if not files:
             raise InvalidInput("No file was sent.", remedy="Choose at least one file.")
         results = service.add_file_sources(
-            actor=actor, workspace=workspace, files=[(f.name or "file", f, f.content_type or "") for f in files]
+            actor=actor,
+            workspace=workspace,
+            files=[(f.name or "file", cast(BinaryIO, f), f.content_type or "") for f in files],
         )
     except AppError as error:
         if by_script:
