@@ -258,7 +258,7 @@ class EventWriter:
                     self._held.pop(held.generation_id, None)
                 held.writing = Batch()
         for future in done:
-            future.set_result(None)
+            _answer(future)
         self._tell(looked_at, rows)
 
     @staticmethod
@@ -305,7 +305,7 @@ class EventWriter:
                 del self._held[held.generation_id]
                 futures = held.writing.waiters + held.waiting.waiters
             for future in futures:
-                future.set_exception(Lost())
+                _answer(future, Lost())
             held.on_lost()
 
 
@@ -337,6 +337,16 @@ def append(generation_id: uuid.UUID, events: Iterable[tuple[str, dict[str, Any]]
     ]
     GenerationEvent.objects.append(rows)
     announce([generation_id])
+
+
+def _answer(future: Future[None], error: Exception | None = None) -> None:
+    """Tell one that waits, unless it was cancelled and waits no longer."""
+    if not future.set_running_or_notify_cancel():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)
 
 
 def _json(kind: str, data: Any) -> str:

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from aiwriter.core.errors import AppError, Conflict, InvalidInput, NotFound, Unavailable
 from aiwriter.core.queue import enqueue
-from aiwriter.core.threads import in_thread
+from aiwriter.core.threads import in_thread, to_the_end
 from aiwriter_sdk import BackendError
 from apps.backends.services.models import Completed, Delta, ModelCallSpec, open_model
 from apps.content.markup.markdown import clean_piece
@@ -264,7 +264,7 @@ class _Work:
             if self.lost:
                 return
             if not self.stopped:
-                await self._hand_back()
+                await to_the_end(self._hand_back())
                 raise
             self.task.uncancel()
             ending = Ending(State.STOPPED, "stopped")
@@ -280,7 +280,7 @@ class _Work:
             ending = Ending(State.FAILED, "failed", AppError(message, remedy="Try again; the text so far is kept."))
         self.ending = True
         try:
-            await finishing.finish(self.claim, self.held, self.passages, ending)
+            await to_the_end(finishing.finish(self.claim, self.held, self.passages, ending))
         except Lost:
             logger.warning("Generation %s was taken over before it could be ended", self.claim.row.pk)
         finally:

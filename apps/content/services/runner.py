@@ -110,11 +110,14 @@ class Runner:
             seconds: how long to wait for it.
         """
         with self._lock:
-            self._closing = True
+            first, self._closing = not self._closing, True
             loop = self._loop
-        if loop is not None:
+        if loop is None:
+            return
+        if first:
+            # Once only: a second cancellation would tear a generation out of handing itself back.
             loop.call_soon_threadsafe(self._cancel_all)
-            self.wait(seconds)
+        self.wait(seconds)
 
     def reopen(self) -> None:
         """Take generations again after a shutdown."""

@@ -103,6 +103,17 @@ def test_a_claim_that_is_gone_is_noticed_without_an_event(writer: EventWriter):
     assert [kind for _, kind, _ in events_of(made)] == ["status"]
 
 
+def test_one_that_waits_no_longer_disturbs_nobody(writer: EventWriter):
+    made, held, _ = hold(writer)
+    writer.text(held, "text")
+    gone, still = writer.commit(held), writer.commit(held)
+    gone.cancel()
+    still.result(5)
+    writer.text(held, " more")
+    writer.commit(held).result(5)
+    assert "".join(data["text"] for _, kind, data in events_of(made) if kind == "delta") == "text more"
+
+
 def test_a_stop_is_heard_soon(writer: EventWriter):
     from django.utils import timezone
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from aiwriter.core.errors import BudgetExceeded, Conflict, InvalidInput, NotFound, PermissionDenied
@@ -118,6 +120,8 @@ def test_shutdown_hands_back_and_the_next_one_goes_on(model: BackendProfile, pro
     made = GenerationFactory(workspace=people.press)
     runner.submit(made.pk)
     wait_for(lambda: len(text_in_events(made.pk)) > 50)
+    # A worker asks twice: when the signal comes and when its pool has ended.
+    threading.Thread(target=runner.shutdown, args=(10,)).start()
     runner.shutdown(10)
     try:
         made.refresh_from_db()
