@@ -8,7 +8,7 @@ from whitenoise.compress import Compressor
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
-class ModuleStorage(CompressedManifestStaticFilesStorage):
+class ModuleStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
     """Hashed names, also inside `import` statements of ES modules.
 
     Without this a page would load `portal.<hash>.js`, which imports `./theme.js`: an unhashed address that browsers

@@ -30,7 +30,7 @@ def error_response(request: HttpRequest, error: AppError) -> HttpResponse:
 
 def _plain(request: HttpRequest, status: int, code: str, title: str, remedy: str) -> HttpResponse:
     error = AppError(title, remedy=remedy)
-    error.code, error.status = code, status  # type: ignore[misc]
+    error.code, error.status = code, status
     return error_response(request, error)
 
 
