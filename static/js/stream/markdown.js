@@ -63,14 +63,14 @@ export class LiveMarkdown {
   /** Add what arrived; it shows with the next frame. */
   append(piece) {
     this.text += piece;
-    this.pending ??= setTimeout(() => {
-      this.pending = undefined;
-      this.draw();
-    }, 60);
+    this.pending ??= setTimeout(() => this.draw(), 60);
   }
 
   /** Draw everything that is not drawn yet, now. */
   draw() {
+    // A drawing that still waits would come after the page has put the server's rendering in, and double the text.
+    clearTimeout(this.pending);
+    this.pending = undefined;
     const last = this.blocks.at(-1);
     const fresh = splitBlocks(this.text, last ? last.start : 0);
     if (last) {
