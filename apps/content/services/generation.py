@@ -32,9 +32,9 @@ from apps.content.services.claims import Claim
 from apps.content.services.events import Held, Lost, writer
 from apps.content.services.finishing import Ending
 from apps.content.services.passages import as_event, as_passages, passages_for
-from apps.content.services.preflight import check_budget
 from apps.content.services.prompts import MAX_CONTEXT, PURPOSES, build_request
 from apps.content.services.runner import Runner, Turn
+from apps.monitoring.services.usage import ensure_room
 from apps.users.models import Workspace
 from apps.users.selectors.access import Actor, get_workspace, require
 from apps.users.services.audit import record
@@ -91,7 +91,7 @@ def start_generation(
         raise InvalidInput("The key is longer than 120 characters.", field="Idempotency-Key", remedy="Use a UUID.")
     if known := _known(actor, idempotency_key, kind, input_):
         return known
-    check_budget(workspace_id=room.pk, user_id=actor.user_id, token_id=actor.token_id)
+    ensure_room(workspace_id=room.pk, user_id=actor.user_id, token_id=actor.token_id)
     try:
         with transaction.atomic():
             return _create(actor, room, document, kind, input_, idempotency_key)
@@ -113,7 +113,7 @@ def retry_generation(*, actor: Actor, generation_id: uuid.UUID | str) -> Generat
     require(actor, "content.generate", workspace=old.workspace_id)
     if not old.is_final:
         raise Conflict("The text is still being written.", remedy="Wait for it, or stop it first.")
-    check_budget(workspace_id=old.workspace_id, user_id=actor.user_id, token_id=actor.token_id)
+    ensure_room(workspace_id=old.workspace_id, user_id=actor.user_id, token_id=actor.token_id)
     input_ = {**old.input, "context": _context(old.kind, old.document)}
     with transaction.atomic():
         return _create(actor, old.workspace, old.document, old.kind, input_, "")
