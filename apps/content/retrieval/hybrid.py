@@ -185,15 +185,18 @@ def _load(
     query: str,
 ) -> list[Hit]:
     wanted = list(facts)[: limit * 2]
-    # The filter stands here again: an index that is out of date cannot show what the caller may not see.
-    rows = SourceChunk.objects.filter(workspace_id=workspace_id, id__in=wanted)
-    if source_ids is not None:
-        rows = rows.filter(source_id__in=list(source_ids))
+    allowed = None if source_ids is None else set(source_ids)
+    rows = SourceChunk.objects.filter(id__in=wanted).select_related("source")
+    rows = rows.only(
+        "id", "workspace_id", "source_id", "text", "heading_path", "page", "char_start", "char_end", "ordinal",
+        "source__title",
+    )  # fmt: skip
+    # The filter stands here again: an index that is out of date cannot show what the caller may not see. Not in the query,
+    # where SQLite would take it for the better index and read the whole workspace (80 ms at 100,000 passages).
     by_id = {
         row.id: row
-        for row in rows.defer("vector")
-        .select_related("source")
-        .only("id", "source_id", "text", "heading_path", "page", "char_start", "char_end", "ordinal", "source__title")
+        for row in rows
+        if row.workspace_id == workspace_id and (allowed is None or row.source_id in allowed)
     }
     words = keyword.query_words(query)
     hits: list[Hit] = []

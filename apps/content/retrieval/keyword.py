@@ -206,18 +206,27 @@ def _search_sqlite(
     wanted = " OR ".join(f'"{word}"' for word in words)
     # The workspace is a word of the index too, so that the work grows with the workspace and not with the portal.
     match = f'scope : "{workspace_id.hex}" AND {{heading body}} : ({wanted})'
-    parameters: list[Any] = [match, workspace_id.hex]
-    where = ""
-    if source_ids is not None:
-        where = f" AND r.source_id IN ({', '.join('%s' for _ in source_ids)})"
-        parameters += [source_id.hex for source_id in source_ids]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT r.chunk_id, bm25(content_keyword, 0.0, 1.0, 1.0) AS score FROM content_keyword "  # noqa: S608
-            "JOIN content_keyword_row r ON r.id = content_keyword.rowid "
-            f"WHERE content_keyword MATCH %s AND r.workspace_id = %s{where} ORDER BY score, r.id LIMIT %s",
-            [*parameters, limit],
+    best = "bm25(content_keyword, 0.0, 1.0, 1.0)"
+    if source_ids is None:
+        # The rows are looked up for the best passages only, not for every passage that holds one of the words.
+        sql = (
+            "SELECT r.chunk_id, k.score FROM "  # noqa: S608
+            f"(SELECT rowid AS id, {best} AS score FROM content_keyword WHERE content_keyword MATCH %s "
+            "ORDER BY score, rowid LIMIT %s) k "
+            "JOIN content_keyword_row r ON r.id = k.id WHERE r.workspace_id = %s ORDER BY k.score, k.id"
         )
+        parameters: list[Any] = [match, limit, workspace_id.hex]
+    else:
+        marks = ", ".join("%s" for _ in source_ids)
+        sql = (
+            f"SELECT r.chunk_id, {best} AS score FROM content_keyword "  # noqa: S608
+            "JOIN content_keyword_row r ON r.id = content_keyword.rowid "
+            f"WHERE content_keyword MATCH %s AND r.workspace_id = %s AND r.source_id IN ({marks}) "
+            "ORDER BY score, r.id LIMIT %s"
+        )
+        parameters = [match, workspace_id.hex, *(source_id.hex for source_id in source_ids), limit]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
         return [KeywordHit(uuid.UUID(chunk_id), -score) for chunk_id, score in cursor.fetchall()]
 
 

@@ -198,7 +198,7 @@ def _pick(
     count = max(1, min(most, round(words_wanted / typical)))
     chosen: list[int] = []
     size = 0
-    ranked = choose(adjusted, material.space.likeness, count=count * 2, taken=taken, least=material.least)
+    ranked = choose(adjusted, material.space.likeness, count=count * 3, taken=taken, least=material.least)
     unavailable = set(taken)
     for at in ranked:
         group = _with_support(at, material)

@@ -54,6 +54,11 @@ def stems(text: str) -> list[str]:
     return [stem(word) for word in words(text) if word not in _PLAIN and len(word) > 1]
 
 
+def times(rows: Vectors, vector: Vectors) -> Vectors:
+    """Each row times a vector. Not by @, whose threads wait for each other on a busy machine: 57 ms in place of 2."""
+    return np.asarray(np.einsum("ij,j->i", rows, vector), dtype=np.float32)
+
+
 class Space:
     """Sentences as vectors, so that wishes and sentences can be compared.
 
@@ -104,18 +109,18 @@ class Space:
 
     def nearness(self, wish: str) -> Vectors:
         """How near each sentence is to a wish, about 0 to 1."""
-        by_words = self._lexical @ self._row(wish)
+        by_words = times(self._lexical, self._row(wish))
         if self._meanings is None or self._embedder is None:
             return np.asarray(by_words, dtype=np.float32)
-        by_meaning = np.maximum(self._meanings @ self._embedder(wish), 0)
+        by_meaning = np.maximum(times(self._meanings, self._embedder(wish)), 0)
         return np.asarray(0.75 * by_meaning + 0.25 * by_words, dtype=np.float32)
 
     def likeness(self, at: int) -> Vectors:
         """How like each sentence is to the one at `at`."""
-        by_words = self._lexical @ self._lexical[at]
+        by_words = times(self._lexical, self._lexical[at])
         if self._meanings is None:
             return np.asarray(by_words, dtype=np.float32)
-        return np.asarray(np.maximum(by_words, self._meanings @ self._meanings[at]), dtype=np.float32)
+        return np.asarray(np.maximum(by_words, times(self._meanings, self._meanings[at])), dtype=np.float32)
 
     @property
     def knows_meaning(self) -> bool:
