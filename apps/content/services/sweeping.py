@@ -11,7 +11,8 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from aiwriter.core.leases import worker_name
-from apps.content.models import Generation, GenerationEvent
+from aiwriter.core.queue import enqueue
+from apps.content.models import Export, Generation, GenerationEvent
 from apps.content.models.generations import GenerationQuerySet
 from apps.content.services.claims import reclaim_of
 from apps.content.services.generation import runner
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 # A message normally arrives within a tenth of a second.
 PATIENCE = dt.timedelta(seconds=3)
+EXPORT_PATIENCE = dt.timedelta(seconds=30)
 KEEP_EVENTS = dt.timedelta(hours=24)
 
 
@@ -33,8 +35,22 @@ def sweep() -> int:
         how many were started.
     """
     release_dead_neighbours()
+    wake_exports()
     overdue = Q(state__in=Generation.HELD_STATES) | Q(queued_at__lt=timezone.now() - PATIENCE)
     return _start(Generation.objects.claimable().filter(overdue), runner.room)
+
+
+def wake_exports(limit: int = 50) -> int:
+    """Send the messages of exports again whose message or worker was lost.
+
+    Returns:
+        how many.
+    """
+    overdue = Export.objects.claimable().filter(queued_at__lt=timezone.now() - EXPORT_PATIENCE)
+    ids = list(overdue.order_by("queued_at").values_list("pk", flat=True)[:limit])
+    for each in ids:
+        enqueue("content.make_export", export_id=str(each))
+    return len(ids)
 
 
 def refill(room: int) -> None:

@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from aiwriter.core.errors import Conflict, PermissionDenied
 from apps.content import health
-from apps.content.models import EmbeddingIndex, Generation, GenerationEvent
+from apps.content.models import EmbeddingIndex, Export, Generation, GenerationEvent
 from apps.content.services import sweeping
+from apps.content.services.exports import start_export
 from apps.content.services.operating import requeue_as_operator, stop_as_operator
 from apps.users.models import AuditEvent
 from tests.factories.content import DocumentFactory, GenerationFactory, TextSourceFactory
@@ -81,6 +82,18 @@ def test_events_are_tidied_away_a_day_after_the_end(people: People):
     assert sweeping.prune_events() == 1
     left = set(GenerationEvent.objects.values_list("generation_id", flat=True))
     assert left == {fresh.pk, running.pk}
+
+
+@pytest.mark.usefixtures("files")
+def test_an_export_whose_message_was_lost_is_made(people: People, run_jobs: Callable[..., list[str]]):
+    document = DocumentFactory(actor=people.actor("wanda"), workspace=people.press)
+    export = start_export(actor=people.actor("wanda"), document_id=document.pk, format="md")
+    assert sweeping.wake_exports() == 0
+    Export.objects.update(queued_at=timezone.now() - sweeping.EXPORT_PATIENCE * 2)
+    assert sweeping.wake_exports() == 1
+    assert set(run_jobs()) == {"content.make_export"}
+    export.refresh_from_db()
+    assert export.state == "ready"
 
 
 def test_claims_of_dead_workers_of_this_machine_are_let_go(people: People):

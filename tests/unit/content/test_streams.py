@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.db import transaction
+from django.test import Client
 
 from apps.content.api import pump as pumps
 from apps.content.api.streams import EVENTS_PATH, stream_events
@@ -239,6 +241,19 @@ async def test_who_may_listen():
     wrong = Browser(generation.pk, headers={"Authorization": "Bearer aiw_wrong_wrong"})
     await wrong.until(lambda b: b.closed)
     assert wrong.status == 401
+
+
+async def test_a_browser_reconnects_with_its_session():
+    people = People()
+    generation = await made(actor=await sync_to_async(people.actor)("wanda"), workspace=people.press)
+    for name, status in (("wanda", 200), ("eve", 404)):
+        client = Client()
+        await sync_to_async(lambda who, browser: browser.force_login(people.named(who)))(name, client)
+        cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
+        browser = Browser(generation.pk, ticket="expired", headers={"Cookie": cookie})
+        await browser.until(lambda b: b.status)
+        assert browser.status == status, name
+        await browser.leave()
 
 
 async def test_a_ticket_opens_one_stream_for_a_minute(monkeypatch: pytest.MonkeyPatch):
