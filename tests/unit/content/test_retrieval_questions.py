@@ -37,10 +37,13 @@ def by_words(texts: Sequence[str]) -> EmbedResult:
 class Remembering:
     """MiniLM, whose vectors are kept between runs: both databases are tested with the same texts."""
 
-    path = Path(__file__).resolve().parents[2] / ".artifacts" / f"{minilm.FINGERPRINT}.npz"
+    path = Path(__file__).resolve().parents[2] / ".artifacts" / f"{minilm.FINGERPRINT}-1.npz"
 
     def __init__(self) -> None:
-        self.kept: dict[str, np.ndarray] = dict(np.load(self.path)) if self.path.exists() else {}
+        self.kept: dict[str, np.ndarray] = {}
+        if self.path.exists():
+            stored = np.load(self.path)
+            self.kept = dict(zip(stored["keys"].tolist(), stored["vectors"], strict=True))
         self.before = len(self.kept)
 
     def __call__(self, texts: Sequence[str]) -> EmbedResult:
@@ -56,7 +59,7 @@ class Remembering:
         if len(self.kept) > self.before:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             scratch = self.path.with_suffix(f".{os.getpid()}.npz")
-            np.savez(scratch, **self.kept)
+            np.savez(scratch, keys=np.asarray(list(self.kept)), vectors=np.stack(list(self.kept.values())))
             scratch.replace(self.path)
 
 

@@ -83,9 +83,7 @@ class Space:
             self._fill(row, count)
         self._meanings: Vectors | None = None
         if embedder is not None and texts:
-            near = (
-                np.max([self._lexical @ self._row(wish) for wish in wishes], axis=0) if wishes else np.ones(len(texts))
-            )
+            near = np.max([times(self._lexical, self._row(wish)) for wish in wishes or ("",)], axis=0)
             chosen = np.argsort(-near, kind="stable")[:deeper]
             vectors = {int(at): embedder(texts[at]) for at in sorted(chosen.tolist())}
             size = len(next(iter(vectors.values())))
