@@ -61,6 +61,7 @@ class GenerationRow(serializers.Serializer):
 class GenerationOutput(GenerationRow):
     """A generation with its text so far and a link to its events, which must be opened within 60 seconds."""
 
+    brief = serializers.DictField(help_text="What was asked for.")
     output_markdown = serializers.CharField(allow_blank=True)
     error = serializers.CharField(allow_blank=True)
     remedy = serializers.CharField(allow_blank=True)
@@ -142,6 +143,7 @@ _KEY = OpenApiParameter(
 def detail(row: Generation, actor: Actor) -> dict[str, Any]:
     """A generation with its text so far."""
     return {name: getattr(row, name) for name in _ROW} | {
+        "brief": row.input["brief"],
         "output_markdown": text_of(row),
         "error": row.error,
         "remedy": row.remedy,
