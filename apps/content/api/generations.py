@@ -142,14 +142,17 @@ _KEY = OpenApiParameter(
 
 def detail(row: Generation, actor: Actor) -> dict[str, Any]:
     """A generation with its text so far."""
+    begun = row.started_at is not None
+    passages = passages_of(row) if begun else []
+    citations = row.citations.filter(version=None).order_by("start") if begun else []
     return {name: getattr(row, name) for name in _ROW} | {
         "brief": row.input["brief"],
         "output_markdown": text_of(row),
         "error": row.error,
         "remedy": row.remedy,
         "models_used": row.models_used,
-        "passages": [as_event(passage) for passage in passages_of(row)],
-        "citations": [citing.as_event(each) for each in row.citations.filter(version=None).order_by("start")],
+        "passages": [as_event(passage) for passage in passages],
+        "citations": [citing.as_event(each) for each in citations],
         "stream_url": tickets.stream_url(user_id=actor.user_id, generation_id=row.pk),
     }
 

@@ -77,7 +77,8 @@ def start_generation(
     require(actor, "content.generate", workspace=workspace)
     if apply:
         require(actor, "content.write", workspace=workspace)
-    room = get_workspace(actor, workspace)
+    # A row that was loaded for this actor, and let through by `require`, need not be looked up again.
+    room = workspace if isinstance(workspace, Workspace) else get_workspace(actor, workspace)
     if kind not in Generation.Kind.values:
         raise InvalidInput(f"'{kind}' is no kind.", field="kind", remedy=f"Use {', '.join(Generation.Kind.values)}.")
     document = _document(actor, room, document_id)
