@@ -211,7 +211,7 @@ def _people(portal: Portal) -> list[str]:
     client = httpx2.Client(base_url=portal.url, follow_redirects=True, trust_env=False)
     page = submit(client, client.get("/accounts/login/"), login=portal.email, password="not-the-password")
     expect("sessionid" not in client.cookies, "a wrong password signed in")
-    expect("not correct" in page.text or "incorrect" in page.text, "a wrong password gives no message")
+    expect("do not belong together" in page.text, "a wrong password gives no message")
     expect(portal.email in page.text, "the typed address is lost")
     return ["wrong password"]
 
