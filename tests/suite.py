@@ -17,8 +17,7 @@ def main() -> int:
     """Start servers, run pytest, stop servers. Returns pytest's exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--database", choices=("sqlite", "postgres"), required=True)
-    parser.add_argument("pytest", nargs="*", help="more arguments for pytest")
-    arguments, more = parser.parse_known_args()
+    arguments, more = parser.parse_known_args()  # what is not ours is pytest's
     environment = {k: v for k, v in os.environ.items() if not k.startswith("AIWRITER_")}
     environment.pop("DATABASE_URL", None)
     environment.pop("REDIS_URL", None)
@@ -29,7 +28,7 @@ def main() -> int:
         print(f"== Tests on {arguments.database}", flush=True)
         begun = time.monotonic()
         command = [sys.executable, "-m", "pytest", "-n", str(max(2, os.cpu_count() or 2)), "--dist", "worksteal", "-q"]
-        code = subprocess.run([*command, *arguments.pytest, *more], env=environment, check=False).returncode
+        code = subprocess.run([*command, *more], env=environment, check=False).returncode
         print(f"== {arguments.database}: exit code {code} after {time.monotonic() - begun:.0f} s", flush=True)
     return code
 
