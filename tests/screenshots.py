@@ -46,6 +46,11 @@ def open_citation(page: Page) -> None:
     page.locator(".passage-card").wait_for()
 
 
+def wait_for_editor(page: Page) -> None:
+    """Until the text can be changed."""
+    page.wait_for_selector("[data-ready]")
+
+
 def select_and_improve(page: Page) -> None:
     """Ask for a shorter first paragraph and show the suggestion."""
     page.wait_for_selector("[data-ready]")
@@ -67,7 +72,7 @@ def shots(cast: Cast, draft: str) -> list[Shot]:
         Shot("brief", "/write/?topic=Why+a+closed+window+must+be+probed", writer),
         Shot("draft", draft, writer),
         Shot("citation", draft, writer, open_citation),
-        Shot("editor", document, writer, lambda page: page.wait_for_selector("[data-ready]") and None),
+        Shot("editor", document, writer, wait_for_editor),
         Shot("suggestion", document, writer, select_and_improve),
         Shot("versions", f"{document}versions/", writer),
         Shot("compare", f"{document}compare?from=1&to=3", writer),
