@@ -12,8 +12,8 @@ from contextlib import ExitStack
 from tests.servers.postgres import Postgres
 from tests.servers.redis import Redis
 
-# The plugins' own tests touch no database, so they run once, with SQLite.
-WITHOUT_DATABASE = ("plugins", "tests/plugins/test_wrong_backends.py")
+# The plugins' own tests touch no database, and the browser's portals bring their own, so they run once, with SQLite.
+WITHOUT_DATABASE = ("plugins", "tests/plugins/test_wrong_backends.py", "tests/e2e")
 
 
 def main() -> int:
