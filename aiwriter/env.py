@@ -235,7 +235,6 @@ VARIABLES: tuple[Variable, ...] = (
         choices=("console", "json"),
         help="Readable lines, or one JSON object a line for log collectors.",
     ),
-    V(name="SENTRY_DSN", type="str", default="", secret=True, help="Sentry-protocol address for errors. Empty: off."),
     V(
         name="AIWRITER_HTTPS",
         type="bool",

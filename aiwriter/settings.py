@@ -289,7 +289,7 @@ EGRESS_ALLOW_NETWORKS = ENV["AIWRITER_EGRESS_ALLOW_NETWORKS"]
 SECRETS_DIR = Path(ENV["AIWRITER_SECRETS_DIR"])
 METRICS_NETWORKS = ENV["AIWRITER_METRICS_NETWORKS"]
 
-# ---------------------------------------------------------------- mail, logs, errors
+# ---------------------------------------------------------------- mail, logs
 if ENV["EMAIL_URL"]:
     _mail = environ.Env.email_url_config(ENV["EMAIL_URL"])
     EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
@@ -300,7 +300,6 @@ else:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     EMAIL_FILE_PATH = str(DATA_DIR / "mail")
 DEFAULT_FROM_EMAIL = f"AI-Writer <noreply@{urlsplit(PUBLIC_URL).hostname}>"
-SENTRY_DSN = ENV["SENTRY_DSN"]
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

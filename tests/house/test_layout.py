@@ -45,15 +45,19 @@ def test_nothing_is_left_open() -> None:
 
 
 def test_no_registry_host_is_named() -> None:
-    hosts = re.compile(r"index-url|registry\.npmjs|pypi\.org/simple|files\.pythonhosted|deb\.debian", re.IGNORECASE)
+    # Put together from pieces, so that this file does not name one either.
+    names = (
+        "index" + "-url",
+        "registry." + "npmjs",
+        "pypi.org/" + "simple",
+        "files." + "pythonhosted",
+        "deb." + "debian",
+    )
+    hosts = re.compile("|".join(map(re.escape, names)), re.IGNORECASE)
     found = []
     for name in TRACKED:
         path = ROOT / name
-        if (
-            name == "tests/house/test_layout.py"
-            or not path.is_file()
-            or path.suffix in {".png", ".onnx", ".gz", ".pdf", ".docx"}
-        ):
+        if not path.is_file() or path.suffix in {".png", ".onnx", ".gz", ".pdf", ".docx"}:
             continue
         if hosts.search(path.read_text(errors="replace")):
             found.append(name)
