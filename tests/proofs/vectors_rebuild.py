@@ -39,7 +39,7 @@ def _search(client: httpx2.Client, question: str) -> dict[str, Any]:
 
 
 def _answers(client: httpx2.Client) -> list[list[str]]:
-    return [[hit["chunk_id"] for hit in _search(client, question)["hits"]] for question in QUESTIONS]
+    return [[hit["chunk_id"] for hit in _search(client, question)["data"]] for question in QUESTIONS]
 
 
 def _wait_for_engine(client: httpx2.Client, engine: str) -> float:
