@@ -2,7 +2,7 @@
 
 kombu's own writes a message into the file that readers already see. With a hundred requests at once a worker reads a file
 that is still empty, and kombu lets that error end the worker. Here a message appears under its name when it is complete,
-and is taken by a rename, which exactly one of several workers wins.
+and is taken by a rename, which exactly one of several workers wins. The tables of queues are replaced whole, for the same reason.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import logging
 import os
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -19,8 +21,6 @@ from kombu.transport import filesystem
 from kombu.utils.json import dumps, loads
 
 logger = logging.getLogger(__name__)
-
-_TABLE_TRIES = 5
 
 
 class Channel(filesystem.Channel):
@@ -31,7 +31,7 @@ class Channel(filesystem.Channel):
         folder = Path(self.data_folder_out)
         name = f"{time.monotonic_ns() // 1_000_000:015d}_{uuid.uuid4()}.{queue}.msg"
         unfinished = folder / f".{name}.part"
-        unfinished.write_bytes(dumps(payload).encode())  # type: ignore[no-untyped-call]
+        unfinished.write_bytes(dumps(payload).encode())
         unfinished.rename(folder / name)
 
     def _get(self, queue: str, timeout: float | None = None) -> Any:
@@ -53,20 +53,53 @@ class Channel(filesystem.Channel):
                 # Another worker was faster.
                 continue
             try:
-                return loads(text.decode())  # type: ignore[no-untyped-call]
+                return loads(text.decode())
             except ValueError:
                 # Cut short by a full disk. Its row is still in the database, and the sweeper finds it.
                 logger.warning("A message that cannot be read was dropped: %s", name)
         raise Empty
 
-    def get_table(self, exchange: str) -> Any:
-        """The queues of an exchange; the file may be in the making by another process that starts just now."""
-        for _ in range(_TABLE_TRIES):
-            try:
-                return super().get_table(exchange)  # type: ignore[no-untyped-call]
-            except ValueError:
-                time.sleep(0.02)
-        return []
+    def queue_bind(
+        self, queue: str, exchange: str | None = None, routing_key: str = "", arguments: Any = None, **kwargs: Any
+    ) -> None:
+        """Bind, and return only when the binding can be read.
+
+        kombu notes a binding in the memory of the process before it writes it, and skips what is noted: a second thread
+        published before the first had written, found no queue, and its messages were dropped without a word.
+        """
+        exchange = exchange or "amq.direct"
+        super().queue_bind(queue, exchange, routing_key, arguments, **kwargs)
+        meta = self.typeof(exchange).prepare_bind(queue, exchange, routing_key, arguments)
+        self._queue_bind(exchange, *meta)
+
+    def _queue_bind(self, exchange: str, routing_key: str | None, pattern: Any, queue: str | None) -> None:
+        """Add a queue to the table of an exchange."""
+        added = filesystem.exchange_queue_t(routing_key or "", pattern or "", queue or "")
+        with self._changing(exchange) as table:
+            if added not in table:
+                table.insert(0, added)
+
+    def _delete(self, queue: str, exchange: str, routing_key: str, pattern: Any, *args: Any, **kwargs: Any) -> None:
+        """Take a queue out of the table of an exchange, and its messages out of the folder."""
+        self._purge(queue)
+        removed = filesystem.exchange_queue_t(routing_key or "", pattern or "", queue or "")
+        with self._changing(exchange) as table:
+            if removed in table:
+                table.remove(removed)
+
+    @contextmanager
+    def _changing(self, exchange: str) -> Iterator[list[Any]]:
+        """The table of an exchange to change: one process at a time, and readers see the old or the new whole."""
+        file: Path = self._exchange_file(exchange)
+        with file.with_suffix(".lock").open("w") as guard:
+            filesystem.lock(guard, filesystem.LOCK_EX)
+            before = self.get_table(exchange)
+            table = list(before)
+            yield table
+            if table != before:
+                unfinished = file.with_suffix(".part")
+                unfinished.write_bytes(dumps(table).encode())
+                unfinished.rename(file)
 
 
 class Transport(filesystem.Transport):
