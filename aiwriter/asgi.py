@@ -9,11 +9,14 @@ from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aiwriter.settings")  # noqa: TID251
 
-from django.core.asgi import get_asgi_application
+import django
 
-_django = get_asgi_application()
+django.setup(set_prefix=False)
 
+from aiwriter.core.handler import Handler  # noqa: E402
 from apps.content.api.streams import EVENTS_PATH, stream_events  # noqa: E402
+
+_django = Handler()
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:

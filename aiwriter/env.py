@@ -196,6 +196,22 @@ VARIABLES: tuple[Variable, ...] = (
         help="Largest file that a writer may upload, in MiB.",
     ),
     V(
+        name="AIWRITER_MAX_REQUEST_MB",
+        type="int",
+        default=512,
+        minimum=1,
+        maximum=65536,
+        help="Largest request with all its files, in MiB. A larger one is refused before its body is read.",
+    ),
+    V(
+        name="AIWRITER_WEB_THREADS",
+        type="int",
+        default=8,
+        minimum=1,
+        maximum=64,
+        help="Requests that one web process works on at the same time. Streams and slow transfers do not count.",
+    ),
+    V(
         name="AIWRITER_EGRESS_ALLOW_NETWORKS",
         type="list",
         default=["127.0.0.0/8", "::1/128"],

@@ -47,8 +47,9 @@ class AppErrorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        """Pass on."""
-        return self.get_response(request)
+        """Pass on, unless the request was refused before its body was read (see `aiwriter.core.handler`)."""
+        refusal: AppError | None = getattr(request, "refusal", None)
+        return error_response(request, refusal) if refusal else self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Answer an `AppError` and a fault of the machine; leave everything else to Django."""

@@ -6,6 +6,7 @@ import time
 import uuid
 from typing import Any
 
+from django.db import close_old_connections
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
@@ -348,6 +349,8 @@ class GenerationApplyView(APIView):
 def _answer(row: Generation, actor: Actor, seconds: float) -> Response:
     end = time.monotonic() + seconds
     while not row.is_final and time.monotonic() < end:
+        # PostgreSQL's pool gets its connection back meanwhile: thirty who wait would empty it.
+        close_old_connections()
         time.sleep(_LOOK_EVERY)
         row.refresh_from_db()
     code = status.HTTP_200_OK if row.is_final and seconds else status.HTTP_202_ACCEPTED
