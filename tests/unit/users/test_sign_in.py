@@ -106,6 +106,16 @@ def test_signing_out_is_recorded_and_needs_a_form(people: People):
     assert AuditEvent.objects.filter(action="session.ended").count() == 1
 
 
+def test_signing_out_in_the_console_is_recorded_too(people: People):
+    client = Client()
+    sign_in(client, people.otto.email)
+    assert client.get("/admin/logout/").status_code == 405
+    answer = client.post("/admin/logout/")
+    assert (answer.status_code, answer["Location"]) == (302, "/accounts/login/")
+    assert client.get("/admin/").status_code == 302
+    assert AuditEvent.objects.filter(action="session.ended").count() == 1
+
+
 def test_nobody_adds_an_address_of_their_own(people: People):
     client = Client()
     sign_in(client, people.wanda.email)
