@@ -255,7 +255,8 @@ if CELERY_BROKER_URL.startswith("filesystem"):
         "data_folder_out": str(_queue / "messages"),
         "control_folder": str(_queue / "control"),
         "store_processed": False,
-        "polling_interval": 0.1,
+        # A look at an empty folder costs 20 µs; half of the interval is what a writer waits for the first word.
+        "polling_interval": 0.05,
     }
 else:
     # kombu gives the tasks of a killed worker back only after the visibility time-out; the two restore settings

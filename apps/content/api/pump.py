@@ -33,7 +33,7 @@ from apps.content.models import Generation, GenerationEvent
 
 logger = logging.getLogger(__name__)
 
-POLL = 0.075
+POLL = 0.04
 SAFETY_POLL = 1.0
 HEARTBEAT = 15.0
 IDLE = 5.0
@@ -240,7 +240,7 @@ class Pump:
 
 
 class _Poll:
-    """Waits 75 ms, or until a stream comes."""
+    """Waits 40 ms, or until a stream comes."""
 
     def __init__(self) -> None:
         self._bell = threading.Event()

@@ -31,6 +31,8 @@ LEASE = timedelta(seconds=15)
 RENEW_EVERY = 5.0
 WATCH_EVERY = 0.4
 GATHER = 0.06
+# After a round without text: the first words usually follow the news that the model was asked.
+SHORT_GATHER = 0.01
 CHANNEL = "aiwriter_events"
 _PAYLOAD_IDS = 200  # PostgreSQL takes 8,000 bytes a notification; an id has 32.
 
@@ -174,18 +176,18 @@ class EventWriter:
                     self._thread = None
                     break
             try:
-                self._round()
-                pause = GATHER
+                pause = GATHER if self._round() else SHORT_GATHER
             except Exception:
                 # The database is away or busy. Nothing is lost: what waits stays until it is written, or until another
                 # worker has taken over after the lease ran out.
                 logger.warning("Events could not be written; trying again", exc_info=True)
                 connection.close()
-                pause = min(2.0, pause * 2)
+                pause = min(2.0, max(pause, GATHER) * 2)
             time.sleep(pause)
         connection.close()
 
-    def _round(self) -> None:
+    def _round(self) -> bool:
+        """Write what waits. Returns whether text was among it."""
         close_old_connections()
         now = time.monotonic()
         renew = now - self._renewed >= RENEW_EVERY
@@ -197,11 +199,12 @@ class EventWriter:
                 if not held.writing:
                     held.writing, held.waiting = held.waiting, Batch()
         batch = [held for held in everybody if held.writing]
+        text = any(held.writing.length for held in batch)
         if not batch and not renew:
             if watch:
                 self._watched = now
                 self._tell(everybody, self._rows(everybody, lock=False))
-            return
+            return text
         try:
             self._write(everybody if watch else batch, renew=renew)
         except OperationalError:
@@ -214,6 +217,7 @@ class EventWriter:
             self._watched = now
         if renew:
             self._renewed = now
+        return text
 
     def _one_by_one(self, batch: list[Held]) -> None:
         """After a refused batch: the one that the database cannot take must not hold up the others."""
