@@ -99,7 +99,7 @@ def _story(page: Page, portal: Portal, folder: Path) -> dict[str, str]:
     page.goto(f"{portal.url}/admin/")
     see(page.locator("body")).to_contain_text("Generations")
     page.goto(f"{portal.url}/admin/content/generation/")
-    see(page.locator("#result_list")).to_contain_text("succeeded", ignore_case=True)
+    see(page.locator("#result_list")).to_contain_text("Done")
     page.goto(f"{portal.url}/admin/content/source/")
     see(page.locator(".paginator")).to_contain_text(re.compile(r"\d+ sources"))
     return {"documents": str(ready), "seconds until all were ready": f"{uploaded:.0f}", "citations": str(citations)}
