@@ -24,6 +24,12 @@ class ContentConfig(AppConfig):
         "generation.stopped": "A generation was stopped",
         "generation.applied": "Generated text was taken over into a document",
         "generation.requeued": "An operator put a generation back into the queue",
+        "voice.created": "A voice was made",
+        "voice.changed": "A voice or its rules were changed",
+        "voice.learnt": "A voice learnt from its samples",
+        "voice.approved": "A voice was approved for generations",
+        "voice.chosen": "A voice was chosen for a document",
+        "voice.deleted": "A voice was removed",
         "vectors.rebuilt": "The vector index was made again from the database",
     }
     # Operators see that jobs and documents exist and how large they are; what is written in them is not theirs to read.

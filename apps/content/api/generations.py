@@ -84,6 +84,12 @@ class _Wish(Input):
     instruction = serializers.CharField(required=False, allow_blank=True, max_length=10_000)
     language = serializers.CharField(required=False, allow_blank=True, max_length=40)
     use_sources = serializers.BooleanField(required=False)
+    voice = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=40,
+        help_text="Id of an approved voice, or 'none'. Left out: the voice of the document, else of the workspace.",
+    )
 
 
 class _Text(_Wish):

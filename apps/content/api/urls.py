@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.content.api import documents, generations, sources, versions
+from apps.content.api import documents, generations, sources, versions, voices
 
 _document = "content/<uuid:document_id>"
 _generation = "generations/<uuid:generation_id>"
 _source = "sources/<uuid:source_id>"
+_voice = "voices/<uuid:voice_id>"
 urlpatterns = [
     path("content", documents.DocumentListView.as_view(), name="api-content"),
     path(_document, documents.DocumentView.as_view(), name="api-document"),
@@ -18,6 +19,7 @@ urlpatterns = [
     path(f"{_document}/revert/<int:number>", versions.RevertView.as_view(), name="api-revert"),
     path(f"{_document}/export", versions.ExportView.as_view(), name="api-export"),
     path(f"{_document}/citations", versions.CitationListView.as_view(), name="api-citations"),
+    path(f"{_document}/voice", voices.DocumentVoiceView.as_view(), name="api-document-voice"),
     path("exports/<uuid:export_id>", versions.ExportStateView.as_view(), name="api-export-state"),
     path("generate/content", generations.GenerateContentView.as_view(), name="api-generate-content"),
     path("generate/outline", generations.GenerateOutlineView.as_view(), name="api-generate-outline"),
@@ -34,4 +36,14 @@ urlpatterns = [
     path("sources/search", sources.SourceSearchView.as_view(), name="api-sources-search"),
     path(_source, sources.SourceView.as_view(), name="api-source"),
     path(f"{_source}/retry", sources.SourceRetryView.as_view(), name="api-source-retry"),
+    path("voices", voices.VoiceListView.as_view(), name="api-voices"),
+    path(_voice, voices.VoiceView.as_view(), name="api-voice"),
+    path(f"{_voice}/approve", voices.VoiceApproveView.as_view(), name="api-voice-approve"),
+    path(f"{_voice}/learn", voices.VoiceLearnView.as_view(), name="api-voice-learn"),
+    path(f"{_voice}/lint", voices.VoiceLintView.as_view(), name="api-voice-lint"),
+    path(f"{_voice}/samples", voices.SampleListView.as_view(), name="api-voice-samples"),
+    path(f"{_voice}/samples/<uuid:sample_id>", voices.SampleView.as_view(), name="api-voice-sample"),
+    path(f"{_voice}/rules", voices.RuleListView.as_view(), name="api-voice-rules"),
+    path(f"{_voice}/rules/accept", voices.RuleAcceptView.as_view(), name="api-voice-rules-accept"),
+    path(f"{_voice}/rules/<uuid:rule_id>", voices.RuleView.as_view(), name="api-voice-rule"),
 ]

@@ -4,6 +4,7 @@ from apps.content.models.documents import Document, DocumentVersion
 from apps.content.models.exports import Export
 from apps.content.models.generations import Citation, Generation, GenerationEvent, GenerationPassage, NewEvent
 from apps.content.models.sources import EmbeddingIndex, Source, SourceChunk
+from apps.content.models.voices import VoiceProfile, VoiceRule, VoiceSample
 
 __all__ = [
     "Citation",
@@ -17,4 +18,7 @@ __all__ = [
     "NewEvent",
     "Source",
     "SourceChunk",
+    "VoiceProfile",
+    "VoiceRule",
+    "VoiceSample",
 ]

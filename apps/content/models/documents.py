@@ -51,6 +51,9 @@ class Document(models.Model):
     current_version = models.ForeignKey(
         "content.DocumentVersion", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
+    voice = models.ForeignKey(
+        "content.VoiceProfile", on_delete=models.SET_NULL, null=True, blank=True, related_name="documents"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     deleted_at = models.DateTimeField(null=True, blank=True)

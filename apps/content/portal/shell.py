@@ -59,6 +59,7 @@ MAIN = (
     Item(_("Home"), "content:home", "home", whole=True),
     Item(_("Documents"), "content:documents", "document", "content.read"),
     Item(_("Sources"), "content:sources", "source", "sources.read"),
+    Item(_("Voices"), "content:voices", "pen", "content.read", extra=True),
     Item(_("Find a passage"), "content:search", "passage", "sources.read", extra=True),
 )
 MANAGE = (

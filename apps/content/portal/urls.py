@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.content.portal import documents, editor, exports, generations, home, rewrites, search, sources, versions
+from apps.content.portal import documents, editor, exports, generations, home, rewrites, search, sources, versions, voices
 
 app_name = "content"
 urlpatterns = [
@@ -26,6 +26,21 @@ urlpatterns = [
     path("documents/<uuid:document_id>/versions/<int:number>/restore", versions.restore, name="restore"),
     path("documents/<uuid:document_id>/versions/<int:number>/label", versions.label, name="label"),
     path("documents/<uuid:document_id>/compare", versions.compare, name="compare"),
+    path("documents/<uuid:document_id>/voice", voices.choose, name="choose-voice"),
+    path("documents/<uuid:document_id>/voice/panel", voices.panel, name="voice-panel"),
+    path("documents/<uuid:document_id>/lint", voices.lint, name="lint"),
+    path("voices/", voices.voice_list, name="voices"),
+    path("voices/<uuid:voice_id>/", voices.voice, name="voice"),
+    path("voices/<uuid:voice_id>/rules", voices.add_rule, name="add-rule"),
+    path("voices/<uuid:voice_id>/rules/<uuid:rule_id>", voices.decide_rule, name="decide-rule"),
+    path("voices/<uuid:voice_id>/accept", voices.accept, name="accept-rules"),
+    path("voices/<uuid:voice_id>/samples", voices.add_sample, name="add-sample"),
+    path("voices/<uuid:voice_id>/samples/<uuid:sample_id>/delete", voices.delete_sample, name="delete-sample"),
+    path("voices/<uuid:voice_id>/learn", voices.learn, name="learn"),
+    path("voices/<uuid:voice_id>/approve", voices.approve, name="approve-voice"),
+    path("voices/<uuid:voice_id>/default", voices.default, name="default-voice"),
+    path("voices/<uuid:voice_id>/check", voices.check, name="check-voice"),
+    path("voices/<uuid:voice_id>/delete", voices.delete, name="delete-voice"),
     path("write/", generations.brief, name="brief"),
     path("generations/<uuid:generation_id>/", generations.generation, name="generation"),
     path("generations/<uuid:generation_id>/text", generations.text, name="generation-text"),

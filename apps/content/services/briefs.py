@@ -19,6 +19,7 @@ _TEXTS = {
     "language": 40,
     "heading": 300,
     "action": 20,
+    "voice": 40,
     "text": 100_000,
 }
 _NUMBERS = {"length": (10, 20_000), "start": (0, 10_000_000), "end": (0, 10_000_000)}

@@ -26,6 +26,7 @@ from apps.content.markup.markdown import clean_piece
 from apps.content.models import Document, Generation, GenerationPassage, Source
 from apps.content.selectors.documents import as_uuid, get_document
 from apps.content.selectors.generations import get_generation, text_in_events
+from apps.content.selectors.voices import voice_for_prompt
 from apps.content.services import claims, events, finishing
 from apps.content.services.briefs import check_brief
 from apps.content.services.claims import Claim
@@ -88,6 +89,7 @@ def start_generation(
         "source_ids": _source_ids(room, source_ids),
         "apply": apply,
     }
+    input_["voice"] = voice_for_prompt(room.pk, document, input_["brief"].get("voice"))
     if len(idempotency_key) > 120:
         raise InvalidInput("The key is longer than 120 characters.", field="Idempotency-Key", remedy="Use a UUID.")
     if known := _known(actor, idempotency_key, kind, input_):
@@ -323,6 +325,7 @@ class _Work:
                 kind=row.kind,
                 brief=row.input["brief"],
                 context=row.input.get("context", {}),
+                voice=row.input.get("voice"),
                 passages=as_passages(self.passages),
             ),
             written=claim.written,

@@ -1,0 +1,46 @@
+"""What parameters of voices, checks and origins name."""
+
+from __future__ import annotations
+
+from apps.content.models import VoiceProfile, VoiceRule, VoiceSample
+from apps.content.services.voices import add_rule, add_sample, create_voice
+from tests.web.permissions import Json
+
+
+def _voice(people):
+    found = VoiceProfile.objects.filter(workspace=people.press).first()
+    if found is None:
+        wanda = people.actor("wanda")
+        found = create_voice(actor=wanda, workspace=people.press, name="House", description="Plain words.")
+    return found.pk
+
+
+def _rule(people):
+    voice = _voice(people)
+    found = VoiceRule.objects.filter(voice_id=voice).first()
+    made = found or add_rule(actor=people.actor("wanda"), voice_id=voice, kind="forbid", pattern="utilise")
+    return made.pk
+
+
+def _sample(people):
+    voice = _voice(people)
+    found = VoiceSample.objects.filter(voice_id=voice).first()
+    return (found or add_sample(actor=people.actor("wanda"), voice_id=voice, text="The water rose. " * 80)).pk
+
+
+THINGS = {"voice_id": _voice, "rule_id": _rule, "sample_id": _sample}
+BODIES = {
+    "POST api/v1/voices": lambda people: {"name": "New"},
+    "PATCH api/v1/voices/<uuid:voice_id>": lambda people: {"name": "New"},
+    "POST api/v1/voices/<uuid:voice_id>/learn": lambda people: (_sample(people), {})[1],
+    "POST api/v1/voices/<uuid:voice_id>/lint": lambda people: {"text": "A text."},
+    "POST api/v1/voices/<uuid:voice_id>/samples": lambda people: {"text": "A text."},
+    "POST api/v1/voices/<uuid:voice_id>/rules": lambda people: {"kind": "forbid", "pattern": "leverage"},
+    "PATCH api/v1/voices/<uuid:voice_id>/rules/<uuid:rule_id>": lambda people: {"severity": "hint"},
+    "PUT api/v1/content/<uuid:document_id>/voice": lambda people: {"voice_id": str(_voice(people))},
+    "POST documents/<uuid:document_id>/lint": lambda people: Json(text="A text.", voice=str(_voice(people))),
+    "POST voices/": lambda people: {"name": "New", "language": "en"},
+    "POST voices/<uuid:voice_id>/": lambda people: {"name": "New", "language": "en"},
+    "POST voices/<uuid:voice_id>/rules": lambda people: {"kind": "forbid", "pattern": "leverage"},
+    "POST voices/<uuid:voice_id>/samples": lambda people: {"text": "A text."},
+}
