@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.e2e.browser import NARROW, WIDE, Visitor, chromium
 from tests.e2e.stage import PASSWORD, Cast, set_stage, wait_for_sources
+from tests.e2e.trust_stage import add_voice
 from tests.fakes.provider import FakeProvider
 from tests.lab.models import connect_models
 from tests.lab.portal import Portal
@@ -60,8 +61,8 @@ def select_and_improve(page: Page) -> None:
     page.locator(".suggestion[data-state=done]").wait_for()
 
 
-def shots(cast: Cast, draft: str) -> list[Shot]:
-    """All pictures; `draft` is the address of a finished generation."""
+def shots(cast: Cast, draft: str, voice: str) -> list[Shot]:
+    """All pictures; `draft` is the address of a finished generation, `voice` the id of a voice that has learnt."""
     document = f"/documents/{cast.document}/"
     writer = cast.writer
     return [
@@ -78,6 +79,8 @@ def shots(cast: Cast, draft: str) -> list[Shot]:
         Shot("compare", f"{document}compare?from=1&to=3", writer),
         Shot("sources", "/sources/", writer),
         Shot("search", "/search/?q=When+does+the+sender+repeat+a+segment", writer),
+        Shot("voices", "/voices/", writer),
+        Shot("voice", f"/voices/{voice}/", writer),
         Shot("tokens", "/tokens/", writer),
         Shot("members", "/members/", cast.editor),
         Shot("profile", "/profile/", writer),
@@ -94,7 +97,8 @@ def main(wanted: list[str]) -> int:
         cast = set_stage(portal)
         wait_for_sources(portal)
         draft = write_draft(browser, portal.url, cast.writer)
-        chosen = [s for s in shots(cast, draft) if not wanted or s.name.startswith(tuple(wanted))]
+        voice = add_voice(portal, cast.document)
+        chosen = [s for s in shots(cast, draft, voice) if not wanted or s.name.startswith(tuple(wanted))]
         for size in (WIDE, NARROW):
             for dark in (False, True):
                 take(browser, portal.url, chosen, size=size, dark=dark)

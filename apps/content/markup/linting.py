@@ -97,9 +97,7 @@ def lint(text: str, rules: Iterable[Rule], *, language: str = "en") -> Report:
     return Report(found[:MOST_FINDINGS], measured.figures(language), len(found) > MOST_FINDINGS)
 
 
-def _finding(
-    measured: Measured, rule: Rule, start: int, end: int, message: str, fix: str | None = None
-) -> Finding:
+def _finding(measured: Measured, rule: Rule, start: int, end: int, message: str, fix: str | None = None) -> Finding:
     return Finding(
         rule=rule.id,
         kind=rule.kind,
@@ -274,8 +272,7 @@ _PAIRS = (
     ("colour", "color"), ("behaviour", "behavior"), ("centre", "center"), ("organise", "organize"),
     ("organisation", "organization"), ("favour", "favor"), ("licence", "license"), ("catalogue", "catalog"),
     ("e-mail", "email"), ("web site", "website"), ("on-line", "online"), ("data base", "database"),
-    ("customer", "client"), ("use", "utilise"), ("use", "utilize"), ("start", "commence"), ("help", "facilitate"),
-    ("about", "approximately"), ("so", "therefore"), ("buy", "purchase"),
+    ("customer", "client"), ("use", "utilise"), ("use", "utilize"),
 )  # fmt: skip
 
 

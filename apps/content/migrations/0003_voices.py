@@ -7,90 +7,193 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('content', '0002_keyword_index'),
-        ('users', '0002_audit_append_only'),
+        ("content", "0002_keyword_index"),
+        ("users", "0002_audit_append_only"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='VoiceProfile',
+            name="VoiceProfile",
             fields=[
-                ('id', models.UUIDField(default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=120)),
-                ('description', models.TextField(blank=True, help_text="In one's own words; goes into the prompt.")),
-                ('language', models.CharField(default='en', max_length=12)),
-                ('status', models.CharField(choices=[('draft', 'Draft'), ('approved', 'Approved')], default='draft', max_length=10)),
-                ('is_default', models.BooleanField(default=False, help_text='Used where nothing else is chosen.')),
-                ('figures', models.JSONField(blank=True, default=dict)),
-                ('revision', models.PositiveIntegerField(default=1)),
-                ('approved_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('approved_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='voices', to='users.workspace')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=120)),
+                ("description", models.TextField(blank=True, help_text="In one's own words; goes into the prompt.")),
+                ("language", models.CharField(default="en", max_length=12)),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("draft", "Draft"), ("approved", "Approved")], default="draft", max_length=10
+                    ),
+                ),
+                ("is_default", models.BooleanField(default=False, help_text="Used where nothing else is chosen.")),
+                ("figures", models.JSONField(blank=True, default=dict)),
+                ("revision", models.PositiveIntegerField(default=1)),
+                ("approved_at", models.DateTimeField(blank=True, null=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "approved_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="voices", to="users.workspace"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.AddField(
-            model_name='document',
-            name='voice',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='documents', to='content.voiceprofile'),
+            model_name="document",
+            name="voice",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="documents",
+                to="content.voiceprofile",
+            ),
         ),
         migrations.CreateModel(
-            name='VoiceRule',
+            name="VoiceRule",
             fields=[
-                ('id', models.UUIDField(default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('require', 'Required term'), ('forbid', 'Forbidden term'), ('prefer', 'Preferred term'), ('sentence_length', 'Sentence length'), ('readability', 'Readability'), ('tone', 'Tone')], max_length=16)),
-                ('pattern', models.CharField(blank=True, max_length=200)),
-                ('replacement', models.CharField(blank=True, max_length=200)),
-                ('minimum', models.FloatField(blank=True, null=True)),
-                ('maximum', models.FloatField(blank=True, null=True)),
-                ('message', models.CharField(blank=True, max_length=300)),
-                ('severity', models.CharField(choices=[('error', 'Error'), ('warning', 'Warning'), ('hint', 'Hint')], default='warning', max_length=8)),
-                ('state', models.CharField(choices=[('proposed', 'Proposed'), ('active', 'Active')], default='active', max_length=8)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('voice', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='rules', to='content.voiceprofile')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("require", "Required term"),
+                            ("forbid", "Forbidden term"),
+                            ("prefer", "Preferred term"),
+                            ("sentence_length", "Sentence length"),
+                            ("readability", "Readability"),
+                            ("tone", "Tone"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("pattern", models.CharField(blank=True, max_length=200)),
+                ("replacement", models.CharField(blank=True, max_length=200)),
+                ("minimum", models.FloatField(blank=True, null=True)),
+                ("maximum", models.FloatField(blank=True, null=True)),
+                ("message", models.CharField(blank=True, max_length=300)),
+                (
+                    "severity",
+                    models.CharField(
+                        choices=[("error", "Error"), ("warning", "Warning"), ("hint", "Hint")],
+                        default="warning",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("proposed", "Proposed"), ("active", "Active")], default="active", max_length=8
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "voice",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="rules", to="content.voiceprofile"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['voice', 'kind', 'pattern', 'id'],
+                "ordering": ["voice", "kind", "pattern", "id"],
             },
         ),
         migrations.CreateModel(
-            name='VoiceSample',
+            name="VoiceSample",
             fields=[
-                ('id', models.UUIDField(default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('title', models.CharField(max_length=300)),
-                ('text', models.TextField(blank=True)),
-                ('word_count', models.PositiveIntegerField(default=0)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('document', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='content.document')),
-                ('source', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='content.source')),
-                ('voice', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='samples', to='content.voiceprofile')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=aiwriter.core.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("title", models.CharField(max_length=300)),
+                ("text", models.TextField(blank=True)),
+                ("word_count", models.PositiveIntegerField(default=0)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "document",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="content.document",
+                    ),
+                ),
+                (
+                    "source",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="content.source",
+                    ),
+                ),
+                (
+                    "voice",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="samples", to="content.voiceprofile"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['voice', 'created_at', 'id'],
+                "ordering": ["voice", "created_at", "id"],
             },
         ),
         migrations.AddIndex(
-            model_name='voiceprofile',
-            index=models.Index(fields=['workspace', '-created_at'], name='content_voice_recent'),
+            model_name="voiceprofile",
+            index=models.Index(fields=["workspace", "-created_at"], name="content_voice_recent"),
         ),
         migrations.AddConstraint(
-            model_name='voiceprofile',
-            constraint=models.UniqueConstraint(fields=('workspace', 'name'), name='content_voice_name'),
+            model_name="voiceprofile",
+            constraint=models.UniqueConstraint(fields=("workspace", "name"), name="content_voice_name"),
         ),
         migrations.AddConstraint(
-            model_name='voiceprofile',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_default', True)), fields=('workspace',), name='content_voice_one_default'),
+            model_name="voiceprofile",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_default", True)), fields=("workspace",), name="content_voice_one_default"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='voicerule',
-            constraint=models.UniqueConstraint(fields=('voice', 'kind', 'pattern'), name='content_voice_rule_once'),
+            model_name="voicerule",
+            constraint=models.UniqueConstraint(fields=("voice", "kind", "pattern"), name="content_voice_rule_once"),
         ),
     ]

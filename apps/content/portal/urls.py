@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.content.portal import documents, editor, exports, generations, home, rewrites, search, sources, versions, voices
+from apps.content.portal import (
+    documents,
+    editor,
+    exports,
+    generations,
+    home,
+    rewrites,
+    search,
+    sources,
+    versions,
+    voices,
+)
 
 app_name = "content"
 urlpatterns = [

@@ -286,9 +286,7 @@ def check(request: HttpRequest, voice_id: uuid.UUID) -> HttpResponse:
 @signed_in
 def choose(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
     """The voice of a document."""
-    service.choose_voice(
-        actor=actor_of(request), document_id=document_id, voice_id=request.POST.get("voice") or None
-    )
+    service.choose_voice(actor=actor_of(request), document_id=document_id, voice_id=request.POST.get("voice") or None)
     messages.success(request, _("The voice is chosen."))
     return redirect("content:document", document_id=document_id)
 

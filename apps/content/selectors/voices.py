@@ -71,9 +71,7 @@ def voice_of(document: Document) -> VoiceProfile | None:
     return VoiceProfile.objects.in_workspace(document.workspace_id).filter(is_default=True).first()
 
 
-def voice_for_prompt(
-    workspace_id: uuid.UUID, document: Document | None, chosen: str | None
-) -> dict[str, Any]:
+def voice_for_prompt(workspace_id: uuid.UUID, document: Document | None, chosen: str | None) -> dict[str, Any]:
     """What a generation is told about the voice: a snapshot, so that a change of the voice does not change a running job.
 
     Args:

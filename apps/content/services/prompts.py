@@ -135,7 +135,9 @@ def _passages(passages: Sequence[Passage]) -> str:
 
 def _params(kind: str, brief: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, object]:
     params: dict[str, object] = {
-        key: value for key, value in brief.items() if value not in ("", None, []) and key not in ("instruction", "voice")
+        key: value
+        for key, value in brief.items()
+        if value not in ("", None, []) and key not in ("instruction", "voice")
     }
     params.setdefault("topic", brief.get("instruction") or context.get("title") or "")
     if kind in ("section", "title") and context.get("body"):

@@ -91,7 +91,12 @@ def change_voice(*, actor: Actor, voice_id: uuid.UUID | str, **changes: Any) -> 
                     VoiceProfile.objects.filter(workspace_id=voice.workspace_id).update(is_default=False)
                 voice.is_default = bool(default)
             voice.save()
-            record(actor, "voice.changed", obj=voice, after={"fields": sorted([*values, *(["is_default"] if default is not None else [])])})
+            record(
+                actor,
+                "voice.changed",
+                obj=voice,
+                after={"fields": sorted([*values, *(["is_default"] if default is not None else [])])},
+            )
     except IntegrityError as error:
         raise _taken() from error
     return voice
@@ -125,7 +130,9 @@ def approve_voice(*, actor: Actor, voice_id: uuid.UUID | str) -> VoiceProfile:
                 f"{waiting} proposed rules have not been decided.", remedy="Accept or remove each of them first."
             )
         if not voice.description.strip() and not voice.rules.exists():
-            raise Conflict("The voice says nothing yet.", remedy="Describe it, add rules, or let it learn from samples.")
+            raise Conflict(
+                "The voice says nothing yet.", remedy="Describe it, add rules, or let it learn from samples."
+            )
         voice.status = VoiceProfile.Status.APPROVED
         voice.approved_by, voice.approved_at = actor.user, timezone.now()
         voice.save(update_fields=["status", "approved_by", "approved_at", "updated_at"])
@@ -143,7 +150,9 @@ def choose_voice(*, actor: Actor, document_id: uuid.UUID | str, voice_id: uuid.U
     require(actor, "content.write", workspace=document.workspace_id)
     voice = None if not voice_id else get_voice(actor=actor, voice_id=voice_id)
     if voice is not None and voice.workspace_id != document.workspace_id:
-        raise NotFound("There is no such voice in this workspace.", field="voice_id", remedy="Choose one of its voices.")
+        raise NotFound(
+            "There is no such voice in this workspace.", field="voice_id", remedy="Choose one of its voices."
+        )
     with transaction.atomic():
         Document.objects.filter(pk=document.pk).update(voice=voice)
         record(actor, "voice.chosen", obj=document, after={"voice": str(voice.pk) if voice else None})
@@ -374,9 +383,7 @@ def check_rule(values: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidInput(f"'{kind[:40]}' is no kind of rule.", field="kind", remedy=f"Use {', '.join(_KINDS)}.")
     severity = str(values.get("severity") or "warning")
     if severity not in VoiceRule.Severity.values:
-        raise InvalidInput(
-            f"'{severity[:40]}' is no severity.", field="severity", remedy="Use error, warning or hint."
-        )
+        raise InvalidInput(f"'{severity[:40]}' is no severity.", field="severity", remedy="Use error, warning or hint.")
     kept: dict[str, Any] = {
         "kind": kind,
         "severity": severity,
@@ -514,6 +521,4 @@ def _taken() -> Conflict:
 
 
 def _same_rule() -> Conflict:
-    return Conflict(
-        "There is a rule for the same term or measure.", field="pattern", remedy="Change that one instead."
-    )
+    return Conflict("There is a rule for the same term or measure.", field="pattern", remedy="Change that one instead.")

@@ -16,15 +16,16 @@ from apps.content.services.prompts import build_request
 from tests.factories.content import DocumentFactory
 from tests.people import People
 
-SAMPLE = """The harbour master keeps a book of colour plates. She writes down what she sees and adds no colour of her own.
+SAMPLE = (
+    """The harbour master keeps a book of colour plates. She writes down what she sees and adds no colour of her own.
 The colour of the water tells her the depth. When the wind turns, she notes the hour and the direction, and nothing else.
-""" * 6
+"""
+    * 6
+)
 
 
 def voice_of(people: People, **values: str) -> VoiceProfile:
-    return voices.create_voice(
-        actor=people.actor("wanda"), workspace=people.press, **{"name": "House", **values}
-    )
+    return voices.create_voice(actor=people.actor("wanda"), workspace=people.press, **{"name": "House", **values})
 
 
 def rule(kind: str, pattern: str = "", **more: object) -> Rule:
@@ -50,7 +51,8 @@ def test_readability_is_the_formula():
 
 
 @pytest.mark.parametrize(
-    ("word", "count"), [("cat", 1), ("table", 2), ("make", 1), ("elephant", 3), ("readability", 5), ("walked", 1), ("x", 1)]
+    ("word", "count"),
+    [("cat", 1), ("table", 2), ("make", 1), ("elephant", 3), ("readability", 5), ("walked", 1), ("x", 1)],
 )
 def test_syllables(word: str, count: int):
     assert syllables_of(word) == count
@@ -166,9 +168,7 @@ def test_only_an_approved_voice_is_told_to_a_model(people: People, db: None):
 
     def told(**brief: str) -> str:
         asked = {"topic": "Tides", **brief}
-        made = start_generation(
-            actor=wanda, workspace=people.press, kind="draft", brief=asked, document_id=document.pk
-        )
+        made = start_generation(actor=wanda, workspace=people.press, kind="draft", brief=asked, document_id=document.pk)
         request = build_request(
             kind="draft", brief=made.input["brief"], context={}, passages=[], voice=made.input["voice"]
         )
