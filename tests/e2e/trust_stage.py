@@ -23,7 +23,7 @@ house = voices.create_voice(actor=wanda, workspace=room, name="House style", des
 for rule in (
     dict(kind="prefer", pattern="octet", replacement="byte"),
     dict(kind="prefer", pattern="octets", replacement="bytes"),
-    dict(kind="forbid", pattern="utilis*", replacement="us*", severity="error"),
+    dict(kind="forbid", pattern="leverag*", replacement="us*", severity="error"),
     dict(kind="sentence_length", maximum=22),
     dict(kind="readability", pattern="flesch", minimum=75),
 ):

@@ -163,7 +163,7 @@ def _advice(measured: Measured, rule: Rule, start: int, end: int) -> tuple[str, 
     stem = rule.pattern.rstrip()
     fix: str | None = wanted
     if stem.endswith("*"):
-        # "utilis*" by "us*": the ending goes along. By a whole word it would not fit: "utilising" is not "use".
+        # "leverag*" by "us*": the ending goes along. By a whole word it would not fit: "leveraging" is not "use".
         fix = wanted + quote[len(stem) - 1 :] if rule.replacement.endswith("*") else None
     shown = fix or wanted
     message = f"Write “{shown}” instead of “{quote}”." if rule.kind == "prefer" else f"“{quote}” is not used. "

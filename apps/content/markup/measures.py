@@ -25,6 +25,7 @@ from apps.content.markup.sentences import sentence_spans
 WORD = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*|\d+(?:[.,:]\d+)*")
 _VOWELS = re.compile(r"[aeiouyäöüàâáãåæéèêëíìîïóòôõøœúùûý]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
+_SILENT_ED = re.compile(r"[^aeioutd]ed$")
 
 CONTRACTIONS: Mapping[str, str] = {
     "can't": "cannot", "won't": "will not", "shan't": "shall not", "let's": "let us", "i'm": "I am", "it's": "it is",
@@ -32,12 +33,14 @@ CONTRACTIONS: Mapping[str, str] = {
     "he's": "he is", "she's": "she is",
 }  # fmt: skip
 _ENDINGS: Mapping[str, str] = {"n't": " not", "'re": " are", "'ve": " have", "'ll": " will", "'d": " would"}
-FIRST = frozenset("i me my mine myself we us our ours ourselves ich wir mich mir mein meine unser unsere uns".split())
-SECOND = frozenset("you your yours yourself yourselves du dich dir dein deine ihr euch euer eure".split())
+FIRST = frozenset(WORD.findall("i me my mine myself we us our ours ourselves ich wir mich mir mein meine unsere uns"))
+SECOND = frozenset(WORD.findall("you your yours yourself yourselves du dich dir dein ihr euch euer eure"))
 HEDGES = frozenset(
-    "maybe perhaps possibly probably likely apparently seemingly presumably roughly somewhat fairly rather quite might "
-    "could may seems seem appears appear suggests suggest generally usually often sometimes arguably "
-    "vielleicht möglicherweise wahrscheinlich vermutlich ungefähr etwa ziemlich offenbar scheinbar".split()
+    WORD.findall(
+        "maybe perhaps possibly probably likely apparently seemingly presumably roughly somewhat fairly rather quite "
+        "might could may seems seem appears appear suggests suggest generally usually often sometimes arguably "
+        "vielleicht möglicherweise wahrscheinlich vermutlich ungefähr etwa ziemlich offenbar scheinbar"
+    )
 )
 FORMULAS: Mapping[str, str] = {
     "flesch": "Flesch Reading Ease (Flesch 1948)",
@@ -171,9 +174,9 @@ def syllables_of(word: str) -> int:
     count = 0
     for part in _LETTERS.findall(word):
         groups = len(_VOWELS.findall(part))
-        if groups > 1 and part.endswith("e") and not part.endswith(("le", "ee", "ie")):
-            groups -= 1
-        elif groups > 1 and part.endswith("ed") and not part.endswith(("ted", "ded")):
+        # "make" and "walked" are one syllable, "table", "wanted" and "needed" two.
+        silent = part.endswith("e") and not part.endswith(("le", "ee", "ie"))
+        if groups > 1 and (silent or _SILENT_ED.search(part)):
             groups -= 1
         count += max(1, groups)
     return count or 1

@@ -22,8 +22,9 @@ from apps.content.portal.forms import LANGUAGES
 from apps.content.portal.requests import actor_of, answers_json, json_body, page_of, signed_in, workspace_of
 from apps.content.selectors.documents import documents_for, get_document
 from apps.content.selectors.sources import sources_for
-from apps.content.selectors.voices import get_voice, instructions, voice_of, voices_for
+from apps.content.selectors.voices import get_voice, voice_of, voices_for
 from apps.content.services import voices as service
+from apps.content.services.voicing import instructions
 
 PAGE_SIZE = 30
 _MOST_CHOICES = 200
@@ -67,7 +68,7 @@ class RuleForm(forms.Form):
         label=gettext_lazy("Term"),
         max_length=200,
         required=False,
-        help_text=gettext_lazy("A * at the end stands for any ending: utilis*"),
+        help_text=gettext_lazy("A * at the end stands for any ending: leverag*"),
     )
     measure = forms.ChoiceField(
         label=gettext_lazy("Measure"),
@@ -365,7 +366,7 @@ def _result(found: Report | None) -> dict[str, Any] | None:
 def _choices(request: HttpRequest, found: VoiceProfile) -> list[Any]:
     actor = actor_of(request)
     documents = documents_for(actor, found.workspace).filter(word_count__gt=0).order_by("-updated_at")
-    sources = sources_for(actor, found.workspace).ready().order_by("-created_at")
+    sources = sources_for(actor, found.workspace).filter(state="ready").order_by("-created_at")
     return [
         (
             _("Documents"),

@@ -26,7 +26,6 @@ from apps.content.markup.markdown import clean_piece
 from apps.content.models import Document, Generation, GenerationPassage, Source
 from apps.content.selectors.documents import as_uuid, get_document
 from apps.content.selectors.generations import get_generation, text_in_events
-from apps.content.selectors.voices import voice_for_prompt
 from apps.content.services import claims, events, finishing
 from apps.content.services.briefs import check_brief
 from apps.content.services.claims import Claim
@@ -35,6 +34,7 @@ from apps.content.services.finishing import Ending
 from apps.content.services.passages import as_event, as_passages, passages_for
 from apps.content.services.prompts import MAX_CONTEXT, PURPOSES, build_request
 from apps.content.services.runner import Runner, Turn
+from apps.content.services.voicing import voice_for_prompt
 from apps.monitoring.services.usage import ensure_room
 from apps.users.models import Workspace
 from apps.users.selectors.access import Actor, get_workspace, require
@@ -83,7 +83,7 @@ def start_generation(
     if kind not in Generation.Kind.values:
         raise InvalidInput(f"'{kind}' is no kind.", field="kind", remedy=f"Use {', '.join(Generation.Kind.values)}.")
     document = _document(actor, room, document_id)
-    input_ = {
+    input_: dict[str, Any] = {
         "brief": check_brief(kind, brief, has_document=document is not None),
         "context": _context(kind, document),
         "source_ids": _source_ids(room, source_ids),

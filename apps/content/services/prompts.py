@@ -55,7 +55,7 @@ def build_request(
         brief: what the writer asked for.
         context: "title" and "body" of the document as they were.
         passages: found in the sources, best first.
-        voice: of `apps.content.selectors.voices.voice_for_prompt`; its instructions hold for every kind of text.
+        voice: of `apps.content.services.voicing.voice_for_prompt`; its instructions hold for every kind of text.
     """
     system = _RULES.format(language=_language(brief))
     if voice and voice.get("instructions"):

@@ -17,7 +17,8 @@ from apps.content.markup.measures import FORMULAS, TONES, WORD
 from apps.content.models import Document, VoiceProfile, VoiceRule, VoiceSample
 from apps.content.selectors.documents import as_uuid, get_document
 from apps.content.selectors.sources import get_source
-from apps.content.selectors.voices import get_voice, rules_of
+from apps.content.selectors.voices import get_voice
+from apps.content.services.voicing import rules_of
 from apps.users.models import Workspace
 from apps.users.selectors.access import Actor, get_workspace, require
 from apps.users.services.audit import record

@@ -9,10 +9,11 @@ from apps.content.markup.linting import Rule, lint
 from apps.content.markup.masking import mask
 from apps.content.markup.measures import Measured, expanded, syllables_of
 from apps.content.models import VoiceProfile, VoiceRule
-from apps.content.selectors.voices import get_voice, voice_for_prompt, voices_for
+from apps.content.selectors.voices import get_voice, voices_for
 from apps.content.services import voices
 from apps.content.services.generation import start_generation
 from apps.content.services.prompts import build_request
+from apps.content.services.voicing import voice_for_prompt
 from tests.factories.content import DocumentFactory
 from tests.people import People
 
@@ -76,9 +77,9 @@ def test_terms_are_found_at_their_place_with_a_fix():
 
 
 def test_a_star_stands_for_any_ending_and_carries_it():
-    found = lint("Utilising and utilised.", [rule("forbid", "utilis*", replacement="us*")]).findings
+    found = lint("Leveraging and leveraged.", [rule("forbid", "leverag*", replacement="us*")]).findings
     assert [f.fix for f in found] == ["Using", "used"]
-    whole = lint("Utilising.", [rule("forbid", "utilis*", replacement="use")]).findings
+    whole = lint("Leveraging.", [rule("forbid", "leverag*", replacement="use")]).findings
     assert whole[0].fix is None
 
 
@@ -109,11 +110,11 @@ def test_long_sentences_and_tone():
 
 def test_every_fix_applied_leaves_no_finding_that_had_one():
     rules = [
-        rule("forbid", "utilis*", replacement="us*"),
+        rule("forbid", "leverag*", replacement="us*"),
         rule("prefer", "e-mail", replacement="email"),
         rule("tone", "contractions", maximum=0.0),
     ]
-    text = "Don't utilise e-mail. E-mail isn't utilised 😀 by us, e-mail users can't say."
+    text = "Don't leverage e-mail. E-mail isn't leveraged 😀 by us, e-mail users can't say."
     for finding in reversed([f for f in lint(text, rules).findings if f.fix is not None]):
         text = text[: finding.start] + finding.fix + text[finding.end :]
     assert text == "Do not use email. Email is not used 😀 by us, email users cannot say."
