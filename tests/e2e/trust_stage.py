@@ -15,7 +15,7 @@ def add_voice(portal: Portal, document: str) -> str:
     return portal.shell(
         f"""
 from apps.content.models import Document
-from apps.content.services import voices
+from apps.content.services import voice_rules, voices
 from apps.users.selectors.access import Actor
 document = Document.objects.select_related("workspace", "owner").get(pk={document!r})
 wanda, room = Actor.for_user(document.owner), document.workspace
@@ -27,7 +27,7 @@ for rule in (
     dict(kind="sentence_length", maximum=22),
     dict(kind="readability", pattern="flesch", minimum=75),
 ):
-    voices.add_rule(actor=wanda, voice_id=house.pk, **rule)
+    voice_rules.add_rule(actor=wanda, voice_id=house.pk, **rule)
 voices.approve_voice(actor=wanda, voice_id=house.pk)
 voices.change_voice(actor=wanda, voice_id=house.pk, is_default=True)
 voices.choose_voice(actor=wanda, document_id=document.pk, voice_id=house.pk)
@@ -35,7 +35,7 @@ learnt = voices.create_voice(actor=wanda, workspace=room, name="Field notes", de
 for title, text in {SOURCES!r}.items():
     voices.add_sample(actor=wanda, voice_id=learnt.pk, title=title, text=text)
 voices.learn(actor=wanda, voice_id=learnt.pk)
-voices.add_rule(actor=wanda, voice_id=learnt.pk, kind="forbid", pattern="very")
+voice_rules.add_rule(actor=wanda, voice_id=learnt.pk, kind="forbid", pattern="very")
 answer = str(learnt.pk)
 """
     )

@@ -17,7 +17,7 @@ from apps.content.api.documents import WORKSPACE
 from apps.content.models import VoiceProfile, VoiceRule, VoiceSample
 from apps.content.selectors.documents import get_document
 from apps.content.selectors.voices import get_voice, voice_of, voices_for
-from apps.content.services import voices
+from apps.content.services import voice_rules, voices
 from apps.users.api.authentication import actor_of
 from apps.users.selectors.access import current_workspace, require
 
@@ -312,7 +312,7 @@ class RuleListView(APIView):
     @extend_schema(operation_id="voice_rules_create", request=RuleInput, responses={201: RuleOutput})
     def post(self, request: Request, voice_id: uuid.UUID) -> Response:
         """Add a rule; an approved voice is a draft afterwards."""
-        rule = voices.add_rule(actor=actor_of(request), voice_id=voice_id, **read(RuleInput, request))
+        rule = voice_rules.add_rule(actor=actor_of(request), voice_id=voice_id, **read(RuleInput, request))
         return Response(rule_row(rule), status=status.HTTP_201_CREATED)
 
 
@@ -322,7 +322,7 @@ class RuleAcceptView(APIView):
     @extend_schema(operation_id="voice_rules_accept", request=None, responses=AcceptedOutput)
     def post(self, request: Request, voice_id: uuid.UUID) -> Response:
         """Accept every proposed rule."""
-        return Response({"accepted": voices.accept_proposals(actor=actor_of(request), voice_id=voice_id)})
+        return Response({"accepted": voice_rules.accept_proposals(actor=actor_of(request), voice_id=voice_id)})
 
 
 class RuleView(APIView):
@@ -332,13 +332,13 @@ class RuleView(APIView):
     def patch(self, request: Request, voice_id: uuid.UUID, rule_id: uuid.UUID) -> Response:
         """Change a rule, or accept it when it is proposed; an approved voice is a draft afterwards."""
         values = read(RuleInput, request, partial=True)
-        rule = voices.change_rule(actor=actor_of(request), voice_id=voice_id, rule_id=rule_id, **values)
+        rule = voice_rules.change_rule(actor=actor_of(request), voice_id=voice_id, rule_id=rule_id, **values)
         return Response(rule_row(rule))
 
     @extend_schema(operation_id="voice_rules_delete", responses={204: None})
     def delete(self, request: Request, voice_id: uuid.UUID, rule_id: uuid.UUID) -> Response:
         """Remove a rule, or turn a proposal down."""
-        voices.delete_rule(actor=actor_of(request), voice_id=voice_id, rule_id=rule_id)
+        voice_rules.delete_rule(actor=actor_of(request), voice_id=voice_id, rule_id=rule_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -23,6 +23,7 @@ from apps.content.portal.requests import actor_of, answers_json, json_body, page
 from apps.content.selectors.documents import documents_for, get_document
 from apps.content.selectors.sources import sources_for
 from apps.content.selectors.voices import get_voice, voice_of, voices_for
+from apps.content.services import voice_rules
 from apps.content.services import voices as service
 from apps.content.services.voicing import instructions
 
@@ -168,7 +169,7 @@ def add_rule(request: HttpRequest, voice_id: uuid.UUID) -> HttpResponse:
     if not form.is_valid():
         return _page(request, found, rule_form=form, status=422)
     try:
-        service.add_rule(actor=actor_of(request), voice_id=voice_id, **form.values())
+        voice_rules.add_rule(actor=actor_of(request), voice_id=voice_id, **form.values())
     except AppError as error:
         field = "measure" if error.field == "pattern" and form.cleaned_data["measure"] else error.field
         form.add_error(field if field in form.fields else None, str(error))
@@ -183,7 +184,7 @@ def decide_rule(request: HttpRequest, voice_id: uuid.UUID, rule_id: uuid.UUID) -
     """Accept a proposed rule, change a rule's bounds and words, or remove it."""
     actor = actor_of(request)
     if request.POST.get("decision") == "remove":
-        service.delete_rule(actor=actor, voice_id=voice_id, rule_id=rule_id)
+        voice_rules.delete_rule(actor=actor, voice_id=voice_id, rule_id=rule_id)
         messages.success(request, _("The rule is removed."))
         return redirect("content:voice", voice_id=voice_id)
     changes: dict[str, Any] = {name: request.POST[name] for name in ("replacement", "severity") if name in request.POST}
@@ -191,7 +192,7 @@ def decide_rule(request: HttpRequest, voice_id: uuid.UUID, rule_id: uuid.UUID) -
         for name in ("minimum", "maximum"):
             if name in request.POST:
                 changes[name] = _number(request.POST[name], name)
-        service.change_rule(actor=actor, voice_id=voice_id, rule_id=rule_id, **changes)
+        voice_rules.change_rule(actor=actor, voice_id=voice_id, rule_id=rule_id, **changes)
     except InvalidInput as error:
         messages.error(request, str(error))
     else:
@@ -249,7 +250,7 @@ learn = _act(
     gettext_lazy("The samples are measured. Look at the proposed rules."),
 )
 accept = _act(
-    lambda request, key: service.accept_proposals(actor=actor_of(request), voice_id=key),
+    lambda request, key: voice_rules.accept_proposals(actor=actor_of(request), voice_id=key),
     gettext_lazy("All proposed rules count."),
 )
 approve = _act(

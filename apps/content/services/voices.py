@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +12,6 @@ from django.utils import timezone
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound, TooLarge
 from apps.content.markup.linting import Report, lint, proposals
 from apps.content.markup.markdown import clean_text, word_count
-from apps.content.markup.measures import FORMULAS, TONES, WORD
 from apps.content.models import Document, VoiceProfile, VoiceRule, VoiceSample
 from apps.content.selectors.documents import as_uuid, get_document
 from apps.content.selectors.sources import get_source
@@ -26,11 +24,7 @@ from apps.users.services.audit import record
 MAX_TEXT = 5_000_000
 MAX_SAMPLE = 1_000_000
 MAX_SAMPLES = 50
-MAX_RULES = 500
 LEAST_WORDS = 150
-_KINDS = VoiceRule.Kind.values
-_BOUND = {"sentence_length": (3, 200), "readability": (-200, 300), "tone": (0, 1000)}
-Kind = VoiceRule.Kind
 
 
 def create_voice(
@@ -75,7 +69,7 @@ def change_voice(*, actor: Actor, voice_id: uuid.UUID | str, **changes: Any) -> 
         InvalidInput: a value cannot be used.
         Conflict: the name is taken, or a draft is to be the default.
     """
-    voice = _writable(actor, voice_id)
+    voice = writable(actor, voice_id)
     default = changes.pop("is_default", None)
     values = _values(changes)
     try:
@@ -109,7 +103,7 @@ def delete_voice(*, actor: Actor, voice_id: uuid.UUID | str) -> None:
     Raises:
         NotFound, PermissionDenied: the voice is not the actor's to remove.
     """
-    voice = _writable(actor, voice_id)
+    voice = writable(actor, voice_id)
     with transaction.atomic():
         record(actor, "voice.deleted", obj=voice)
         voice.delete()
@@ -122,7 +116,7 @@ def approve_voice(*, actor: Actor, voice_id: uuid.UUID | str) -> VoiceProfile:
         NotFound, PermissionDenied: the voice is not the actor's to approve.
         Conflict: rules still wait, or there is nothing that could be followed.
     """
-    voice = _writable(actor, voice_id)
+    voice = writable(actor, voice_id)
     with transaction.atomic():
         voice = VoiceProfile.objects.select_for_update().get(pk=voice.pk)
         waiting = voice.rules.filter(state=VoiceRule.State.PROPOSED).count()
@@ -161,88 +155,6 @@ def choose_voice(*, actor: Actor, document_id: uuid.UUID | str, voice_id: uuid.U
     return document
 
 
-# ---------------------------------------------------------------- rules
-def add_rule(*, actor: Actor, voice_id: uuid.UUID | str, **values: Any) -> VoiceRule:
-    """Add an active rule.
-
-    Args:
-        actor: who adds it.
-        voice_id: to which voice.
-        values: kind, pattern, replacement, minimum, maximum, message, severity.
-
-    Raises:
-        NotFound, PermissionDenied: the voice is not the actor's to change.
-        InvalidInput: the rule makes no sense.
-        Conflict: there is one for the same term or measure, or there are too many.
-    """
-    voice = _writable(actor, voice_id)
-    checked = check_rule(values)
-    if voice.rules.count() >= MAX_RULES:
-        raise Conflict(f"The voice has {MAX_RULES} rules.", remedy="Remove some, or make a second voice.")
-    try:
-        with transaction.atomic():
-            rule = VoiceRule.objects.create(voice=voice, **checked)
-            _touched(actor, voice)
-    except IntegrityError as error:
-        raise _same_rule() from error
-    return rule
-
-
-def change_rule(*, actor: Actor, voice_id: uuid.UUID | str, rule_id: uuid.UUID | str, **changes: Any) -> VoiceRule:
-    """Change a rule; a proposed one becomes active by it. Without changes this accepts a proposal.
-
-    Raises:
-        NotFound, PermissionDenied: the rule is not the actor's to change.
-        InvalidInput: the rule makes no sense.
-        Conflict: there is one for the same term or measure.
-    """
-    voice = _writable(actor, voice_id)
-    rule = _rule(voice, rule_id)
-    names = ("kind", "pattern", "replacement", "minimum", "maximum", "message", "severity")
-    checked = check_rule({name: changes.get(name, getattr(rule, name)) for name in names})
-    for key, value in checked.items():
-        setattr(rule, key, value)
-    rule.state = VoiceRule.State.ACTIVE
-    try:
-        with transaction.atomic():
-            rule.save()
-            _touched(actor, voice)
-    except IntegrityError as error:
-        raise _same_rule() from error
-    return rule
-
-
-def delete_rule(*, actor: Actor, voice_id: uuid.UUID | str, rule_id: uuid.UUID | str) -> None:
-    """Remove a rule, or turn a proposal down.
-
-    Raises:
-        NotFound, PermissionDenied: the rule is not the actor's to remove.
-    """
-    voice = _writable(actor, voice_id)
-    rule = _rule(voice, rule_id)
-    with transaction.atomic():
-        rule.delete()
-        if rule.state == VoiceRule.State.ACTIVE:
-            _touched(actor, voice)
-
-
-def accept_proposals(*, actor: Actor, voice_id: uuid.UUID | str) -> int:
-    """Accept every proposed rule.
-
-    Returns:
-        how many there were.
-
-    Raises:
-        NotFound, PermissionDenied: the voice is not the actor's to change.
-    """
-    voice = _writable(actor, voice_id)
-    with transaction.atomic():
-        number = voice.rules.filter(state=VoiceRule.State.PROPOSED).update(state=VoiceRule.State.ACTIVE)
-        if number:
-            _touched(actor, voice)
-    return number
-
-
 # ---------------------------------------------------------------- learning
 def add_sample(
     *,
@@ -261,7 +173,7 @@ def add_sample(
         TooLarge: the pasted text is longer than 1,000,000 characters.
         Conflict: there are too many samples.
     """
-    voice = _writable(actor, voice_id)
+    voice = writable(actor, voice_id)
     if sum(map(bool, (text.strip(), source_id, document_id))) != 1:
         raise InvalidInput(
             "A sample is one text.", field="text", remedy="Send text, or source_id, or document_id; one of them."
@@ -295,7 +207,7 @@ def delete_sample(*, actor: Actor, voice_id: uuid.UUID | str, sample_id: uuid.UU
     Raises:
         NotFound, PermissionDenied: the sample is not the actor's to remove.
     """
-    voice = _writable(actor, voice_id)
+    voice = writable(actor, voice_id)
     if not voice.samples.filter(pk=as_uuid(sample_id)).delete()[0]:
         raise NotFound("There is no such sample.", remedy="Look at the voice again.")
 
@@ -307,7 +219,7 @@ def learn(*, actor: Actor, voice_id: uuid.UUID | str) -> VoiceProfile:
         NotFound, PermissionDenied: the voice is not the actor's to change.
         Conflict: there is too little to learn from.
     """
-    voice = _writable(actor, voice_id)
+    voice = writable(actor, voice_id)
     texts = [_text_of(actor, sample) for sample in voice.samples.select_related("source", "document")]
     rules, figures = proposals([text for text in texts if text.strip()], voice.language)
     if figures.get("words", 0) < LEAST_WORDS:
@@ -372,73 +284,12 @@ def lint_text(
     return lint(text, rules_of(voice), language=voice.language)
 
 
-# ---------------------------------------------------------------- values
-def check_rule(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A rule as it is kept.
+def line_of(values: Mapping[str, Any], name: str, longest: int) -> str:
+    """A value as one line of text; "" when there is none.
 
     Raises:
-        InvalidInput: naming the field.
+        InvalidInput: it is not text, or too long.
     """
-    kind = str(values.get("kind") or "")
-    if kind not in _KINDS:
-        raise InvalidInput(f"'{kind[:40]}' is no kind of rule.", field="kind", remedy=f"Use {', '.join(_KINDS)}.")
-    severity = str(values.get("severity") or "warning")
-    if severity not in VoiceRule.Severity.values:
-        raise InvalidInput(f"'{severity[:40]}' is no severity.", field="severity", remedy="Use error, warning or hint.")
-    kept: dict[str, Any] = {
-        "kind": kind,
-        "severity": severity,
-        "message": _line(values, "message", 300),
-        "pattern": _line(values, "pattern", 200),
-        "replacement": _line(values, "replacement", 200),
-        "minimum": None,
-        "maximum": None,
-    }
-    if kind in (Kind.REQUIRE, Kind.FORBID, Kind.PREFER):
-        _check_term(kept)
-        return kept
-    kept["replacement"] = ""
-    if kind == Kind.SENTENCE_LENGTH:
-        kept["pattern"] = "words"
-    known = {Kind.READABILITY: FORMULAS, Kind.TONE: TONES}.get(Kind(kind))
-    if known is not None and kept["pattern"] not in known:
-        raise InvalidInput(
-            f"'{kept['pattern'][:40]}' is not measured.", field="pattern", remedy=f"Use {', '.join(known)}."
-        )
-    least, most = _BOUND[kind]
-    for name in ("minimum", "maximum"):
-        kept[name] = _number(values.get(name), name, least, most)
-    if kind == Kind.SENTENCE_LENGTH:
-        kept["minimum"] = None
-        if kept["maximum"] is None:
-            raise InvalidInput("How long may a sentence be?", field="maximum", remedy="Give a number of words.")
-    if kept["minimum"] is None and kept["maximum"] is None:
-        raise InvalidInput("The rule has no bound.", field="maximum", remedy="Give a minimum, a maximum, or both.")
-    if None not in (kept["minimum"], kept["maximum"]) and kept["minimum"] > kept["maximum"]:
-        raise InvalidInput("The minimum is above the maximum.", field="minimum", remedy="Exchange them.")
-    return kept
-
-
-def _check_term(kept: dict[str, Any]) -> None:
-    words = WORD.findall(kept["pattern"])
-    if not words:
-        raise InvalidInput("Which term?", field="pattern", remedy="Give one word or several.")
-    stem = kept["pattern"].rstrip()
-    if "*" in stem[:-1]:
-        raise InvalidInput(
-            "A * can only stand at the end.", field="pattern", remedy="Write the beginning of the word and a *."
-        )
-    if stem.endswith("*") and len(words[-1]) < 3:
-        raise InvalidInput(
-            "Before the * there are fewer than three letters.", field="pattern", remedy="Give more of the word."
-        )
-    if kept["kind"] == Kind.PREFER and not kept["replacement"]:
-        raise InvalidInput("What is preferred?", field="replacement", remedy="Give the words to write instead.")
-    if kept["kind"] == Kind.REQUIRE:
-        kept["replacement"] = ""
-
-
-def _line(values: Mapping[str, Any], name: str, longest: int) -> str:
     value = values.get(name) or ""
     if not isinstance(value, str):
         raise InvalidInput(f"{name} is not text.", field=name, remedy="Send a string.")
@@ -448,20 +299,10 @@ def _line(values: Mapping[str, Any], name: str, longest: int) -> str:
     return line
 
 
-def _number(value: Any, name: str, least: float, most: float) -> float | None:
-    if value is None or value == "":
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InvalidInput(f"{name} is not a number.", field=name, remedy="Send a number.")
-    if not least <= value <= most:
-        raise InvalidInput(f"{name} is {value:g}.", field=name, remedy=f"Use {least} to {most}.")
-    return float(value)
-
-
 def _values(values: Mapping[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     if "name" in values:
-        kept["name"] = _line(values, "name", 120)
+        kept["name"] = line_of(values, "name", 120)
         if not kept["name"]:
             raise InvalidInput("The voice has no name.", field="name", remedy="Give it one.")
     if "description" in values:
@@ -472,21 +313,19 @@ def _values(values: Mapping[str, Any]) -> dict[str, Any]:
             )
         kept["description"] = text
     if "language" in values:
-        kept["language"] = _line(values, "language", 12) or "en"
+        kept["language"] = line_of(values, "language", 12) or "en"
     return kept
 
 
-def _writable(actor: Actor, voice_id: uuid.UUID | str) -> VoiceProfile:
+def writable(actor: Actor, voice_id: uuid.UUID | str) -> VoiceProfile:
+    """A voice that the actor may change.
+
+    Raises:
+        NotFound, PermissionDenied: it is not.
+    """
     voice = get_voice(actor=actor, voice_id=voice_id)
     require(actor, "content.write", workspace=voice.workspace_id)
     return voice
-
-
-def _rule(voice: VoiceProfile, rule_id: uuid.UUID | str) -> VoiceRule:
-    rule = voice.rules.filter(pk=as_uuid(rule_id)).first()
-    if rule is None:
-        raise NotFound("There is no such rule.", remedy="Look at the voice again.")
-    return rule
 
 
 def _same_workspace(voice: VoiceProfile, workspace_id: uuid.UUID, field: str) -> None:
@@ -509,8 +348,8 @@ def _to_draft(voice: VoiceProfile) -> None:
     voice.approved_by, voice.approved_at = None, None
 
 
-def _touched(actor: Actor, voice: VoiceProfile) -> None:
-    """The rules have changed: what was approved is no longer what stands there."""
+def touched(actor: Actor, voice: VoiceProfile) -> None:
+    """Make a draft of a voice whose rules have changed: what was approved is no longer what stands there."""
     row = VoiceProfile.objects.select_for_update().get(pk=voice.pk)
     _to_draft(row)
     row.save(update_fields=["status", "revision", "approved_by", "approved_at", "updated_at"])
@@ -519,7 +358,3 @@ def _touched(actor: Actor, voice: VoiceProfile) -> None:
 
 def _taken() -> Conflict:
     return Conflict("There is a voice of this name.", field="name", remedy="Choose another name.")
-
-
-def _same_rule() -> Conflict:
-    return Conflict("There is a rule for the same term or measure.", field="pattern", remedy="Change that one instead.")

@@ -10,7 +10,7 @@ from apps.content.markup.masking import mask
 from apps.content.markup.measures import Measured, expanded, syllables_of
 from apps.content.models import VoiceProfile, VoiceRule
 from apps.content.selectors.voices import get_voice, voices_for
-from apps.content.services import voices
+from apps.content.services import voice_rules, voices
 from apps.content.services.generation import start_generation
 from apps.content.services.prompts import build_request
 from apps.content.services.voicing import voice_for_prompt
@@ -141,9 +141,9 @@ def test_learning_proposes_and_a_person_decides(people: People, db: None):
     with pytest.raises(Conflict):
         voices.approve_voice(actor=wanda, voice_id=voice.pk)
     first, *rest = proposed
-    voices.change_rule(actor=wanda, voice_id=voice.pk, rule_id=first.pk, severity="error")
-    voices.delete_rule(actor=wanda, voice_id=voice.pk, rule_id=rest[0].pk)
-    assert voices.accept_proposals(actor=wanda, voice_id=voice.pk) == len(rest) - 1
+    voice_rules.change_rule(actor=wanda, voice_id=voice.pk, rule_id=first.pk, severity="error")
+    voice_rules.delete_rule(actor=wanda, voice_id=voice.pk, rule_id=rest[0].pk)
+    assert voice_rules.accept_proposals(actor=wanda, voice_id=voice.pk) == len(rest) - 1
     assert voices.approve_voice(actor=wanda, voice_id=voice.pk).is_approved
 
 
@@ -163,7 +163,7 @@ def test_learning_from_documents_and_too_little(people: People, db: None):
 def test_only_an_approved_voice_is_told_to_a_model(people: People, db: None):
     wanda = people.actor("wanda")
     voice = voice_of(people, description="Plain words for sailors.")
-    voices.add_rule(actor=wanda, voice_id=voice.pk, kind="forbid", pattern="utilise", replacement="use")
+    voice_rules.add_rule(actor=wanda, voice_id=voice.pk, kind="forbid", pattern="utilise", replacement="use")
     document = DocumentFactory(actor=wanda, workspace=people.press)
     voices.choose_voice(actor=wanda, document_id=document.pk, voice_id=voice.pk)
 
@@ -181,7 +181,7 @@ def test_only_an_approved_voice_is_told_to_a_model(people: People, db: None):
     assert 'Never use "utilise"; write "use" instead.' in told()
     assert "utilise" not in told(voice="none")
     # What was approved is no longer what stands there.
-    voices.add_rule(actor=wanda, voice_id=voice.pk, kind="sentence_length", maximum=20)
+    voice_rules.add_rule(actor=wanda, voice_id=voice.pk, kind="sentence_length", maximum=20)
     assert "utilise" not in told()
     with pytest.raises(NotFound):
         told(voice=str(voice.pk))
@@ -224,7 +224,7 @@ def test_the_default_counts_where_nothing_is_chosen(people: People, db: None):
 def test_rules_that_make_no_sense(people: People, db: None, values: dict[str, object], field: str):
     voice = voice_of(people)
     with pytest.raises(InvalidInput) as caught:
-        voices.add_rule(actor=people.actor("wanda"), voice_id=voice.pk, **values)
+        voice_rules.add_rule(actor=people.actor("wanda"), voice_id=voice.pk, **values)
     assert caught.value.field == field
     assert caught.value.remedy
 
@@ -233,9 +233,9 @@ def test_names_and_rules_are_there_once(people: People, db: None):
     voice = voice_of(people)
     with pytest.raises(Conflict):
         voice_of(people)
-    voices.add_rule(actor=people.actor("wanda"), voice_id=voice.pk, kind="forbid", pattern="utilise")
+    voice_rules.add_rule(actor=people.actor("wanda"), voice_id=voice.pk, kind="forbid", pattern="utilise")
     with pytest.raises(Conflict):
-        voices.add_rule(actor=people.actor("wanda"), voice_id=voice.pk, kind="forbid", pattern="utilise")
+        voice_rules.add_rule(actor=people.actor("wanda"), voice_id=voice.pk, kind="forbid", pattern="utilise")
     assert VoiceRule.objects.count() == 1
 
 

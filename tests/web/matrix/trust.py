@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from apps.content.models import VoiceProfile, VoiceRule, VoiceSample
-from apps.content.services.voices import add_rule, add_sample, create_voice
+from apps.content.services.voice_rules import add_rule
+from apps.content.services.voices import add_sample, create_voice
 from tests.web.permissions import Json
 
 
