@@ -212,6 +212,14 @@ VARIABLES: tuple[Variable, ...] = (
         help="Requests that one web process works on at the same time. Streams and slow transfers do not count.",
     ),
     V(
+        name="AIWRITER_EXPORT_DAYS",
+        type="int",
+        default=7,
+        minimum=1,
+        maximum=365,
+        help="Days that exported files are kept for download.",
+    ),
+    V(
         name="AIWRITER_EGRESS_ALLOW_NETWORKS",
         type="list",
         default=["127.0.0.0/8", "::1/128"],

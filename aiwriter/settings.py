@@ -187,6 +187,7 @@ FILE_UPLOAD_HANDLERS = ["aiwriter.core.uploads.LimitedTemporaryFileUploadHandler
 MAX_UPLOAD_BYTES = ENV["AIWRITER_MAX_UPLOAD_MB"] * 1024 * 1024
 MAX_REQUEST_BYTES = max(ENV["AIWRITER_MAX_REQUEST_MB"], ENV["AIWRITER_MAX_UPLOAD_MB"] + 1) * 1024 * 1024
 WEB_THREADS = ENV["AIWRITER_WEB_THREADS"]
+EXPORT_DAYS = ENV["AIWRITER_EXPORT_DAYS"]
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
@@ -243,6 +244,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-sources": {"task": "content.sweep_sources", "schedule": 10.0, "options": {"expires": 30}},
     "run-health-checks": {"task": "monitoring.run_health_checks", "schedule": 15.0, "options": {"expires": 30}},
     "prune-check-history": {"task": "monitoring.prune_history", "schedule": 3600.0},
+    "expire-exports": {"task": "content.expire_exports", "schedule": 600.0},
     "prune-generation-events": {"task": "content.prune_events", "schedule": 3600.0},
     "collect-file-garbage": {"task": "backends.collect_garbage", "schedule": 6 * 3600.0},
     "prune-idempotency": {"task": "users.prune_idempotency", "schedule": 3600.0},

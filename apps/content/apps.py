@@ -16,6 +16,7 @@ class ContentConfig(AppConfig):
         "document.deleted": "A document was put into the bin",
         "document.restored": "A document was taken out of the bin",
         "document.exported": "A document was exported",
+        "documents.exported": "Several documents were exported",
         "version.restored": "An earlier version became the text again",
         "source.added": "A source was added",
         "source.deleted": "A source was removed",

@@ -45,6 +45,12 @@ def make_export(export_id: str) -> None:
     exports.make_export(uuid.UUID(export_id))
 
 
+@shared_task(name="content.expire_exports")
+def expire_exports() -> int:
+    """Remove exported files whose time is over."""
+    return exports.expire_exports()
+
+
 @shared_task(name="content.prune_events")
 def prune_events() -> int:
     """Remove the events of generations that ended long ago."""

@@ -49,7 +49,7 @@ class DocumentAdmin(ReadOnlyAdmin):
 class ExportAdmin(ReadOnlyAdmin):
     """Files that workers make of documents."""
 
-    list_display = ["id", "requested_by", "format", "state", "attempts", "created_at", "finished_at"]
+    list_display = ["id", "requested_by", "format", "state", "attempts", "created_at", "finished_at", "expires_at"]
     list_filter = ["state", "format"]
     search_fields = ["=id", "requested_by__email"]
     fields = ["id", "requested_by", "format", "state", "attempts", "worker", "error", "remedy", "created_at"]

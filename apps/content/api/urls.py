@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from apps.content.api import documents, generations, sources, versions, voices
+from apps.content.api import documents, exports, generations, sources, versions
 
 _document = "content/<uuid:document_id>"
 _generation = "generations/<uuid:generation_id>"
@@ -17,10 +18,12 @@ urlpatterns = [
     path(f"{_document}/versions/<int:number>", versions.VersionView.as_view(), name="api-version"),
     path(f"{_document}/diff", versions.DiffView.as_view(), name="api-diff"),
     path(f"{_document}/revert/<int:number>", versions.RevertView.as_view(), name="api-revert"),
-    path(f"{_document}/export", versions.ExportView.as_view(), name="api-export"),
+    path(f"{_document}/export", exports.ExportView.as_view(), name="api-export"),
     path(f"{_document}/citations", versions.CitationListView.as_view(), name="api-citations"),
     path(f"{_document}/voice", voices.DocumentVoiceView.as_view(), name="api-document-voice"),
     path("exports/<uuid:export_id>", versions.ExportStateView.as_view(), name="api-export-state"),
+    path("exports", exports.ExportListView.as_view(), name="api-exports"),
+    path("exports/<uuid:export_id>", exports.ExportStateView.as_view(), name="api-export-state"),
     path("generate/content", generations.GenerateContentView.as_view(), name="api-generate-content"),
     path("generate/outline", generations.GenerateOutlineView.as_view(), name="api-generate-outline"),
     path("generate/section", generations.GenerateSectionView.as_view(), name="api-generate-section"),

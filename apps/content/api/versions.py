@@ -1,16 +1,12 @@
-"""Versions of documents, their differences, exports and citations."""
+"""Versions of documents, their differences and citations."""
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import asdict
-from typing import Any
 
-from django.http import HttpResponse
-from django.utils.http import content_disposition_header
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers, status
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -18,11 +14,10 @@ from rest_framework.views import APIView
 from aiwriter.core.errors import InvalidInput
 from aiwriter.core.rest.pagination import CursorPage, paginated
 from aiwriter.core.rest.precondition import set_etag
-from apps.backends.services.filestore import signed_link
 from apps.content.api.documents import IF_MATCH, DocumentOutput, seen_revision, whole
-from apps.content.models import DocumentVersion, Export
+from apps.content.models import DocumentVersion
 from apps.content.selectors.documents import citations_of, get_document, get_version, versions_of
-from apps.content.services import documents, exports
+from apps.content.services import documents
 from apps.content.services.comparing import diff_versions
 from apps.users.api.authentication import actor_of
 
@@ -79,17 +74,6 @@ class CitationOutput(serializers.Serializer):
     locator = serializers.CharField()
     chunk_id = serializers.UUIDField(allow_null=True)
     score = serializers.FloatField()
-
-
-class ExportOutput(serializers.Serializer):
-    """An export that a worker makes."""
-
-    id = serializers.UUIDField()
-    format = serializers.ChoiceField(choices=Export.Format.choices)
-    state = serializers.ChoiceField(choices=Export.State.choices)
-    download_url = serializers.CharField(allow_blank=True)
-    error = serializers.CharField(allow_blank=True)
-    remedy = serializers.CharField(allow_blank=True)
 
 
 class VersionListView(APIView):
@@ -174,80 +158,10 @@ class CitationListView(APIView):
         return Response({"data": [asdict(view) for view in views]})
 
 
-class ExportView(APIView):
-    """A document as a file."""
-
-    error_statuses = (507,)
-
-    @extend_schema(
-        operation_id="content_export",
-        parameters=[
-            OpenApiParameter("format", str, enum=list(exports.TYPES), description="Default: md."),
-            OpenApiParameter("version", int, description="Number of a version; the present text when left out."),
-        ],
-        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
-    )
-    def get(self, request: Request, document_id: uuid.UUID) -> HttpResponse:
-        """Download it."""
-        number = _number(request, "version", 0)
-        made = exports.export_document(
-            actor=actor_of(request),
-            document_id=document_id,
-            format=request.query_params.get("format", "md"),
-            number=number or None,
-        )
-        answer = HttpResponse(made.content, content_type=made.content_type)
-        disposition = content_disposition_header(as_attachment=True, filename=made.filename)
-        answer.headers["Content-Disposition"] = disposition or "attachment"
-        # An exported web page must not run in the portal's origin, whatever a browser makes of it.
-        answer.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-        return answer
-
-    @extend_schema(
-        operation_id="content_export_start",
-        parameters=[OpenApiParameter("format", str, enum=list(exports.TYPES), description="Default: docx.")],
-        request=None,
-        responses={202: ExportOutput},
-    )
-    def post(self, request: Request, document_id: uuid.UUID) -> Response:
-        """Have a worker make the file, for very long documents."""
-        actor = actor_of(request)
-        wanted = request.query_params.get("format", "docx")
-        export = exports.start_export(actor=actor, document_id=document_id, format=wanted)
-        location = f"/api/v1/exports/{export.pk}"
-        body = _export(export, "")
-        return Response(body, status=status.HTTP_202_ACCEPTED, headers={"Location": location})
-
-
-class ExportStateView(APIView):
-    """An export that a worker makes."""
-
-    @extend_schema(operation_id="exports_read", responses=ExportOutput)
-    def get(self, request: Request, export_id: uuid.UUID) -> Response:
-        """Its state, and the link when it is ready."""
-        actor = actor_of(request)
-        export = exports.get_export(actor=actor, export_id=export_id)
-        link = signed_link(actor=actor, file=export.file) if export.file else ""
-        return Response(_export(export, link))
-
-
-def _export(export: Export, link: str) -> dict[str, Any]:
-    return {
-        "id": export.pk,
-        "format": export.format,
-        "state": export.state,
-        "download_url": link,
-        "error": export.error,
-        "remedy": export.remedy,
-    }
-
-
 def _number(request: Request, name: str, default: int) -> int:
     text = request.query_params.get(name, "")
     if not text and default:
         return default
-    if not text and name == "version":
-        return 0
     if not (text.isascii() and text.isdigit() and 0 < len(text) < 8):
         raise InvalidInput(f"{name} is not the number of a version.", field=name, remedy="See its list of versions.")
     return int(text)

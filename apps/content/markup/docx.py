@@ -12,17 +12,26 @@ from docx.enum.style import WD_STYLE_TYPE
 from docx.opc.constants import RELATIONSHIP_TYPE
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
-from docx.shared import Pt
+from docx.shared import Emu, Pt
 from markdown_it.token import Token
 
 from apps.content.markup.exports import Reference
 from apps.content.markup.markdown import parse
+from apps.content.markup.pictures import Picture, Pictures
 
 _DEEPEST_LIST = 3
 _MARKER = re.compile(r"(\[\d{1,4}\])")
 
 
-def docx_file(title: str, body: str, references: Sequence[Reference], *, language: str = "en") -> bytes:
+def docx_file(
+    title: str,
+    body: str,
+    references: Sequence[Reference],
+    *,
+    language: str = "en",
+    pictures: Pictures | None = None,
+    note: str = "",
+) -> bytes:
     """The document as a Word file; markers become superscripts, the sources stand at the end.
 
     Args:
@@ -30,6 +39,8 @@ def docx_file(title: str, body: str, references: Sequence[Reference], *, languag
         body: Markdown.
         references: the list of sources.
         language: language tag, for Word's spelling check.
+        pictures: by address; a picture that is not among them is named in the text.
+        note: how the text came to be, after the sources.
     """
     document = new_document()
     document.core_properties.title = title
@@ -39,7 +50,7 @@ def docx_file(title: str, body: str, references: Sequence[Reference], *, languag
     tokens = [token for token in parse(body) if isinstance(token, Token)]
     if not _begins_with(title, tokens):
         document.add_heading(title, level=0)
-    _Writer(document).blocks(tokens)
+    _Writer(document, pictures or {}).blocks(tokens)
     if references:
         document.add_heading("Sources", level=1)
         for entry in references:
@@ -48,6 +59,8 @@ def docx_file(title: str, body: str, references: Sequence[Reference], *, languag
             paragraph.add_run(entry.line)
             if entry.quote:
                 paragraph.add_run(f" — “{entry.quote}”").italic = True
+    if note:
+        document.add_paragraph().add_run(note).italic = True
     output = BytesIO()
     document.save(output)
     return output.getvalue()
@@ -66,8 +79,9 @@ def _styles(document: Any) -> None:
 class _Writer:
     """Walks Markdown tokens and writes paragraphs."""
 
-    def __init__(self, document: Any) -> None:
+    def __init__(self, document: Any, pictures: Pictures) -> None:
         self.document = document
+        self.pictures = pictures
         self.lists: list[str] = []
         self.quotes = 0
         self.numberings = 0
@@ -184,18 +198,45 @@ class _Writer:
                 link = ""
             elif kind == "hardbreak":
                 paragraph.add_run().add_break()
+            elif kind == "image":
+                self.picture(paragraph, child)
             else:
                 text = " " if kind == "softbreak" else child.content
                 for piece in _MARKER.split(text) if kind == "text" and not link else [text]:
                     if not piece:
                         continue
                     run = self.linked(paragraph, link, piece) if link else paragraph.add_run(piece)
-                    run.bold, run.italic = bool(bold) or None, bool(italic) or None
-                    run.font.strike = bool(struck) or None
+                    # Setting a property to None costs as much as setting it, and most runs have none.
+                    if bold:
+                        run.bold = True
+                    if italic:
+                        run.italic = True
+                    if struck:
+                        run.font.strike = True
                     if kind == "code_inline":
                         run.font.name = "Courier New"
                     if kind == "text" and not link and _MARKER.fullmatch(piece):
                         run.font.superscript = True
+
+    def picture(self, paragraph: Any, child: Token) -> None:
+        """A picture no wider than the text; one that Word cannot show is named in the text."""
+        address = str(child.attrs.get("src", ""))
+        found = self.pictures.get(address)
+        if found is None or not self._drawn(paragraph, found, child.content):
+            paragraph.add_run(f"[{child.content or address}]").italic = True
+
+    def _drawn(self, paragraph: Any, picture: Picture, alt: str) -> bool:
+        section = self.document.sections[0]
+        widest = Emu(section.page_width - section.left_margin - section.right_margin)
+        run = paragraph.add_run()
+        try:
+            shape = run.add_picture(BytesIO(picture.content))
+        except Exception:  # noqa: BLE001 - python-docx reads headers of damaged pictures with whatever error comes
+            return False
+        if shape.width > widest:
+            shape.height, shape.width = Emu(int(shape.height * widest / shape.width)), widest
+        shape._inline.docPr.set("descr", alt)
+        return True
 
     @staticmethod
     def linked(paragraph: Any, address: str, text: str) -> Any:

@@ -46,7 +46,7 @@ SOURCES = [Reference("1", "Notes <on> bridges", "p. 4", "A & B"), Reference("2",
 def test_markdown_has_its_sources():
     text = markdown_file("Bridges", BODY, SOURCES)
     assert text.startswith("# Bridges\n")
-    assert "- [1] Notes <on> bridges, p. 4\n- [2] Other (not verified)\n" in text
+    assert "- [1] Notes <on> bridges, p. 4 — “A & B”\n- [2] Other (not verified)\n" in text
     assert markdown_file("Another", "Text.\n", []) == "# Another\n\nText.\n"
 
 
@@ -103,7 +103,7 @@ def test_export_takes_citations_and_versions(people: People):
     assert "- [1] Notes" in made.content.decode()
     assert export_document(actor=wanda, document_id=document.pk, format="docx", number=1).content[:2] == b"PK"
     with pytest.raises(InvalidInput):
-        export_document(actor=wanda, document_id=document.pk, format="pdf")
+        export_document(actor=wanda, document_id=document.pk, format="odt")
     with pytest.raises(NotFound):
         export_document(actor=people.actor("eve"), document_id=document.pk, format="md")
 

@@ -57,6 +57,7 @@ BODIES = {
     "POST api/v1/content": lambda people: {"title": "New"},
     "PUT api/v1/content/<uuid:document_id>": lambda people: {"title": "New", "body_markdown": "New.\n"},
     "PATCH api/v1/content/<uuid:document_id>": lambda people: {"title": "New"},
+    "POST api/v1/exports": lambda people: {"format": "md", "document_ids": [str(_document(people))]},
     "POST api/v1/generate/content": lambda people: {"topic": "Bridges"},
     "POST api/v1/generate/outline": lambda people: {"topic": "Bridges"},
     "POST api/v1/generate/section": lambda people: {"heading": "Bridges"},

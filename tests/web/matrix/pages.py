@@ -43,6 +43,7 @@ BODIES = {
         "body": "New.",
         "revision": _revision(people),
     },
+    "POST documents/<uuid:document_id>/exports": lambda people: {"format": "md", "version": "current"},
     "POST documents/<uuid:document_id>/rewrites": lambda people: Json(action="shorten", html="<p>New.</p>"),
     "GET documents/<uuid:document_id>/export": lambda people: {"format": "md"},
     "GET documents/<uuid:document_id>/compare": lambda people: {"from": "1", "to": "1"},
