@@ -76,7 +76,7 @@ class ExportInput(Input):
 class ExportView(APIView):
     """A document as a file."""
 
-    error_statuses = (409, 507)
+    error_statuses = (507,)
 
     @extend_schema(
         operation_id="content_export",
@@ -123,7 +123,6 @@ class ExportListView(APIView):
     """Exports that workers make."""
 
     pagination_class = CursorPage
-    error_statuses = (409,)
 
     @extend_schema(operation_id="exports_list", parameters=[WORKSPACE], responses=ExportRow(many=True))
     def get(self, request: Request) -> Response:
