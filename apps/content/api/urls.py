@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.content.api import documents, generations, sources, versions, voices
-from apps.content.api import documents, exports, generations, sources, versions
+from apps.content.api import documents, exports, generations, sources, versions, voices
 
 _document = "content/<uuid:document_id>"
 _generation = "generations/<uuid:generation_id>"
@@ -21,7 +20,6 @@ urlpatterns = [
     path(f"{_document}/export", exports.ExportView.as_view(), name="api-export"),
     path(f"{_document}/citations", versions.CitationListView.as_view(), name="api-citations"),
     path(f"{_document}/voice", voices.DocumentVoiceView.as_view(), name="api-document-voice"),
-    path("exports/<uuid:export_id>", versions.ExportStateView.as_view(), name="api-export-state"),
     path("exports", exports.ExportListView.as_view(), name="api-exports"),
     path("exports/<uuid:export_id>", exports.ExportStateView.as_view(), name="api-export-state"),
     path("generate/content", generations.GenerateContentView.as_view(), name="api-generate-content"),
