@@ -246,6 +246,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "prune-check-history": {"task": "monitoring.prune_history", "schedule": 3600.0},
     "expire-exports": {"task": "content.expire_exports", "schedule": 600.0},
     "prune-generation-events": {"task": "content.prune_events", "schedule": 3600.0},
+    "purge-trash": {"task": "content.purge_trash", "schedule": 3600.0},
     "collect-file-garbage": {"task": "backends.collect_garbage", "schedule": 6 * 3600.0},
     "prune-idempotency": {"task": "users.prune_idempotency", "schedule": 3600.0},
     "settle-abandoned-calls": {"task": "backends.settle_abandoned_calls", "schedule": 60.0},

@@ -15,6 +15,18 @@ class ContentConfig(AppConfig):
         "document.created": "A document was created",
         "document.deleted": "A document was put into the bin",
         "document.restored": "A document was taken out of the bin",
+        "document.purged": "A document was deleted for good",
+        "document.duplicated": "A document was copied",
+        "document.moved": "A document was put into another collection",
+        "document.tagged": "The tags of a document were changed",
+        "collection.created": "A collection was made",
+        "collection.changed": "A collection was renamed or moved",
+        "collection.deleted": "A collection was taken away",
+        "tag.created": "A tag was made",
+        "tag.renamed": "A tag was renamed",
+        "tag.merged": "A tag was merged with another",
+        "tag.deleted": "A tag was taken away",
+        "settings.changed": "The settings of a workspace were changed",
         "document.exported": "A document was exported",
         "documents.exported": "Several documents were exported",
         "version.restored": "An earlier version became the text again",
@@ -43,9 +55,11 @@ class ContentConfig(AppConfig):
     }
 
     def ready(self) -> None:
-        """Register tasks, and mend the keyword index after every migration."""
+        """Register tasks, and mend the word indexes after every migration."""
         from apps.content import tasks  # noqa: F401
+        from apps.content.retrieval.document_words import ensure_document_words
         from apps.content.retrieval.keyword import ensure_keyword_index
 
         # SQLite drops triggers when Django rebuilds a table for an ALTER.
         post_migrate.connect(ensure_keyword_index, sender=self, dispatch_uid="content.keyword_index")
+        post_migrate.connect(ensure_document_words, sender=self, dispatch_uid="content.document_words")

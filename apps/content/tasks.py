@@ -9,7 +9,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
-from apps.content.services import exports, ingesting, sweeping
+from apps.content.services import exports, ingesting, sweeping, trash
 from apps.content.services.generation import runner
 
 _HAND_BACK_SECONDS = 10.0
@@ -55,6 +55,12 @@ def expire_exports() -> int:
 def prune_events() -> int:
     """Remove the events of generations that ended long ago."""
     return sweeping.prune_events()
+
+
+@shared_task(name="content.purge_trash")
+def purge_trash() -> int:
+    """Delete for good what has lain in the bin for too long."""
+    return trash.purge_expired()
 
 
 @worker_ready.connect

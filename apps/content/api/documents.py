@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.db.models import Q
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
@@ -13,13 +12,17 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from aiwriter.core.errors import InvalidInput, PreconditionFailed
-from aiwriter.core.rest.pagination import CursorPage, paginated
+from aiwriter.core.rest.pagination import CursorPage
 from aiwriter.core.rest.precondition import expected_revision, set_etag
 from aiwriter.core.rest.serializers import Input, read
 from apps.content.models import Document
-from apps.content.selectors.documents import documents_for, get_document
+from apps.content.selectors.documents import get_document
+from apps.content.selectors.listing import ORDERS, Filters, listed_documents, people_by_document, tags_by_document
+from apps.content.selectors.searching import query_words, snippets
 from apps.content.services import documents
+from apps.content.services.bulk import move_documents
 from apps.content.services.documents import StaleRevision
+from apps.content.services.tags import set_tags
 from apps.users.api.authentication import actor_of
 from apps.users.api.idempotency import idempotent
 from apps.users.selectors.access import Actor, current_workspace, require
@@ -28,6 +31,7 @@ _ROW = (
     "id",
     "workspace_id",
     "owner_id",
+    "collection_id",
     "title",
     "slug",
     "kind",
@@ -38,14 +42,6 @@ _ROW = (
     "created_at",
     "updated_at",
 )
-_ORDERS = {
-    "updated_at": ("updated_at", "id"),
-    "-updated_at": ("-updated_at", "-id"),
-    "created_at": ("created_at", "id"),
-    "-created_at": ("-created_at", "-id"),
-    "title": ("title", "id"),
-    "-title": ("-title", "-id"),
-}
 WORKSPACE = OpenApiParameter("workspace", str, description="Id or slug of one of your workspaces; the first if empty.")
 IF_MATCH = OpenApiParameter(
     "If-Match", str, location="header", description="The ETag that you have seen; 412 when it is not the present one."
@@ -67,6 +63,15 @@ class DocumentRow(serializers.Serializer):
     revision = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
+    collection_id = serializers.UUIDField(allow_null=True)
+    tags = serializers.ListField(child=serializers.CharField())
+
+
+class DocumentListRow(DocumentRow):
+    """A document in a list, with who is at it and where the words of `q` stand."""
+
+    editing = serializers.ListField(child=serializers.CharField(), help_text="Who has it open in the editor now.")
+    snippet = serializers.CharField(allow_blank=True, help_text="With q: a place where the words stand.")
 
 
 class DocumentOutput(DocumentRow):
@@ -86,6 +91,8 @@ class DocumentInput(Input):
     kind = serializers.CharField(required=False, default="article", max_length=40)
     language = serializers.CharField(required=False, default="en", max_length=12)
     brief = serializers.DictField(required=False, default=dict)
+    collection_id = serializers.UUIDField(required=False, allow_null=True, default=None)
+    tags = serializers.ListField(child=serializers.CharField(max_length=80), required=False, default=list)
     workspace = serializers.CharField(required=False, default="")
 
 
@@ -96,6 +103,8 @@ class DocumentChange(Input):
     body_markdown = serializers.CharField(required=False, allow_blank=True, trim_whitespace=False)
     language = serializers.CharField(required=False, max_length=12)
     brief = serializers.DictField(required=False)
+    collection_id = serializers.UUIDField(required=False, allow_null=True)
+    tags = serializers.ListField(child=serializers.CharField(max_length=80), required=False)
     mode = serializers.ChoiceField(choices=("replace", "append", "prepend"), required=False, default="replace")
 
 
@@ -117,6 +126,7 @@ def whole(document: Document) -> dict[str, Any]:
         "body_markdown": document.body_markdown,
         "body_html": document.body_html,
         "version": version.number if version else 0,
+        "tags": tags_by_document([document.pk]).get(document.pk, []),
     }
 
 
@@ -147,27 +157,44 @@ class DocumentListView(APIView):
             WORKSPACE,
             OpenApiParameter("kind", str, description="Only this kind, such as article."),
             OpenApiParameter("status", str, enum=Document.Status.values),
-            OpenApiParameter("q", str, description="Words of the title or the text."),
-            OpenApiParameter("sort", str, enum=list(_ORDERS), description="Default: -updated_at."),
+            OpenApiParameter("tag", str, many=True, description="Name or id of a tag; several: all of them."),
+            OpenApiParameter("collection", str, description="Id of a collection, or none for documents outside all."),
+            OpenApiParameter("owner", str, description="Id of a person, or me."),
+            OpenApiParameter("q", str, description="Words that title or text begin words with, all of them."),
+            OpenApiParameter("sort", str, enum=list(ORDERS), description="Default: -updated_at. relevance needs q."),
         ],
-        responses=DocumentRow(many=True),
+        responses=DocumentListRow(many=True),
     )
     def get(self, request: Request) -> Response:
         """List documents of your workspaces, last changed first."""
         actor = actor_of(request)
         require(actor, "content.read")
         query = request.query_params
-        rows = documents_for(actor, current_workspace(actor, query["workspace"]) if query.get("workspace") else None)
-        sort = query.get("sort") or "-updated_at"
-        if sort not in _ORDERS:
-            raise InvalidInput(f"'{sort[:20]}' is no order.", field="sort", remedy=f"Use one of {', '.join(_ORDERS)}.")
-        if kind := query.get("kind"):
-            rows = rows.filter(kind=kind)
-        if state := query.get("status"):
-            rows = rows.filter(status=state)
-        if words := query.get("q", "").strip():
-            rows = rows.filter(Q(title__icontains=words) | Q(body_markdown__icontains=words))
-        return paginated(request, rows.values(*_ROW), ordering=_ORDERS[sort])
+        filters = Filters(
+            query=query.get("q", "").strip()[:200],
+            kind=query.get("kind", ""),
+            status=query.get("status", ""),
+            tags=tuple(filter(None, query.getlist("tag")))[:10],
+            collection=query.get("collection", ""),
+            owner=query.get("owner", ""),
+        )
+        rows, ordering = listed_documents(
+            actor=actor,
+            workspace=current_workspace(actor, query["workspace"]) if query.get("workspace") else None,
+            filters=filters,
+            sort=query.get("sort") or "-updated_at",
+        )
+        page = CursorPage()
+        extra = ("rank",) if ordering[0] == "rank" else ()
+        found = page.paginate_queryset(rows.values(*_ROW, *extra), request, type("Ordered", (), {"ordering": ordering}))
+        ids = [row["id"] for row in found]
+        tags, people = tags_by_document(ids), people_by_document(ids)
+        places = snippets(rows, ids, query_words(filters.query)) if filters.query else {}
+        for row in found:
+            row.pop("rank", None)
+            row["tags"], row["editing"] = tags.get(row["id"], []), people.get(row["id"], [])
+            row["snippet"] = "".join(bit.text for bit in places.get(row["id"], []))
+        return page.get_paginated_response(found)
 
     @extend_schema(operation_id="content_create", request=DocumentInput, responses={201: DocumentOutput})
     @idempotent
@@ -214,6 +241,11 @@ class DocumentView(APIView):
         values = read(DocumentChange, request)
         mode = values.pop("mode")
         revision = seen_revision(request)
+        actor = actor_of(request)
+        if "tags" in values:
+            set_tags(actor=actor, document_id=document_id, names=values.pop("tags"))
+        if "collection_id" in values:
+            move_documents(actor=actor, document_ids=[document_id], collection_id=values.pop("collection_id"))
         if mode != "replace" and "body_markdown" in values:
             document = get_document(actor=actor_of(request), document_id=document_id)
             parts = [document.body_markdown.strip("\n"), values["body_markdown"].strip("\n")]

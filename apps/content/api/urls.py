@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.content.api import documents, exports, generations, sources, versions, voices
+from apps.content.api import (
+    collections,
+    documents,
+    exports,
+    generations,
+    preferences,
+    presence,
+    sources,
+    tags,
+    trash,
+    versions,
+    voices,
+)
 
 _document = "content/<uuid:document_id>"
 _generation = "generations/<uuid:generation_id>"
@@ -12,6 +24,7 @@ _source = "sources/<uuid:source_id>"
 _voice = "voices/<uuid:voice_id>"
 urlpatterns = [
     path("content", documents.DocumentListView.as_view(), name="api-content"),
+    path("content/bulk", trash.BulkView.as_view(), name="api-bulk"),
     path(_document, documents.DocumentView.as_view(), name="api-document"),
     path(f"{_document}/versions", versions.VersionListView.as_view(), name="api-versions"),
     path(f"{_document}/versions/<int:number>", versions.VersionView.as_view(), name="api-version"),
@@ -22,6 +35,17 @@ urlpatterns = [
     path(f"{_document}/voice", voices.DocumentVoiceView.as_view(), name="api-document-voice"),
     path("exports", exports.ExportListView.as_view(), name="api-exports"),
     path("exports/<uuid:export_id>", exports.ExportStateView.as_view(), name="api-export-state"),
+    path(f"{_document}/duplicate", trash.DuplicateView.as_view(), name="api-duplicate"),
+    path(f"{_document}/presence", presence.PresenceView.as_view(), name="api-presence"),
+    path("collections", collections.CollectionListView.as_view(), name="api-collections"),
+    path("collections/<uuid:collection_id>", collections.CollectionView.as_view(), name="api-collection"),
+    path("tags", tags.TagListView.as_view(), name="api-tags"),
+    path("tags/<uuid:tag_id>", tags.TagView.as_view(), name="api-tag"),
+    path("tags/<uuid:tag_id>/merge", tags.TagMergeView.as_view(), name="api-tag-merge"),
+    path("trash", trash.TrashView.as_view(), name="api-trash"),
+    path("trash/<uuid:binned_id>", trash.TrashedView.as_view(), name="api-trashed"),
+    path("trash/<uuid:binned_id>/restore", trash.RestoreView.as_view(), name="api-restore"),
+    path("settings", preferences.SettingsView.as_view(), name="api-settings"),
     path("generate/content", generations.GenerateContentView.as_view(), name="api-generate-content"),
     path("generate/outline", generations.GenerateOutlineView.as_view(), name="api-generate-outline"),
     path("generate/section", generations.GenerateSectionView.as_view(), name="api-generate-section"),

@@ -3,11 +3,13 @@
 from apps.content.models.documents import Document, DocumentVersion
 from apps.content.models.exports import Export
 from apps.content.models.generations import Citation, Generation, GenerationEvent, GenerationPassage, NewEvent
+from apps.content.models.organising import Collection, Presence, Tag, WritingSettings
 from apps.content.models.sources import EmbeddingIndex, Source, SourceChunk
 from apps.content.models.voices import VoiceProfile, VoiceRule, VoiceSample
 
 __all__ = [
     "Citation",
+    "Collection",
     "Document",
     "DocumentVersion",
     "EmbeddingIndex",
@@ -16,9 +18,12 @@ __all__ = [
     "GenerationEvent",
     "GenerationPassage",
     "NewEvent",
+    "Presence",
     "Source",
     "SourceChunk",
+    "Tag",
     "VoiceProfile",
     "VoiceRule",
     "VoiceSample",
+    "WritingSettings",
 ]

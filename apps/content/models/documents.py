@@ -22,6 +22,10 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         """Documents that are not in the bin."""
         return self.filter(deleted_at__isnull=True)
 
+    def binned(self) -> Self:
+        """Documents in the bin."""
+        return self.filter(deleted_at__isnull=False)
+
 
 class Document(models.Model):
     """A text that people and models write on.
@@ -43,6 +47,10 @@ class Document(models.Model):
     language = models.CharField(max_length=12, default="en")
     kind = models.CharField(max_length=40, default="article")
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.DRAFT)
+    collection = models.ForeignKey(
+        "content.Collection", on_delete=models.SET_NULL, null=True, blank=True, related_name="documents"
+    )
+    tags = models.ManyToManyField("content.Tag", blank=True, related_name="documents")
     brief = models.JSONField(default=dict, blank=True)
     body_markdown = models.TextField(blank=True)
     body_html = models.TextField(blank=True, editable=False)
@@ -66,6 +74,17 @@ class Document(models.Model):
             models.Index(fields=["workspace", "-updated_at"], name="content_document_recent"),
             models.Index(fields=["workspace", "status", "-updated_at"], name="content_document_status"),
             models.Index(fields=["workspace", "kind", "-updated_at"], name="content_document_kind"),
+            # Each order of the list, so that a page of a hundred thousand documents is read and not sorted.
+            models.Index(fields=["workspace", "-created_at"], name="content_document_newest"),
+            models.Index(fields=["workspace", "title"], name="content_document_title"),
+            models.Index(fields=["workspace", "-word_count"], name="content_document_longest"),
+            models.Index(fields=["workspace", "owner", "-updated_at"], name="content_document_owner"),
+            models.Index(fields=["workspace", "collection", "-updated_at"], name="content_document_collection"),
+            models.Index(
+                fields=["workspace", "-deleted_at"],
+                condition=Q(deleted_at__isnull=False),
+                name="content_document_trash",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -89,6 +108,8 @@ class DocumentVersion(models.Model):
         IMPORT = "import", "Imported"
         RESTORE = "restore", "Restored"
         API = "api", "Written through the API"
+        MERGE = "merge", "Two texts merged"
+        CONFLICT = "conflict", "Kept beside a newer text"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="versions")

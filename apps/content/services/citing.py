@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from aiwriter.core.ids import uuid7
 from apps.content.markup.citations import CitationCheck, CitedPassage, verify_citations
 from apps.content.models import Citation, Document, DocumentVersion, Generation, GenerationPassage
 from apps.content.selectors.documents import MARKER, citations_in
@@ -38,6 +39,24 @@ def cite_version(version: DocumentVersion, generation: Generation, renamed: dict
     for row in rows:
         row.version, row.generation = version, generation
     Citation.objects.bulk_create(rows)
+
+
+def copy_citations(document: Document, version: DocumentVersion) -> None:
+    """Keep with the version of a copy what the markers of the original stand for.
+
+    Args:
+        document: the original.
+        version: the first version of the copy.
+    """
+    shown = {view.marker for view in citations_in(document)}
+    rows: dict[str, Citation] = {}
+    for row in Citation.objects.filter(version__document=document, marker__in=shown).order_by("version__number"):
+        kept = rows.get(row.marker)
+        if kept is None or row.verified or not kept.verified:
+            rows[row.marker] = row
+    for row in rows.values():
+        row.pk, row.version, row._state.adding = uuid7(), version, True
+    Citation.objects.bulk_create(rows.values())
 
 
 def renumber(text: str, generation: Generation, document: Document) -> tuple[str, dict[str, str]]:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 from django.utils.text import slugify
+from django.utils.translation import gettext
 
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound, TooLarge
 from apps.content.markup.markdown import clean_text, to_html, word_count
 from apps.content.models import Document, DocumentVersion, Generation
 from apps.content.selectors.documents import as_uuid, get_document, get_version
-from apps.content.services.citing import cite_version
+from apps.content.selectors.organising import writing_settings
+from apps.content.services.citing import cite_version, copy_citations
+from apps.content.services.collections import parent_in
+from apps.content.services.tags import tags_named
 from apps.users.models import Workspace
 from apps.users.selectors.access import Actor, get_workspace, require, workspaces_of
 from apps.users.services.audit import record
@@ -54,6 +58,8 @@ def create_document(
     brief: Mapping[str, Any] | None = None,
     reason: str = "manual",
     generation: Generation | None = None,
+    collection_id: uuid.UUID | str | None = None,
+    tags: Iterable[str] = (),
 ) -> Document:
     """Make a document and its first version.
 
@@ -67,6 +73,8 @@ def create_document(
         brief: what the writer was asked for.
         reason: one of `DocumentVersion.Reason`.
         generation: the generation that wrote the text.
+        collection_id: where it goes; None: into the workspace's default collection, if it has one.
+        tags: names; unknown ones are made.
 
     Raises:
         NotFound, PermissionDenied: the workspace is not the actor's to write in.
@@ -76,10 +84,12 @@ def create_document(
     room = get_workspace(actor, workspace)
     title, body = _title(title), _body(body_markdown)
     html = to_html(body)
+    chosen = collection_id or writing_settings(room).default_collection_id
     with transaction.atomic():
         document = Document.objects.create(
             workspace=room,
             owner=actor.user,
+            collection=parent_in(room.pk, chosen),
             title=title,
             slug=slugify(title)[:120],
             language=_word("language", language, 12),
@@ -90,8 +100,70 @@ def create_document(
             word_count=word_count(body),
         )
         _add_version(document, actor=actor, reason=_reason(reason), label="", generation=generation)
+        if named := list(tags):
+            document.tags.set(tags_named(room.pk, named))
         record(actor, "document.created", obj=document)
     return document
+
+
+def duplicate_document(*, actor: Actor, document_id: uuid.UUID | str, title: str = "") -> Document:
+    """Make a document with the same text, brief, citations, tags and collection. Its history begins anew.
+
+    Args:
+        actor: who copies; becomes the owner.
+        document_id: which.
+        title: of the copy; "… (copy)" when empty.
+
+    Raises:
+        NotFound, PermissionDenied: the document is not the actor's to read, or the workspace not to write in.
+        InvalidInput: the title is too long.
+    """
+    found = get_document(actor=actor, document_id=document_id)
+    require(actor, "content.write", workspace=found.workspace_id)
+    with transaction.atomic():
+        copy = create_document(
+            actor=actor,
+            workspace=found.workspace_id,
+            title=title or gettext("%(title)s (copy)") % {"title": found.title[: MAX_TITLE - 20]},
+            body_markdown=found.body_markdown,
+            kind=found.kind,
+            language=found.language,
+            brief=found.brief,
+            collection_id=found.collection_id,
+        )
+        copy.tags.set(found.tags.all())
+        if copy.current_version:
+            copy_citations(found, copy.current_version)
+        record(actor, "document.duplicated", obj=copy, after={"from": str(found.pk)})
+    return copy
+
+
+def keep_beside(
+    *, actor: Actor, document_id: uuid.UUID | str, title: str, body_markdown: str
+) -> DocumentVersion | None:
+    """Keep a text that came too late as a version, without making it the present one.
+
+    Called when a save was refused because somebody else had saved: whatever the writer chooses then, both texts are in
+    the history.
+
+    Returns:
+        the version; None when the text is in the history already.
+
+    Raises:
+        NotFound, PermissionDenied: the document is not the actor's to write.
+        InvalidInput, TooLarge: a value cannot be used.
+    """
+    found = get_document(actor=actor, document_id=document_id)
+    require(actor, "content.write", workspace=found.workspace_id)
+    title, body = _title(title), _body(body_markdown)
+    with transaction.atomic():
+        document = lock_document(found.pk, None)
+        digest = _digest(title, body)
+        if document.versions.filter(sha256=digest).exists():
+            return None
+        return _new_version(
+            document, title=title, body=body, digest=digest, actor=actor, reason="conflict", label="", generation=None
+        )
 
 
 def save_document(
@@ -249,24 +321,21 @@ def lock_document(document_id: uuid.UUID, revision: int | None) -> Document:
 def _add_version(
     document: Document, *, actor: Actor, reason: str, label: str, generation: Generation | None
 ) -> DocumentVersion:
-    digest = hashlib.sha256(f"{document.title}\0{document.body_markdown}".encode()).hexdigest()
+    digest = _digest(document.title, document.body_markdown)
     last = document.current_version
     if reason == "autosave" and last and _same_burst(last, actor):
         last.title, last.body_markdown, last.sha256 = document.title, document.body_markdown, digest
         last.word_count = document.word_count
         last.save(update_fields=["title", "body_markdown", "sha256", "word_count"])
         return last
-    highest = document.versions.aggregate(highest=Max("number"))["highest"] or 0
-    version = DocumentVersion.objects.create(
-        document=document,
-        number=highest + 1,
+    version = _new_version(
+        document,
         title=document.title,
-        body_markdown=document.body_markdown,
-        sha256=digest,
-        word_count=document.word_count,
-        author=actor.user,
+        body=document.body_markdown,
+        digest=digest,
+        actor=actor,
         reason=reason,
-        label=label[:120],
+        label=label,
         generation=generation,
     )
     document.current_version = version
@@ -274,6 +343,36 @@ def _add_version(
     if generation is not None:
         cite_version(version, generation)
     return version
+
+
+def _new_version(
+    document: Document,
+    *,
+    title: str,
+    body: str,
+    digest: str,
+    actor: Actor,
+    reason: str,
+    label: str,
+    generation: Generation | None,
+) -> DocumentVersion:
+    highest = document.versions.aggregate(highest=Max("number"))["highest"] or 0
+    return DocumentVersion.objects.create(
+        document=document,
+        number=highest + 1,
+        title=title,
+        body_markdown=body,
+        sha256=digest,
+        word_count=word_count(body),
+        author=actor.user,
+        reason=reason,
+        label=label[:120],
+        generation=generation,
+    )
+
+
+def _digest(title: str, body: str) -> str:
+    return hashlib.sha256(f"{title}\0{body}".encode()).hexdigest()
 
 
 def _same_burst(version: DocumentVersion, actor: Actor) -> bool:
