@@ -36,7 +36,8 @@ def leave(*, actor: Actor, document_id: uuid.UUID | str) -> None:
     """Say that the actor has closed a document.
 
     Raises:
-        NotFound, PermissionDenied: the document is not the actor's to read.
+        NotFound, PermissionDenied: the document is not the actor's to write.
     """
     document = get_document(actor=actor, document_id=document_id)
+    require(actor, "content.write", workspace=document.workspace_id)
     Presence.objects.filter(document=document, user_id=actor.user_id).delete()

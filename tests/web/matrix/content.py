@@ -5,8 +5,11 @@ from __future__ import annotations
 from django.core.files.base import ContentFile
 
 from apps.backends.models import BackendProfile
-from apps.content.models import Document, EmbeddingIndex, Export, Generation, Source
+from apps.content.models import Collection, Document, EmbeddingIndex, Export, Generation, Source, Tag
+from apps.content.services.collections import create_collection
+from apps.content.services.documents import delete_document
 from apps.content.services.exports import start_export
+from apps.content.services.tags import create_tag
 from tests.factories.backends import storage_profile
 from tests.factories.content import DocumentFactory, GenerationFactory, file_source
 
@@ -39,6 +42,27 @@ def _source(people):
     return made.pk
 
 
+def _collection(people):
+    found = Collection.objects.filter(workspace=people.press).first()
+    return (found or create_collection(actor=people.actor("wanda"), workspace=people.press, name="Reports")).pk
+
+
+def _tag(people):
+    found = Tag.objects.filter(workspace=people.press, name="one").first()
+    return (found or create_tag(actor=people.actor("wanda"), workspace=people.press, name="one")).pk
+
+
+def _other_tag(people):
+    found = Tag.objects.filter(workspace=people.press, name="two").first()
+    return (found or create_tag(actor=people.actor("wanda"), workspace=people.press, name="two")).pk
+
+
+def _binned(people):
+    made = DocumentFactory(actor=people.actor("wanda"), workspace=people.press)
+    delete_document(actor=people.actor("wanda"), document_id=made.pk)
+    return made.pk
+
+
 def _export(people):
     found = Export.objects.filter(document__workspace=people.press).first()
     return (found or start_export(actor=people.actor("wanda"), document_id=_document(people), format="md")).pk
@@ -54,6 +78,17 @@ def _upload(people):
 
 
 BODIES = {
+    "POST api/v1/content/bulk": lambda people: {
+        "ids": [str(_document(people))],
+        "action": "tag",
+        "add_tags": ["new"],
+    },
+    "POST api/v1/collections": lambda people: {"name": "New"},
+    "PATCH api/v1/collections/<uuid:collection_id>": lambda people: {"name": "New"},
+    "POST api/v1/tags": lambda people: {"name": "new"},
+    "PATCH api/v1/tags/<uuid:tag_id>": lambda people: {"name": "new"},
+    "POST api/v1/tags/<uuid:tag_id>/merge": lambda people: {"into": str(_other_tag(people))},
+    "PATCH api/v1/settings": lambda people: {"trash_days": 3},
     "POST api/v1/content": lambda people: {"title": "New"},
     "PUT api/v1/content/<uuid:document_id>": lambda people: {"title": "New", "body_markdown": "New.\n"},
     "PATCH api/v1/content/<uuid:document_id>": lambda people: {"title": "New"},
@@ -68,6 +103,9 @@ BODIES = {
     "POST api/v1/sources/search": lambda people: {"query": "fact"},
 }
 THINGS = {
+    "collection_id": _collection,
+    "tag_id": _tag,
+    "binned_id": _binned,
     "document_id": _document,
     "generation_id": _generation,
     "source_id": _source,

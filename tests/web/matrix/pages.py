@@ -35,6 +35,11 @@ def _revision(people):
 
 THINGS = {"marker": _marker}
 BODIES = {
+    "POST documents/many": lambda people: {"act": "trash", "document": str(CONTENT["document_id"](people))},
+    "POST collections/": lambda people: {"name": "New"},
+    "POST collections/<uuid:collection_id>/change": lambda people: {"name": "New"},
+    "POST tags/": lambda people: {"name": "new"},
+    "POST tags/<uuid:tag_id>/change": lambda people: {"name": "new"},
     "POST documents/<uuid:document_id>/save": lambda people: Json(
         title="New", html="<p>New.</p>", revision=_revision(people), reason="manual"
     ),
