@@ -150,7 +150,9 @@ def people_by_document(ids: Iterable[uuid.UUID], *, but: uuid.UUID | None = None
         but: leave this person out.
     """
     found: dict[uuid.UUID, list[str]] = {}
-    rows = Presence.objects.now().filter(document_id__in=list(ids)).exclude(user_id=but).select_related("user")
+    rows = Presence.objects.now().filter(document_id__in=list(ids)).select_related("user")
+    if but:
+        rows = rows.exclude(user_id=but)
     for row in rows.order_by("since"):
         found.setdefault(row.document_id, []).append(row.user.get_short_name())
     return found

@@ -115,8 +115,8 @@ def tags_for(actor: Actor, workspace: Workspace | None = None) -> QuerySet[Tag]:
         Document.tags.through.objects.filter(tag=OuterRef("pk"), document__deleted_at__isnull=True)
         .order_by()
         .values("tag")
-        .annotate(n=Count("pk"))
-        .values("n")
+        .annotate(n=Count("*"))
+        .values_list("n")
     )
     found = Tag.objects.filter(_rooms(actor, workspace))
     return found.annotate(document_count=Coalesce(Subquery(carried, output_field=IntegerField()), Value(0)))
@@ -172,7 +172,9 @@ def present_at(document_id: uuid.UUID, *, but: uuid.UUID | None = None) -> list[
         document_id: a document that the reader may see.
         but: leave this person out.
     """
-    rows = Presence.objects.now().filter(document_id=document_id).exclude(user_id=but)
+    rows = Presence.objects.now().filter(document_id=document_id)
+    if but:
+        rows = rows.exclude(user_id=but)
     return list(rows.select_related("user").order_by("since", "pk"))
 
 

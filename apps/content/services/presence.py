@@ -40,4 +40,4 @@ def leave(*, actor: Actor, document_id: uuid.UUID | str) -> None:
     """
     document = get_document(actor=actor, document_id=document_id)
     require(actor, "content.write", workspace=document.workspace_id)
-    Presence.objects.filter(document=document, user_id=actor.user_id).delete()
+    Presence.objects.filter(document=document, user=require_user(actor)).delete()

@@ -100,7 +100,7 @@ def test_snippets_show_the_place_and_mark_the_words(people: People):
     assert shown.endswith(" …")
     assert len(shown) < 260
     assert snippets(Document.objects.all(), [text.pk], ["absent"]) == {}
-    assert [bit for bit in highlighted("The Bridge", ["bridge"])] == [("The ", False), ("Bridge", True)]
+    assert list(highlighted("The Bridge", ["bridge"])) == [("The ", False), ("Bridge", True)]
 
 
 def test_the_index_can_be_made_again(people: People):
