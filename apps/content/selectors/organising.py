@@ -111,15 +111,8 @@ def tags_for(actor: Actor, workspace: Workspace | None = None) -> QuerySet[Tag]:
         PermissionDenied: the actor reads nowhere.
     """
     require(actor, "content.read", workspace=workspace)
-    carried = (
-        Document.tags.through.objects.filter(tag=OuterRef("pk"), document__deleted_at__isnull=True)
-        .order_by()
-        .values("tag")
-        .annotate(n=Count("*"))
-        .values_list("n")
-    )
     found = Tag.objects.filter(_rooms(actor, workspace))
-    return found.annotate(document_count=Coalesce(Subquery(carried, output_field=IntegerField()), Value(0)))
+    return found.annotate(document_count=Count("documents", filter=Q(documents__deleted_at__isnull=True)))
 
 
 def tag_names(workspace: Workspace) -> list[str]:
