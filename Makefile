@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
-PLUGINS := sdk storage-local storage-s3 model-offline model-openai model-anthropic model-gemini
+PLUGINS := sdk storage-local storage-s3 model-offline model-openai model-anthropic model-gemini publish-wordpress
 EDITABLE := $(foreach p,$(PLUGINS),-e plugins/$(p))
 UV := $(BIN)/uv
 P ?=

@@ -228,6 +228,14 @@ VARIABLES: tuple[Variable, ...] = (
         check=_networks_problem,
     ),
     V(
+        name="AIWRITER_OUTGOING_ALLOW_NETWORKS",
+        type="list",
+        default=[],
+        help="Private networks that addresses entered by writers and editors may lead to: webhooks and imported pages. "
+        "Empty: none, loopback included.",
+        check=_networks_problem,
+    ),
+    V(
         name="AIWRITER_PLUGINS_ALLOW",
         type="list",
         default=[],

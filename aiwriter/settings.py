@@ -244,6 +244,9 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-sources": {"task": "content.sweep_sources", "schedule": 10.0, "options": {"expires": 30}},
     "run-health-checks": {"task": "monitoring.run_health_checks", "schedule": 15.0, "options": {"expires": 30}},
     "prune-check-history": {"task": "monitoring.prune_history", "schedule": 3600.0},
+    "sweep-publications": {"task": "content.sweep_publications", "schedule": 15.0, "options": {"expires": 30}},
+    "sweep-webhooks": {"task": "content.sweep_webhooks", "schedule": 10.0, "options": {"expires": 20}},
+    "prune-webhooks": {"task": "content.prune_webhooks", "schedule": 3600.0},
     "expire-exports": {"task": "content.expire_exports", "schedule": 600.0},
     "prune-generation-events": {"task": "content.prune_events", "schedule": 3600.0},
     "purge-trash": {"task": "content.purge_trash", "schedule": 3600.0},
@@ -292,6 +295,9 @@ AIWRITER_VECTOR_CACHE_MB = ENV["AIWRITER_VECTOR_CACHE_MB"]
 AIWRITER_PLUGINS_ALLOW = ENV["AIWRITER_PLUGINS_ALLOW"]
 AIWRITER_PLUGINS_SAFE_MODE = ENV["AIWRITER_PLUGINS_SAFE_MODE"]
 EGRESS_ALLOW_NETWORKS = ENV["AIWRITER_EGRESS_ALLOW_NETWORKS"]
+OUTGOING_ALLOW_NETWORKS = ENV["AIWRITER_OUTGOING_ALLOW_NETWORKS"]
+# Called with each audit event and its object, in the transaction of the act.
+AUDIT_LISTENERS = ["apps.content.services.deliveries.on_audit"]
 SECRETS_DIR = Path(ENV["AIWRITER_SECRETS_DIR"])
 METRICS_NETWORKS = ENV["AIWRITER_METRICS_NETWORKS"]
 

@@ -34,6 +34,7 @@ FIRST_PARTY = frozenset(
         "aiwriter-model-gemini",
         "aiwriter-model-offline",
         "aiwriter-model-openai",
+        "aiwriter-publish-wordpress",
         "aiwriter-storage-local",
         "aiwriter-storage-s3",
     }

@@ -9,7 +9,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
-from apps.content.services import exports, ingesting, sweeping, trash
+from apps.content.services import deliveries, exports, ingesting, publishing, sweeping, trash
 from apps.content.services.generation import runner
 
 _HAND_BACK_SECONDS = 10.0
@@ -43,6 +43,36 @@ def sweep_sources() -> int:
 def make_export(export_id: str) -> None:
     """Write an exported file."""
     exports.make_export(uuid.UUID(export_id))
+
+
+@shared_task(name="content.run_publication")
+def run_publication(publication_id: str) -> None:
+    """Take a document to its place."""
+    publishing.run_publication(uuid.UUID(publication_id))
+
+
+@shared_task(name="content.sweep_publications")
+def sweep_publications() -> int:
+    """Wake what waits to be published or to be tried again."""
+    return publishing.sweep_publications()
+
+
+@shared_task(name="content.deliver_webhook")
+def deliver_webhook(delivery_id: str) -> None:
+    """Send a message to a webhook."""
+    deliveries.run_delivery(uuid.UUID(delivery_id))
+
+
+@shared_task(name="content.sweep_webhooks")
+def sweep_webhooks() -> int:
+    """Wake the messages that are due."""
+    return deliveries.sweep_deliveries()
+
+
+@shared_task(name="content.prune_webhooks")
+def prune_webhooks() -> int:
+    """Remove old messages from the logs."""
+    return deliveries.prune_deliveries()
 
 
 @shared_task(name="content.expire_exports")

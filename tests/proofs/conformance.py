@@ -9,7 +9,15 @@ from pathlib import Path
 
 from tests.proofs import expect
 
-PLUGINS = ("storage-local", "storage-s3", "model-offline", "model-openai", "model-anthropic", "model-gemini")
+PLUGINS = (
+    "storage-local",
+    "storage-s3",
+    "model-offline",
+    "model-openai",
+    "model-anthropic",
+    "model-gemini",
+    "publish-wordpress",
+)
 
 
 def _pytest(*paths: str) -> tuple[int, int, str]:

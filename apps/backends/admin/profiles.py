@@ -189,7 +189,7 @@ class BackendProfileAdmin(ServiceAdmin):
 
         def work(actor: Actor) -> None:
             profile = profiles.enable_profile(actor=actor, profile_id=profile_id)
-            after = "" if profile.kind == "storage" else " Put it into a route, so that it is asked."
+            after = " Put it into a route, so that it is asked." if profile.kind == "model" else ""
             messages.success(request, f"{profile.name} is enabled.{after}")
 
         return self._button(request, profile_id, work)

@@ -70,7 +70,7 @@ class ProfileChangeInput(Input):
 class ProfileInput(ProfileChangeInput):
     """A new backend."""
 
-    kind = serializers.ChoiceField(choices=[("model", "model"), ("storage", "storage")])
+    kind = serializers.ChoiceField(choices=[("model", "model"), ("storage", "storage"), ("publish", "publish")])
     plugin = serializers.CharField(max_length=40)
 
 

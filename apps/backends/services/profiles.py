@@ -62,7 +62,7 @@ def create_profile(
 
     Args:
         actor: needs "backends.manage".
-        kind: "model" or "storage".
+        kind: "model", "storage" or "publish".
         plugin_key: of an installed plugin.
         name: what people read; unique.
         options: by field of the plugin's form, none of them secret.
@@ -244,7 +244,7 @@ def delete_profile(*, actor: Actor, profile_id: uuid.UUID | str) -> None:
             profile.delete()
             transaction.on_commit(lambda: _forget(kept))
     except ProtectedError as error:
-        what = "a route" if profile.kind == "model" else "stored files"
+        what = {"model": "a route", "publish": "publications"}.get(profile.kind, "stored files")
         raise Conflict(
             f"This profile is still needed by {what}.",
             remedy="Take it out of the routes first." if profile.kind == "model" else "Disable it instead.",

@@ -11,11 +11,13 @@ from apps.content.api import (
     generations,
     preferences,
     presence,
+    publications,
     sources,
     tags,
     trash,
     versions,
     voices,
+    webhooks,
 )
 
 _document = "content/<uuid:document_id>"
@@ -46,6 +48,15 @@ urlpatterns = [
     path("trash/<uuid:binned_id>", trash.TrashedView.as_view(), name="api-trashed"),
     path("trash/<uuid:binned_id>/restore", trash.RestoreView.as_view(), name="api-restore"),
     path("settings", preferences.SettingsView.as_view(), name="api-settings"),
+    path("publish-targets", publications.TargetListView.as_view(), name="api-publish-targets"),
+    path(f"{_document}/publications", publications.DocumentPublicationsView.as_view(), name="api-publish"),
+    path("publications", publications.PublicationListView.as_view(), name="api-publications"),
+    path("publications/<uuid:publication_id>", publications.PublicationView.as_view(), name="api-publication"),
+    path(
+        "publications/<uuid:publication_id>/retry",
+        publications.PublicationRetryView.as_view(),
+        name="api-publication-retry",
+    ),
     path("generate/content", generations.GenerateContentView.as_view(), name="api-generate-content"),
     path("generate/outline", generations.GenerateOutlineView.as_view(), name="api-generate-outline"),
     path("generate/section", generations.GenerateSectionView.as_view(), name="api-generate-section"),
@@ -71,4 +82,10 @@ urlpatterns = [
     path(f"{_voice}/rules", voices.RuleListView.as_view(), name="api-voice-rules"),
     path(f"{_voice}/rules/accept", voices.RuleAcceptView.as_view(), name="api-voice-rules-accept"),
     path(f"{_voice}/rules/<uuid:rule_id>", voices.RuleView.as_view(), name="api-voice-rule"),
+    path("webhooks", webhooks.WebhookListView.as_view(), name="api-webhooks"),
+    path("webhooks/<uuid:webhook_id>", webhooks.WebhookView.as_view(), name="api-webhook"),
+    path("webhooks/<uuid:webhook_id>/ping", webhooks.WebhookPingView.as_view(), name="api-webhook-ping"),
+    path("webhooks/<uuid:webhook_id>/secret", webhooks.WebhookSecretView.as_view(), name="api-webhook-secret"),
+    path("webhooks/<uuid:webhook_id>/deliveries", webhooks.DeliveryListView.as_view(), name="api-deliveries"),
+    path("webhooks/deliveries/<uuid:delivery_id>/redeliver", webhooks.RedeliverView.as_view(), name="api-redeliver"),
 ]

@@ -92,10 +92,21 @@ def html_file(
         note: how the text came to be, at the end.
     """
     heading = "" if _has_title(title, body) else f"<h1>{html.escape(title)}</h1>\n"
-    text = _linked(to_html(body), {entry.marker for entry in references})
+    text = body_html(body, references)
     for address, picture in (pictures or {}).items():
         text = text.replace(f'src="{html.escape(address, quote=True)}"', f'src="{picture.data_address}"')
-    sources = ""
+    foot = f'<p class="note">{html.escape(note)}</p>\n' if note else ""
+    return (
+        f'<!doctype html>\n<html lang="{html.escape(language, quote=True)}">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
+        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"{heading}{text}{foot}</body>\n</html>\n"
+    )
+
+
+def body_html(body: str, references: Sequence[Reference]) -> str:
+    """The text alone as safe HTML, with its markers linked to the list of sources at the end."""
+    text = _linked(to_html(body), {entry.marker for entry in references})
     if references:
         entries = "\n".join(
             f'<li value="{int(entry.marker)}" id="source-{int(entry.marker)}">{html.escape(entry.line)}'
@@ -103,14 +114,13 @@ def html_file(
             + "</li>"
             for entry in references
         )
-        sources = f"<h2>Sources</h2>\n<ol>\n{entries}\n</ol>\n"
-    foot = f'<p class="note">{html.escape(note)}</p>\n' if note else ""
-    return (
-        f'<!doctype html>\n<html lang="{html.escape(language, quote=True)}">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        f"{heading}{text}{sources}{foot}</body>\n</html>\n"
-    )
+        text += f"<h2>Sources</h2>\n<ol>\n{entries}\n</ol>\n"
+    return text
+
+
+def without_title(title: str, body: str) -> str:
+    """The text without a first heading that says the title again."""
+    return body.lstrip().partition("\n")[2].lstrip("\n") if _has_title(title, body) else body
 
 
 def _linked(text: str, known: set[str]) -> str:

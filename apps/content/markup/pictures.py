@@ -55,6 +55,16 @@ def addresses_in(tokens: Iterable[Token]) -> Iterator[str]:
                 yield str(child.attrs.get("src", ""))
 
 
+def alts_in(tokens: Iterable[Token]) -> dict[str, str]:
+    """What the pictures of a parsed text are said to show, by address."""
+    found: dict[str, str] = {}
+    for token in tokens:
+        for child in token.children or ():
+            if child.type == "image":
+                found.setdefault(str(child.attrs.get("src", "")), child.content)
+    return found
+
+
 def kept_file_id(address: str) -> uuid.UUID | None:
     """The id of the portal's own file that an address names; None when it leads elsewhere."""
     if not address.startswith("/") or address.startswith("//"):

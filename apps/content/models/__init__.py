@@ -4,8 +4,10 @@ from apps.content.models.documents import Document, DocumentVersion
 from apps.content.models.exports import Export
 from apps.content.models.generations import Citation, Generation, GenerationEvent, GenerationPassage, NewEvent
 from apps.content.models.organising import Collection, Presence, Tag, WritingSettings
+from apps.content.models.publications import Publication
 from apps.content.models.sources import EmbeddingIndex, Source, SourceChunk
 from apps.content.models.voices import VoiceProfile, VoiceRule, VoiceSample
+from apps.content.models.webhooks import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "Citation",
@@ -19,6 +21,7 @@ __all__ = [
     "GenerationPassage",
     "NewEvent",
     "Presence",
+    "Publication",
     "Source",
     "SourceChunk",
     "Tag",
@@ -26,4 +29,6 @@ __all__ = [
     "VoiceRule",
     "VoiceSample",
     "WritingSettings",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

@@ -6,7 +6,7 @@ import uuid
 from typing import Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 
 from aiwriter.core.ids import uuid7
 
@@ -52,6 +52,8 @@ class Document(models.Model):
     )
     tags = models.ManyToManyField("content.Tag", blank=True, related_name="documents")
     brief = models.JSONField(default=dict, blank=True)
+    # The database knows the default too, so that the version before this column can go on writing during an update.
+    seo = models.JSONField(default=dict, db_default=Value({}, models.JSONField()), blank=True)
     body_markdown = models.TextField(blank=True)
     body_html = models.TextField(blank=True, editable=False)
     word_count = models.PositiveIntegerField(default=0)

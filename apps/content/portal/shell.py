@@ -61,12 +61,15 @@ MAIN = (
     Item(_("Collections"), "content:collections", "folder", "content.read", extra=True),
     Item(_("Sources"), "content:sources", "source", "sources.read"),
     Item(_("Voices"), "content:voices", "pen", "content.read", extra=True),
+    Item(_("Published outside"), "content:publications", "upload", "content.read", extra=True),
+    Item(_("Exported files"), "content:exports", "download", "content.read", extra=True),
     Item(_("Find a passage"), "content:search", "passage", "sources.read", extra=True),
 )
 MANAGE = (
     Item(_("Tags"), "content:tags", "tag", "content.read"),
     Item(_("Bin"), "content:trash", "trash", "content.read"),
     Item(_("API keys"), "users:tokens", "key", "tokens.manage"),
+    Item(_("Webhooks"), "content:webhooks", "link", "webhooks.manage"),
     Item(_("Members"), "users:members", "users", "members.manage"),
     Item(_("Console"), "admin:index", "console"),
 )

@@ -11,11 +11,13 @@ from apps.content.portal import (
     generations,
     home,
     organising,
+    publications,
     rewrites,
     search,
     sources,
     versions,
     voices,
+    webhooks,
 )
 
 app_name = "content"
@@ -35,6 +37,10 @@ urlpatterns = [
     path("documents/<uuid:document_id>/rewrites", rewrites.start, name="rewrites"),
     path("documents/<uuid:document_id>/export", exports.export, name="export"),
     path("documents/<uuid:document_id>/exports", exports.choose, name="export-choose"),
+    path("documents/<uuid:document_id>/publish", publications.publish, name="publish-to"),
+    path("publications/", publications.publication_list, name="publications"),
+    path("publications/<uuid:publication_id>/retry", publications.retry, name="retry-publication"),
+    path("publications/<uuid:publication_id>/withdraw", publications.withdraw, name="withdraw-publication"),
     path("exports/", exports.export_list, name="exports"),
     path("exports/new", exports.export_many, name="export-many"),
     path("exports/<uuid:export_id>/delete", exports.delete, name="delete-export"),
@@ -83,4 +89,9 @@ urlpatterns = [
     path("sources/<uuid:source_id>/", sources.source, name="source"),
     path("sources/<uuid:source_id>/retry", sources.retry, name="retry-source"),
     path("sources/<uuid:source_id>/delete", sources.delete, name="delete-source"),
+    path("webhooks/", webhooks.webhook_list, name="webhooks"),
+    path("webhooks/<uuid:webhook_id>/", webhooks.webhook, name="webhook"),
+    path("webhooks/<uuid:webhook_id>/ping", webhooks.ping, name="ping-webhook"),
+    path("webhooks/<uuid:webhook_id>/delete", webhooks.delete, name="delete-webhook"),
+    path("webhooks/deliveries/<uuid:delivery_id>/redeliver", webhooks.redeliver, name="redeliver"),
 ]

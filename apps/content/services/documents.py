@@ -21,6 +21,7 @@ from apps.content.selectors.documents import as_uuid, get_document, get_version
 from apps.content.selectors.organising import writing_settings
 from apps.content.services.citing import cite_version, copy_citations
 from apps.content.services.collections import parent_in
+from apps.content.services.deliveries import document_facts, emit
 from apps.content.services.tags import tags_named
 from apps.users.models import Workspace
 from apps.users.selectors.access import Actor, get_workspace, require, workspaces_of
@@ -229,6 +230,7 @@ def save_document(
             _add_version(document, actor=actor, reason=reason, label=label, generation=generation)
         else:
             document.save()
+        emit(document.workspace_id, "document.updated", document_facts(document), subject=str(document.pk))
     return document
 
 

@@ -20,6 +20,7 @@ from apps.content.models import Citation, Generation, GenerationPassage
 from apps.content.services import citing
 from apps.content.services.applying import apply_text
 from apps.content.services.claims import Claim
+from apps.content.services.deliveries import emit
 from apps.content.services.events import Held, writer
 from apps.users.selectors.access import Actor
 
@@ -70,7 +71,7 @@ async def finish(claim: Claim, held: Held, passages: Sequence[GenerationPassage]
 
     def close() -> None:
         row = Generation.objects.held(claim.row.pk, fence=claim.fence)
-        row.update(
+        ended = row.update(
             state=ending.state,
             finish_reason=ending.reason,
             output_markdown=text,
@@ -82,6 +83,10 @@ async def finish(claim: Claim, held: Held, passages: Sequence[GenerationPassage]
             lease_until=None,
             finished_at=timezone.now(),
         )
+        if ended:
+            facts = {"generation_id": str(claim.row.pk), "kind": claim.row.kind, "state": ending.state}
+            facts["document_id"] = str(claim.row.document_id) if claim.row.document_id else ""
+            emit(claim.row.workspace_id, "generation.finished", facts)
         # Citations have fresh ids each time this runs, so a repeated transaction adds none twice.
         Citation.objects.filter(generation_id=claim.row.pk, version=None).delete()
         for citation in citations:

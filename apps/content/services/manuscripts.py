@@ -19,7 +19,7 @@ from apps.content.markup.docx import docx_file
 from apps.content.markup.exports import Reference, html_file, markdown_file
 from apps.content.markup.markdown import parse, to_html, word_count
 from apps.content.markup.pdf import pdf_file
-from apps.content.markup.pictures import ENDINGS, Picture, addresses_in, kept_file_id, kind_of
+from apps.content.markup.pictures import ENDINGS, Picture, addresses_in, alts_in, kept_file_id, kind_of
 from apps.content.markup.plain import text_file
 from apps.content.models import Document, DocumentVersion
 from apps.content.selectors.documents import citations_in
@@ -59,6 +59,7 @@ class Manuscript:
         references: its sources.
         pictures: by the address that the text names.
         note: how the text came to be; empty when nobody asked.
+        alts: what the pictures show, by address.
     """
 
     document: Document
@@ -68,6 +69,7 @@ class Manuscript:
     references: Sequence[Reference] = ()
     pictures: dict[str, Picture] = field(default_factory=dict)
     note: str = ""
+    alts: dict[str, str] = field(default_factory=dict)
 
 
 def version_of(document: Document, which: str) -> DocumentVersion:
@@ -134,6 +136,7 @@ def manuscript(
         references=references,
         pictures=pictures_of(actor, document, body),
         note=origin_note(document, version) if with_origin else "",
+        alts=alts_in(token for token in parse(body) if isinstance(token, Token)),
     )
 
 

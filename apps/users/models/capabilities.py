@@ -20,6 +20,7 @@ CAPABILITIES: Mapping[str, str] = {
     "sources.read": "Read sources and search in them",
     "sources.write": "Add and remove sources",
     "members.manage": "Add, change and remove members of a workspace",
+    "webhooks.manage": "Have programs told what happens in a workspace",
     "tokens.manage": "Make and revoke API tokens of one's own",
     "usage.read": "See what was used and what it cost",
     "backends.read": "See storage and model backends",
@@ -48,7 +49,7 @@ _OPERATOR = frozenset(
 )
 WORKSPACE_ROLES: Mapping[str, frozenset[str]] = {
     "writer": _WRITER,
-    "editor": _WRITER | {"members.manage"},
+    "editor": _WRITER | {"members.manage", "webhooks.manage"},
 }
 SYSTEM_ROLES: Mapping[str, frozenset[str]] = {
     "operator": _OPERATOR,

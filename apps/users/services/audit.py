@@ -7,9 +7,11 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils.encoding import force_str
+from django.utils.module_loading import import_string
 
 from aiwriter.core import context
 from apps.users.models import AuditEvent, Workspace
@@ -47,7 +49,7 @@ def record(
     """
     if action not in known_actions():
         raise LookupError(f"'{action}' is not a known audit action. Add it to audit_actions of the app's AppConfig.")
-    return AuditEvent.objects.create(
+    event = AuditEvent.objects.create(
         actor_id=actor.id,
         actor_label=actor.label,
         token_key_id=actor.token.key_id if actor.token else "",
@@ -63,6 +65,9 @@ def record(
         request_id=context.request_id.get(),
         client_address=network_of(context.client_ip.get()),
     )
+    for path in settings.AUDIT_LISTENERS:
+        import_string(path)(event, obj)
+    return event
 
 
 def network_of(address: str) -> str:

@@ -120,6 +120,9 @@ PUBLISHERS = (
     Case("NoId", frozenset({"P01"}), frozenset()),
     Case("Doubles", frozenset({"P02"}), frozenset()),
     Case("ComplainsOfGone", frozenset({"P03"}), frozenset()),
+    Case("ForgetsKey", frozenset({"P04"}), frozenset()),
+    Case("GoesBySlug", frozenset({"P05"}), frozenset()),
+    Case("LosesWhatIsGone", frozenset({"P06"}), frozenset()),
 )
 # Wrong visiting cards over the right backend.
 CARDS = {

@@ -18,7 +18,7 @@ class Right(PublishTarget):
         return folder
 
     async def publish(self, item, *, remote_id, control):
-        name = remote_id or uuid.uuid4().hex
+        name = remote_id or item.key or uuid.uuid4().hex
         (self.folder() / name).write_text(item.html, encoding="utf-8")
         return Published(remote_id=name)
 
@@ -36,7 +36,7 @@ class Doubles(Right):
     async def publish(self, item, *, remote_id, control):
         done = await super().publish(item, remote_id=remote_id, control=control)
         if remote_id:
-            await super().publish(item, remote_id=None, control=control)
+            (self.folder() / uuid.uuid4().hex).write_text(item.html, encoding="utf-8")
         return done
 
 
@@ -45,3 +45,20 @@ class ComplainsOfGone(Right):
         if not (self.folder() / remote_id).exists():
             raise NotFound("gone already")
         await super().unpublish(remote_id, control=control)
+
+
+class ForgetsKey(Right):
+    async def publish(self, item, *, remote_id, control):
+        return await super().publish(item, remote_id=remote_id or uuid.uuid4().hex, control=control)
+
+
+class GoesBySlug(Right):
+    async def publish(self, item, *, remote_id, control):
+        return await super().publish(item, remote_id=remote_id or item.title.split()[0], control=control)
+
+
+class LosesWhatIsGone(Right):
+    async def publish(self, item, *, remote_id, control):
+        if remote_id and not (self.folder() / remote_id).exists():
+            return Published(remote_id=remote_id)
+        return await super().publish(item, remote_id=remote_id, control=control)

@@ -11,12 +11,12 @@ import pytest
 from aiwriter_sdk import GROUPS, Descriptor
 
 _PLUGINS = Path(__file__).resolve().parents[3] / "plugins"
-_OURS = ("model-openai", "model-anthropic", "model-gemini", "storage-local", "storage-s3")
+_OURS = ("model-openai", "model-anthropic", "model-gemini", "storage-local", "storage-s3", "publish-wordpress")
 
 
 def _descriptor(folder: str) -> Descriptor:
     kind, _, key = folder.partition("-")
-    (entry,) = (e for e in entry_points(group=GROUPS["model" if kind == "model" else "storage"]) if e.name == key)
+    (entry,) = (e for e in entry_points(group=GROUPS[kind]) if e.name == key)
     descriptor = entry.load()
     assert isinstance(descriptor, Descriptor)
     return descriptor
@@ -39,7 +39,8 @@ def test_the_package_says_what_it_needs(folder: str) -> None:
     project = tomllib.loads((_PLUGINS / folder / "pyproject.toml").read_text())["project"]
     assert project["name"] == f"aiwriter-{folder}"
     assert (project["version"], project["license"]) == ("1.0.0", "Apache-2.0")
-    assert "aiwriter-sdk>=1.0,<2" in project["dependencies"]
+    least = _descriptor(folder).contract
+    assert f"aiwriter-sdk>={least},<2" in project["dependencies"]
 
 
 @pytest.mark.parametrize("folder", _OURS)

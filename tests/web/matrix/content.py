@@ -5,12 +5,14 @@ from __future__ import annotations
 from django.core.files.base import ContentFile
 
 from apps.backends.models import BackendProfile
-from apps.content.models import Collection, Document, EmbeddingIndex, Export, Generation, Source, Tag
+from apps.backends.services.profiles import Secrets, create_profile
+from apps.content.models import Collection, Document, EmbeddingIndex, Export, Generation, Publication, Source, Tag
 from apps.content.services.collections import create_collection
 from apps.content.services.documents import delete_document
 from apps.content.services.exports import start_export
+from apps.content.services.publishing import publish_document
 from apps.content.services.tags import create_tag
-from tests.factories.backends import storage_profile
+from tests.factories.backends import SETUP, storage_profile
 from tests.factories.content import DocumentFactory, GenerationFactory, file_source
 
 
@@ -77,6 +79,28 @@ def _upload(people):
     return {"file": ContentFile(b"text", "upload.txt"), "workspace": ""}
 
 
+def _place(people):
+    """A place to publish to; nothing is sent there."""
+    found = BackendProfile.objects.of_kind("publish").first()
+    if found is None:
+        options = {"base_url": "http://127.0.0.1:9", "username": "wanda"}
+        secrets = Secrets(typed={"application_password": "abcd efgh ijkl mnop"})
+        found = create_profile(
+            actor=SETUP, kind="publish", plugin_key="wordpress", name="Blog", options=options, secrets=secrets
+        )
+        BackendProfile.objects.filter(pk=found.pk).update(
+            enabled=True, last_test_ok=True, last_test_revision=found.revision
+        )
+    return found.pk
+
+
+def _publication(people):
+    document, place = _document(people), _place(people)
+    made = publish_document(actor=people.actor("wanda"), document_id=document, target_id=place)
+    Publication.objects.filter(pk=made.pk).update(state="failed")
+    return made.pk
+
+
 BODIES = {
     "POST api/v1/content/bulk": lambda people: {
         "ids": [str(_document(people))],
@@ -92,6 +116,7 @@ BODIES = {
     "POST api/v1/content": lambda people: {"title": "New"},
     "PUT api/v1/content/<uuid:document_id>": lambda people: {"title": "New", "body_markdown": "New.\n"},
     "PATCH api/v1/content/<uuid:document_id>": lambda people: {"title": "New"},
+    "POST api/v1/content/<uuid:document_id>/publications": lambda people: {"target_id": str(_place(people))},
     "POST api/v1/exports": lambda people: {"format": "md", "document_ids": [str(_document(people))]},
     "POST api/v1/generate/content": lambda people: {"topic": "Bridges"},
     "POST api/v1/generate/outline": lambda people: {"topic": "Bridges"},
@@ -110,6 +135,8 @@ THINGS = {
     "generation_id": _generation,
     "source_id": _source,
     "export_id": _export,
+    "publication_id": _publication,
+    "content.publication": _publication,
     "number": lambda people: 1,
     "content.document": _document,
     "content.generation": _generation,

@@ -8,6 +8,7 @@ from apps.content.models import Citation, Document
 from apps.content.services.documents import save_document
 from tests.web.matrix.content import BODIES as STATED
 from tests.web.matrix.content import THINGS as CONTENT
+from tests.web.matrix.content import _place as PLACE
 from tests.web.permissions import Json
 
 
@@ -48,6 +49,7 @@ BODIES = {
         "body": "New.",
         "revision": _revision(people),
     },
+    "POST documents/<uuid:document_id>/publish": lambda people: {"target": str(PLACE(people)), "wish": "publish"},
     "POST documents/<uuid:document_id>/exports": lambda people: {"format": "md", "version": "current"},
     "POST documents/<uuid:document_id>/rewrites": lambda people: Json(action="shorten", html="<p>New.</p>"),
     "GET documents/<uuid:document_id>/export": lambda people: {"format": "md"},

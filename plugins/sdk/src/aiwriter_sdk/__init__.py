@@ -1,4 +1,4 @@
-"""The AI-Writer plugin contract 1.0: everything a plugin may import stands here."""
+"""The AI-Writer plugin contract 1.1: everything a plugin may import stands here."""
 
 from aiwriter_sdk.backend import Backend, BackendContext, CallControl, Health, HttpClient, HttpResponse
 from aiwriter_sdk.config import Config, ConfigField, ConfigSchema, Secret
@@ -37,14 +37,15 @@ from aiwriter_sdk.models import (
     ToolCall,
     Usage,
 )
-from aiwriter_sdk.publish import Publishable, Published, PublishTarget
+from aiwriter_sdk.publish import PUBLISH_CAPABILITIES, Publishable, Published, PublishImage, PublishTarget
 from aiwriter_sdk.storage import STORAGE_CAPABILITIES, StorageBackend, StorageUsage
 
-__version__ = "1.0.0"
+__version__ = "1.1.0"
 __all__ = [
     "CONTRACT",
     "GROUPS",
     "MODEL_CAPABILITIES",
+    "PUBLISH_CAPABILITIES",
     "STORAGE_CAPABILITIES",
     "AuthFailed",
     "Backend",
@@ -74,6 +75,7 @@ __all__ = [
     "NotFound",
     "Passage",
     "Pricing",
+    "PublishImage",
     "PublishTarget",
     "Publishable",
     "Published",

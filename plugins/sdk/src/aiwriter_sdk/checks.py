@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 from aiwriter_sdk.config import Config, ConfigField, ConfigSchema, FieldType, Secret
 from aiwriter_sdk.descriptor import CONTRACT, GROUPS, Descriptor
 from aiwriter_sdk.models import MODEL_CAPABILITIES
+from aiwriter_sdk.publish import PUBLISH_CAPABILITIES
 from aiwriter_sdk.storage import STORAGE_CAPABILITIES
 
 CAPABILITIES: Mapping[str, frozenset[str]] = {
     "model": MODEL_CAPABILITIES,
     "storage": STORAGE_CAPABILITIES,
-    "publish": frozenset(),
+    "publish": PUBLISH_CAPABILITIES,
 }
 MAX_TEXT = 10_000
 _KEY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")

@@ -7,7 +7,7 @@ from typing import Literal
 
 from aiwriter_sdk.config import ConfigSchema
 
-CONTRACT = (1, 0)
+CONTRACT = (1, 1)
 Kind = Literal["storage", "model", "publish"]
 GROUPS: dict[Kind, str] = {
     "storage": "aiwriter.storage",
@@ -27,7 +27,7 @@ class Descriptor:
         contract: the contract it was written for, "1.0".
         target: "package.module:ClassName", imported on first use.
         config: the form.
-        capabilities: what it declares to do; see `StorageBackend` and `ModelBackend`.
+        capabilities: what it declares to do; see `StorageBackend`, `ModelBackend` and `PublishTarget`.
         summary: one sentence under the label.
         docs_url: where an operator reads more.
     """

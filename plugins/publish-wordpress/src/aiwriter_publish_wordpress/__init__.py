@@ -1,0 +1,1 @@
+"""AI-Writer publish target for WordPress."""
