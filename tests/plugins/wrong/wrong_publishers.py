@@ -35,7 +35,7 @@ class NoId(Right):
 class Doubles(Right):
     async def publish(self, item, *, remote_id, control):
         done = await super().publish(item, remote_id=remote_id, control=control)
-        if remote_id:
+        if item.title == "Ferry at dawn":
             (self.folder() / uuid.uuid4().hex).write_text(item.html, encoding="utf-8")
         return done
 
