@@ -28,7 +28,7 @@ __all__ = [
     "VoiceProfile",
     "VoiceRule",
     "VoiceSample",
-    "WritingSettings",
     "WebhookDelivery",
     "WebhookEndpoint",
+    "WritingSettings",
 ]

@@ -6,12 +6,13 @@ from django.core.files.base import ContentFile
 
 from apps.backends.models import BackendProfile
 from apps.backends.services.profiles import Secrets, create_profile
-from apps.content.models import Collection, Document, EmbeddingIndex, Export, Generation, Publication, Source, Tag
+from apps.content.models import Collection, Document, EmbeddingIndex, Export, Generation, Publication, Source, Tag, WebhookEndpoint
 from apps.content.services.collections import create_collection
 from apps.content.services.documents import delete_document
 from apps.content.services.exports import start_export
 from apps.content.services.publishing import publish_document
 from apps.content.services.tags import create_tag
+from apps.content.services.webhooks import create_webhook, ping
 from tests.factories.backends import SETUP, storage_profile
 from tests.factories.content import DocumentFactory, GenerationFactory, file_source
 
@@ -101,6 +102,19 @@ def _publication(people):
     return made.pk
 
 
+def _webhook(people):
+    found = WebhookEndpoint.objects.filter(workspace=people.press).first()
+    if found is None:
+        found, _ = create_webhook(
+            actor=people.actor("eddie"), workspace=people.press, name="Site", url="https://hooks.example.org/"
+        )
+    return found.pk
+
+
+def _delivery(people):
+    return ping(actor=people.actor("eddie"), webhook_id=_webhook(people)).pk
+
+
 BODIES = {
     "POST api/v1/content/bulk": lambda people: {
         "ids": [str(_document(people))],
@@ -117,6 +131,7 @@ BODIES = {
     "PUT api/v1/content/<uuid:document_id>": lambda people: {"title": "New", "body_markdown": "New.\n"},
     "PATCH api/v1/content/<uuid:document_id>": lambda people: {"title": "New"},
     "POST api/v1/content/<uuid:document_id>/publications": lambda people: {"target_id": str(_place(people))},
+    "POST api/v1/webhooks": lambda people: {"name": "Site", "url": "https://hooks.example.org/"},
     "POST api/v1/exports": lambda people: {"format": "md", "document_ids": [str(_document(people))]},
     "POST api/v1/generate/content": lambda people: {"topic": "Bridges"},
     "POST api/v1/generate/outline": lambda people: {"topic": "Bridges"},
@@ -135,6 +150,8 @@ THINGS = {
     "generation_id": _generation,
     "source_id": _source,
     "export_id": _export,
+    "webhook_id": _webhook,
+    "delivery_id": _delivery,
     "publication_id": _publication,
     "content.publication": _publication,
     "number": lambda people: 1,

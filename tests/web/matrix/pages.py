@@ -50,6 +50,8 @@ BODIES = {
         "revision": _revision(people),
     },
     "POST documents/<uuid:document_id>/publish": lambda people: {"target": str(PLACE(people)), "wish": "publish"},
+    "POST webhooks/": STATED["POST api/v1/webhooks"],
+    "POST webhooks/<uuid:webhook_id>/": STATED["POST api/v1/webhooks"],
     "POST documents/<uuid:document_id>/exports": lambda people: {"format": "md", "version": "current"},
     "POST documents/<uuid:document_id>/rewrites": lambda people: Json(action="shorten", html="<p>New.</p>"),
     "GET documents/<uuid:document_id>/export": lambda people: {"format": "md"},
