@@ -235,8 +235,8 @@ def _send(row: WebhookDelivery) -> tuple[int | None, str, str, float]:
     text = redact(answer.decode("utf-8", "replace"))
     for secret in secrets:
         text = text.replace(secret, "***")
-    error = "" if 200 <= status < 300 else _("The receiver answered %(status)s.") % {"status": status}
-    return status, text[:_EXCERPT], error, wait
+    problem = "" if 200 <= status < 300 else _("The receiver answered %(status)s.") % {"status": status}
+    return status, text[:_EXCERPT], problem, wait
 
 
 def _secrets(endpoint: WebhookEndpoint) -> list[str]:

@@ -6,7 +6,17 @@ from django.core.files.base import ContentFile
 
 from apps.backends.models import BackendProfile
 from apps.backends.services.profiles import Secrets, create_profile
-from apps.content.models import Collection, Document, EmbeddingIndex, Export, Generation, Publication, Source, Tag, WebhookEndpoint
+from apps.content.models import (
+    Collection,
+    Document,
+    EmbeddingIndex,
+    Export,
+    Generation,
+    Publication,
+    Source,
+    Tag,
+    WebhookEndpoint,
+)
 from apps.content.services.collections import create_collection
 from apps.content.services.documents import delete_document
 from apps.content.services.exports import start_export
