@@ -212,6 +212,22 @@ VARIABLES: tuple[Variable, ...] = (
         help="Requests that one web process works on at the same time. Streams and slow transfers do not count.",
     ),
     V(
+        name="AIWRITER_API_TOKEN_RATE",
+        type="int",
+        default=1200,
+        minimum=0,
+        maximum=10_000_000,
+        help="Requests a minute that one API token may make. 0: no limit.",
+    ),
+    V(
+        name="AIWRITER_API_USER_RATE",
+        type="int",
+        default=2400,
+        minimum=0,
+        maximum=10_000_000,
+        help="Requests a minute that one person may make, with all tokens and pages together. 0: no limit.",
+    ),
+    V(
         name="AIWRITER_EXPORT_DAYS",
         type="int",
         default=7,

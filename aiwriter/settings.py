@@ -69,6 +69,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "apps.users.api.limits.RateHeadersMiddleware",
     "aiwriter.core.middleware.AppErrorMiddleware",
 ]
 ROOT_URLCONF = "aiwriter.urls"
@@ -201,6 +202,7 @@ REST_FRAMEWORK: dict[str, Any] = {
         "apps.users.api.authentication.PortalSessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["apps.users.api.limits.RateThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["aiwriter.core.rest.renderers.OrjsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser", "rest_framework.parsers.MultiPartParser"],
     "DEFAULT_PAGINATION_CLASS": "aiwriter.core.rest.pagination.CursorPage",
@@ -211,6 +213,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+API_TOKEN_RATE, API_USER_RATE = ENV["AIWRITER_API_TOKEN_RATE"], ENV["AIWRITER_API_USER_RATE"]
 SPECTACULAR_SETTINGS = {
     "TITLE": "AI-Writer",
     "VERSION": "v1",
@@ -251,6 +254,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "prune-generation-events": {"task": "content.prune_events", "schedule": 3600.0},
     "purge-trash": {"task": "content.purge_trash", "schedule": 3600.0},
     "collect-file-garbage": {"task": "backends.collect_garbage", "schedule": 6 * 3600.0},
+    "prune-rate-limits": {"task": "users.prune_rate_limits", "schedule": 3600.0},
     "prune-idempotency": {"task": "users.prune_idempotency", "schedule": 3600.0},
     "settle-abandoned-calls": {"task": "backends.settle_abandoned_calls", "schedule": 60.0},
 }

@@ -4,6 +4,8 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
 
+from apps.content.api.mcp import McpView
+
 handler400 = "aiwriter.core.views.bad_request"
 handler403 = "aiwriter.core.views.permission_denied"
 handler404 = "aiwriter.core.views.not_found"
@@ -18,6 +20,7 @@ api: list[URLPattern | URLResolver] = [
 ]
 urlpatterns = [
     path("api/v1/", include(api)),
+    path("mcp", McpView.as_view(), name="mcp"),
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("", include("apps.monitoring.portal.urls")),

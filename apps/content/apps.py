@@ -43,6 +43,8 @@ class ContentConfig(AppConfig):
         "generation.stopped": "A generation was stopped",
         "generation.applied": "Generated text was taken over into a document",
         "generation.requeued": "An operator put a generation back into the queue",
+        "model.called": "A model was called through the OpenAI-compatible endpoint",
+        "tool.called": "An assistant used a tool over MCP",
         "voice.created": "A voice was made",
         "voice.changed": "A voice or its rules were changed",
         "voice.learnt": "A voice learnt from its samples",

@@ -12,8 +12,8 @@ from apps.users.selectors.access import Actor, workspaces_of
 """
 
 
-def writer_token(portal: Portal) -> str:
-    """A token of the first administrator for the first workspace, with all that a writer may do."""
+def writer_token(portal: Portal, *more: str, only: tuple[str, ...] = ()) -> str:
+    """A token of the first administrator for the first workspace, with all that a writer may do, and more scopes, or `only` these."""
     token: str = portal.shell(
         _PEOPLE
         + f"""
@@ -22,7 +22,7 @@ user = get_user_model().objects.get(email={portal.email!r})
 actor = Actor.for_user(user)
 workspace = workspaces_of(actor).first()
 scopes = ["content.read", "content.write", "content.delete", "content.generate", "sources.read", "sources.write", "usage.read"]
-made, raw = create_token(actor=actor, name="proof", scopes=scopes, workspace=workspace)
+made, raw = create_token(actor=actor, name="proof", scopes=list({only!r}) or [*scopes, *{more!r}], workspace=workspace)
 answer = raw.reveal() if hasattr(raw, "reveal") else raw
 """
     )

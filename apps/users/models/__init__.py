@@ -3,6 +3,7 @@
 from apps.users.models.audit import AuditEvent
 from apps.users.models.grants import RoleGrant
 from apps.users.models.idempotency import IdempotencyRecord
+from apps.users.models.limits import RateLimit
 from apps.users.models.notifications import Notification
 from apps.users.models.people import User
 from apps.users.models.tokens import ApiToken
@@ -14,6 +15,7 @@ __all__ = [
     "IdempotencyRecord",
     "Membership",
     "Notification",
+    "RateLimit",
     "RoleGrant",
     "User",
     "Workspace",

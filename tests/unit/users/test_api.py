@@ -220,5 +220,5 @@ def test_lists_take_the_same_queries_for_many_rows(api, people: People, django_a
     client = api("wanda")
     for number in range(30):
         notify(people.wanda, "generation.finished", f"Text {number}")
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         assert len(client.get(f"{BASE}/notifications").json()["data"]) == 30
