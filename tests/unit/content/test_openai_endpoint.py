@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy
 import orjson
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connection
 
 from aiwriter.core.errors import InvalidInput
 from apps.backends.models import ModelCall
@@ -42,13 +41,6 @@ def key(transactional_db: None, fake: FakeProvider) -> str:
     route("write", openai_profile("Fake", fake.openai_url))
     route("embed", offline_profile())
     return make_token(people.wanda, "models.use", workspace=people.press)[1]
-
-
-@pytest.fixture(autouse=True)
-async def no_connection_is_left() -> AsyncIterator[None]:
-    """Closes the one that asynchronous queries of a test have opened in their thread."""
-    yield
-    await sync_to_async(connection.close)()
 
 
 class Call:
