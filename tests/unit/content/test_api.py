@@ -102,7 +102,7 @@ def test_a_list_takes_the_same_queries_whatever_its_length(api: Api, people: Peo
         DocumentFactory(actor=people.actor("wanda"), workspace=people.press)
     with CaptureQueriesContext(connection) as many:
         assert len(client.get("/api/v1/content").json()["data"]) == 23
-    assert len(many) == len(few) <= 8
+    assert len(many) == len(few) <= 9
 
 
 def test_unknown_fields_and_bad_bodies_are_told(api: Api):
