@@ -25,6 +25,23 @@ from aiwriter.celery import app as celery
 from tests.people import People
 
 
+_NEEDS_DATABASE = {"db", "transactional_db", "django_db_setup", "live_server"}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL run what touches the database; everything else has run with SQLite and would only run again."""
+    if connection.vendor != "postgresql":
+        return
+    chosen, left = [], []
+    for item in items:
+        named = _NEEDS_DATABASE & set(getattr(item, "fixturenames", ()))
+        marked = item.get_closest_marker("django_db") or item.get_closest_marker("postgres")
+        (chosen if named or marked else left).append(item)
+    config.hook.pytest_deselected(items=left)
+    items[:] = chosen
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None) -> None:
     """The test database, whose emptying after a transactional test also reaches what is guarded or no model.
