@@ -24,7 +24,6 @@ from rest_framework.test import APIClient
 from aiwriter.celery import app as celery
 from tests.people import People
 
-
 _NEEDS_DATABASE = {"db", "transactional_db", "django_db_setup", "live_server"}
 
 
