@@ -13,6 +13,9 @@ class ContentConfig(AppConfig):
 
     audit_actions = {
         "document.created": "A document was created",
+        "suggestion.made": "Changes of a document were proposed",
+        "suggestion.accepted": "Proposed changes were put into a document",
+        "suggestion.rejected": "Proposed changes were turned down",
         "document.deleted": "A document was put into the bin",
         "document.restored": "A document was taken out of the bin",
         "document.purged": "A document was deleted for good",

@@ -13,6 +13,7 @@ from apps.content.api import (
     presence,
     publications,
     sources,
+    suggestions,
     tags,
     trash,
     versions,
@@ -21,6 +22,7 @@ from apps.content.api import (
 )
 
 _document = "content/<uuid:document_id>"
+_suggestion = f"{_document}/suggestions/<uuid:suggestion_id>"
 _generation = "generations/<uuid:generation_id>"
 _source = "sources/<uuid:source_id>"
 _voice = "voices/<uuid:voice_id>"
@@ -35,6 +37,10 @@ urlpatterns = [
     path(f"{_document}/export", exports.ExportView.as_view(), name="api-export"),
     path(f"{_document}/citations", versions.CitationListView.as_view(), name="api-citations"),
     path(f"{_document}/voice", voices.DocumentVoiceView.as_view(), name="api-document-voice"),
+    path(f"{_document}/suggestions", suggestions.SuggestionListView.as_view(), name="api-suggestions"),
+    path(_suggestion, suggestions.SuggestionView.as_view(), name="api-suggestion"),
+    path(f"{_suggestion}/accept", suggestions.SuggestionAcceptView.as_view(), name="api-suggestion-accept"),
+    path(f"{_suggestion}/reject", suggestions.SuggestionRejectView.as_view(), name="api-suggestion-reject"),
     path("exports", exports.ExportListView.as_view(), name="api-exports"),
     path("exports/<uuid:export_id>", exports.ExportStateView.as_view(), name="api-export-state"),
     path(f"{_document}/duplicate", trash.DuplicateView.as_view(), name="api-duplicate"),

@@ -52,6 +52,16 @@ def diff(before: str, after: str) -> list[DiffOp]:
     return _joined(ops)
 
 
+def diff_sequences(before: Sequence[str], after: Sequence[str]) -> list[DiffOp]:
+    """The differences of two texts that were cut into pieces by the caller; a piece is never cut."""
+    return _joined(
+        [
+            DiffOp("equal", old, new) if same else DiffOp(_kind(old, new), old, new)
+            for same, old, new in _patience(before, after)
+        ]
+    )
+
+
 def inline(ops: Sequence[DiffOp]) -> list[Part]:
     """For a view in one column: deleted text, then inserted text, in place."""
     parts: list[Part] = []
@@ -127,10 +137,7 @@ def _row_kind(left: list[Part], right: list[Part]) -> Kind:
 
 
 def _words(before: str, after: str) -> list[DiffOp]:
-    return [
-        DiffOp("equal", old, new) if same else DiffOp(_kind(old, new), old, new)
-        for same, old, new in _patience(_WORDS.findall(before), _WORDS.findall(after))
-    ]
+    return diff_sequences(_WORDS.findall(before), _WORDS.findall(after))
 
 
 def _kind(old: str, new: str) -> Kind:

@@ -6,6 +6,7 @@ from apps.content.models.generations import Citation, Generation, GenerationEven
 from apps.content.models.organising import Collection, Presence, Tag, WritingSettings
 from apps.content.models.publications import Publication
 from apps.content.models.sources import EmbeddingIndex, Source, SourceChunk
+from apps.content.models.suggestions import Suggestion
 from apps.content.models.voices import VoiceProfile, VoiceRule, VoiceSample
 from apps.content.models.webhooks import WebhookDelivery, WebhookEndpoint
 
@@ -24,6 +25,7 @@ __all__ = [
     "Publication",
     "Source",
     "SourceChunk",
+    "Suggestion",
     "Tag",
     "VoiceProfile",
     "VoiceRule",

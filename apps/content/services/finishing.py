@@ -17,7 +17,7 @@ from aiwriter.core.threads import in_thread
 from apps.backends.models import ModelCall
 from apps.content.markup.markdown import word_count
 from apps.content.models import Citation, Generation, GenerationPassage
-from apps.content.services import citing
+from apps.content.services import citing, suggestions
 from apps.content.services.applying import apply_text
 from apps.content.services.claims import Claim
 from apps.content.services.deliveries import emit
@@ -63,6 +63,9 @@ async def finish(claim: Claim, held: Held, passages: Sequence[GenerationPassage]
         writer.event(held, "usage", usage)
     if ending.state == Generation.State.SUCCEEDED and claim.row.input.get("apply"):
         writer.event(held, "applied", await in_thread(_apply, claim, text))
+    if claim.row.kind == Generation.Kind.REWRITE:
+        succeeded = ending.state == Generation.State.SUCCEEDED
+        await in_thread(suggestions.complete, claim.row.pk, text=text, succeeded=succeeded)
     error = ending.error
     if error is not None:
         writer.event(held, "error", {"code": error.code, "message": error.message, "remedy": error.remedy})

@@ -15,6 +15,7 @@ from django.apps import apps
 CAPABILITIES: Mapping[str, str] = {
     "content.read": "Read documents and their versions",
     "content.write": "Create and change documents",
+    "content.suggest": "Propose changes of documents",
     "content.delete": "Delete documents",
     "content.generate": "Have text written by a model",
     "models.use": "Call models through the OpenAI-compatible endpoint",
@@ -37,6 +38,7 @@ _WRITER = frozenset(
     {
         "content.read",
         "content.write",
+        "content.suggest",
         "content.delete",
         "content.generate",
         "models.use",

@@ -14,6 +14,7 @@ from apps.content.models import (
     Generation,
     Publication,
     Source,
+    Suggestion,
     Tag,
     WebhookEndpoint,
 )
@@ -21,6 +22,7 @@ from apps.content.services.collections import create_collection
 from apps.content.services.documents import delete_document
 from apps.content.services.exports import start_export
 from apps.content.services.publishing import publish_document
+from apps.content.services.suggestions import suggest_edits
 from apps.content.services.tags import create_tag
 from apps.content.services.webhooks import create_webhook, ping
 from tests.factories.backends import SETUP, storage_profile
@@ -74,6 +76,17 @@ def _binned(people):
     made = DocumentFactory(actor=people.actor("wanda"), workspace=people.press)
     delete_document(actor=people.actor("wanda"), document_id=made.pk)
     return made.pk
+
+
+def _suggestion(people):
+    """Open: "first" becomes "only"."""
+    document = _document(people)
+    found = Suggestion.objects.filter(document_id=document, state="open").first()
+    if found is None:
+        found = suggest_edits(
+            actor=people.actor("wanda"), document_id=document, edits=[{"quote": "first", "replacement": "only"}]
+        )
+    return found.pk
 
 
 def _export(people):
@@ -143,6 +156,9 @@ BODIES = {
     "POST api/v1/content/<uuid:document_id>/publications": lambda people: {"target_id": str(_place(people))},
     "POST api/v1/webhooks": lambda people: {"name": "Site", "url": "https://hooks.example.org/"},
     "POST api/v1/exports": lambda people: {"format": "md", "document_ids": [str(_document(people))]},
+    "POST api/v1/content/<uuid:document_id>/suggestions": lambda people: {
+        "edits": [{"quote": "first", "replacement": "only"}]
+    },
     "POST api/v1/generate/content": lambda people: {"topic": "Bridges"},
     "POST api/v1/generate/outline": lambda people: {"topic": "Bridges"},
     "POST api/v1/generate/section": lambda people: {"heading": "Bridges"},
@@ -164,6 +180,7 @@ THINGS = {
     "delivery_id": _delivery,
     "publication_id": _publication,
     "content.publication": _publication,
+    "suggestion_id": _suggestion,
     "number": lambda people: 1,
     "content.document": _document,
     "content.generation": _generation,
