@@ -20,6 +20,7 @@ class ContentConfig(AppConfig):
         "document.restored": "A document was taken out of the bin",
         "document.purged": "A document was deleted for good",
         "document.duplicated": "A document was copied",
+        "document.merged": "Two texts of a document were merged",
         "document.moved": "A document was put into another collection",
         "document.tagged": "The tags of a document were changed",
         "collection.created": "A collection was made",

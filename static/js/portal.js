@@ -5,6 +5,7 @@ import "./menus.js";
 import "./dialogs.js";
 import "./announce.js";
 import "./copying.js";
+import "./guard.js";
 import { drawTimes } from "./times.js";
 
 drawTimes();

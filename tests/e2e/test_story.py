@@ -114,15 +114,45 @@ def test_two_people_save_the_same_text(visit: Visit, cast: Cast) -> None:
     dialog = first.page.locator("#conflict")
     expect(dialog).to_be_visible(timeout=15_000)
     expect(dialog).to_contain_text("Eddie")
-    expect(dialog.locator("del", has_text="Eddie")).to_be_visible()
+    expect(dialog.locator("ins", has_text="Eddie")).to_be_visible()
     expect(dialog.locator("ins", has_text="Wanda")).to_be_visible()
-    dialog.locator("text=Save mine as the newest version").click()
+    save = dialog.locator("text=Save as one text")
+    expect(save).to_be_disabled()
+    dialog.locator("text=Keep both, theirs first").check()
+    save.click()
     expect(first.page.locator(".save-state")).to_have_text("Saved", timeout=15_000)
+    text = first.page.locator(".ProseMirror")
+    expect(text).to_contain_text("Words of Eddie.")
+    expect(text).to_contain_text("Words of Wanda.")
     # The browser itself reports the 409; nothing else may be wrong.
     first.complaints = [text for text in first.complaints if "409" not in text]
     newest = first.go(f"/documents/{cast.document}/versions/").locator(".history-row")
-    expect(newest.nth(0)).to_contain_text("Wanda")
-    expect(newest.nth(1)).to_contain_text("Eddie")
+    expect(newest.nth(0)).to_contain_text("Two texts merged")
+    expect(newest.nth(1)).to_contain_text("Kept beside a newer text")
+    expect(newest.nth(2)).to_contain_text("Eddie")
+
+
+def test_two_people_write_in_different_places(visit: Visit, cast: Cast) -> None:
+    first, second = visit(cast.writer), visit(cast.editor)
+    for visitor in (first, second):
+        visitor.go(f"/documents/{cast.document}/")
+        visitor.page.wait_for_selector("[data-ready]")
+    expect(second.page.locator("[data-presence]:visible")).to_contain_text("Wanda Brandt is editing", timeout=20_000)
+    type_at_end(second.page, " Above by Eddie.")
+    expect(second.page.locator(".save-state")).to_have_text("Saved", timeout=15_000)
+    first.page.locator(".ProseMirror > p").last.click()
+    first.page.keyboard.press("End")
+    first.page.keyboard.type(" Below by Wanda.")
+    text = first.page.locator(".ProseMirror")
+    expect(text).to_contain_text("Above by Eddie.", timeout=15_000)
+    expect(first.page.locator("#conflict")).to_be_hidden()
+    # The cursor has stayed where it was, although text came in above it.
+    first.page.keyboard.type(" And on.")
+    expect(text).to_contain_text("Below by Wanda. And on.")
+    expect(first.page.locator(".save-state")).to_have_text("Saved", timeout=15_000)
+    first.page.reload()
+    expect(first.page.locator(".ProseMirror")).to_contain_text("Below by Wanda. And on.")
+    first.complaints = [text for text in first.complaints if "409" not in text]
 
 
 def test_typed_text_survives_a_lost_connection_and_a_closed_window(visit: Visit, cast: Cast) -> None:

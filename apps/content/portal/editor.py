@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from js_asset import Media
 
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound
-from aiwriter.core.views import error_body
-from apps.content.markup import diff, markdown
-from apps.content.models import Document
+from apps.content.markup import markdown
 from apps.content.portal.forms import DocumentForm, MarkdownForm
+from apps.content.portal.merging import merge_answer, sent_text, stale
 from apps.content.portal.passages import shown_passage
 from apps.content.portal.requests import actor_of, answers_json, is_fragment, json_body, signed_in
 from apps.content.portal.rewrites import ACTIONS
 from apps.content.selectors.documents import citations_of, get_document
 from apps.content.services import documents as service
+from apps.content.services.merging import Text
+from apps.content.services.presence import be_present, leave
 
 _REASONS = ("manual", "autosave", "ai")
 
@@ -57,8 +56,10 @@ def edit(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
 def save(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
     """Save what the editor holds.
 
-    JSON in: `revision` that was opened, `title`, `html`, `reason`, `generation_id` of an accepted suggestion.
-    JSON out: the new `revision`, `words`, `version`. 409 when somebody else saved first: their text and the differences.
+    JSON in: `revision` that was opened, `title`, `html`, `reason`, `generation_id` of an accepted suggestion, and `base`
+    (`title`, `html`), the text as it was when last saved.
+    JSON out: the new `revision`, `words`, `version`. 409 when somebody else saved first: this text is kept as a version
+    all the same, and the answer holds theirs, the differences and the merge.
     """
     actor, body = actor_of(request), json_body(request)
     text = markdown.to_markdown(str(body.get("html") or ""))
@@ -78,8 +79,8 @@ def save(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
             generation_id=body.get("generation_id") or None,
         )
     except Conflict as conflict:
-        theirs = get_document(actor=actor, document_id=document_id)
-        return JsonResponse({**error_body(conflict.code, conflict.message), **_theirs(theirs, text)}, status=409)
+        mine = Text(str(body.get("title") or "").strip()[:300] or _("Untitled"), text)
+        return stale(actor, document_id, conflict, sent_text(body.get("base")), mine)
     version = document.current_version
     return JsonResponse(
         {
@@ -91,19 +92,17 @@ def save(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
     )
 
 
-def _theirs(document: Document, mine: str) -> dict[str, Any]:
-    version = document.current_version
-    ops = diff.diff(document.body_markdown, mine)
-    return {
-        "theirs": {
-            "revision": document.revision,
-            "title": document.title,
-            "html": document.body_html or markdown.to_html(document.body_markdown),
-            "who": str(version.author) if version and version.author else "",
-            "when": document.updated_at.isoformat(),
-        },
-        "differences": render_to_string("content/parts/differences.html", {"rows": diff.side_by_side(ops)}),
-    }
+@require_POST
+@signed_in
+@answers_json
+def presence(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
+    """A sign of life of the editor; JSON `{"leave": true}` when it is closed. The answer names the others."""
+    actor = actor_of(request)
+    if json_body(request).get("leave"):
+        leave(actor=actor, document_id=document_id)
+        return JsonResponse({"people": []})
+    rows, revision = be_present(actor=actor, document_id=document_id)
+    return JsonResponse({"people": [str(row.user) for row in rows], "revision": revision})
 
 
 @require_http_methods(["GET", "POST"])
@@ -112,9 +111,14 @@ def edit_markdown(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
     """The same text as Markdown in a plain form."""
     actor = actor_of(request)
     document = get_document(actor=actor, document_id=document_id)
-    start = {"title": document.title, "body": document.body_markdown, "revision": document.revision}
+    start = {
+        "title": document.title,
+        "body": document.body_markdown,
+        "revision": document.revision,
+        "base_title": document.title,
+        "base_body": document.body_markdown,
+    }
     form = MarkdownForm(request.POST or None, initial=start)
-    status = 200
     if request.method == "POST" and form.is_valid():
         cleaned = form.cleaned_data
         try:
@@ -127,12 +131,13 @@ def edit_markdown(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
                 reason="manual",
             )
         except Conflict as conflict:
-            form.add_error(None, str(conflict))
-            status = conflict.status
+            base = Text(cleaned["base_title"], cleaned["base_body"])
+            mine = Text(cleaned["title"].strip() or _("Untitled"), cleaned["body"])
+            return merge_answer(request, document_id, base, mine, conflict)
         else:
             messages.success(request, _("Saved."))
             return redirect("content:markdown", document_id=document_id)
-    return render(request, "content/markdown.html", {"document": document, "form": form}, status=status)
+    return render(request, "content/markdown.html", {"document": document, "form": form})
 
 
 @require_GET

@@ -139,6 +139,9 @@ class MarkdownForm(forms.Form):
         label=_("Text"), required=False, strip=False, widget=forms.Textarea(attrs={"rows": 24, "spellcheck": "true"})
     )
     revision = forms.IntegerField(min_value=1, widget=forms.HiddenInput)
+    # What the text was when the page was opened: by it a save that comes too late can be merged.
+    base_title = forms.CharField(required=False, widget=forms.HiddenInput)
+    base_body = forms.CharField(required=False, strip=False, widget=forms.Textarea(attrs={"hidden": True}))
 
 
 class TextSourceForm(forms.Form):

@@ -11,7 +11,7 @@ export class LocalDraft {
     this.key = `aiwriter:draft:${person}:${documentId}`;
   }
 
-  /** @param {{title: string, html: string, revision: number}} text */
+  /** @param {{title: string, html: string, revision: number, base: object}} text */
   keep(text) {
     try {
       localStorage.setItem(this.key, JSON.stringify({ ...text, at: new Date().toISOString() }));
@@ -20,7 +20,7 @@ export class LocalDraft {
     }
   }
 
-  /** @returns {{title: string, html: string, revision: number, at: string} | null} */
+  /** @returns {{title: string, html: string, revision: number, base?: object, at: string} | null} */
   read() {
     try {
       return JSON.parse(localStorage.getItem(this.key));

@@ -6,6 +6,7 @@ import { PassagePanel } from "../passages.js";
 import { watchConflicts } from "./conflict.js";
 import { LocalDraft } from "./drafts.js";
 import { watchOutline } from "./outline.js";
+import { watchPresence } from "./presence.js";
 import { Rewriter } from "./rewrite.js";
 import { Saver } from "./saving.js";
 import { documentExtensions } from "./schema.js";
@@ -41,8 +42,15 @@ page.dataset.ready = "1";
 
 const read = () => ({ title: title.value.trim(), html: editor.getHTML() });
 const replace = (newTitle, html) => {
+  const { doc: before, selection } = editor.state;
   title.value = newTitle;
   editor.commands.setContent(html, { emitUpdate: false });
+  // The cursor stays at its words, wherever the new text differs.
+  const { content } = editor.state.doc;
+  const start = before.content.findDiffStart(content);
+  const end = before.content.findDiffEnd(content);
+  const moved = (place) => (start === null || place <= start ? place : place >= end.a ? place + end.b - end.a : start);
+  editor.commands.setTextSelection({ from: moved(selection.from), to: moved(selection.to) });
 };
 
 const draft = new LocalDraft(page.dataset.person, page.dataset.document);
@@ -60,6 +68,7 @@ const saver = new Saver({
   },
   conflict() {},
 });
+watchPresence(page.querySelector("[data-presence]"), page.dataset.presence);
 watchConflicts(document.getElementById("conflict"), saver, { read, replace });
 
 editor.on("update", () => saver.touch());
@@ -88,7 +97,7 @@ document.addEventListener("visibilitychange", () => {
 });
 addEventListener("beforeunload", (event) => {
   if (!saver.isDirty) return;
-  draft.keep({ ...read(), revision: saver.revision });
+  draft.keep({ ...read(), revision: saver.revision, base: saver.base });
   event.preventDefault();
 });
 
@@ -147,6 +156,7 @@ function offerDraft() {
       replace(kept.title, kept.html);
       // Saved from the revision that the text was typed on: if somebody saved since, the conflict is shown.
       saver.revision = kept.revision;
+      saver.base = kept.base || saver.base;
       saver.touch();
       saver.save("manual");
     } else draft.drop();

@@ -14,7 +14,7 @@ export class Saver {
    * @param {() => {title: string, html: string}} options.read what the editor holds now.
    * @param {import("./drafts.js").LocalDraft} options.draft
    * @param {(state: "saved"|"dirty"|"saving"|"offline"|"conflict"|"refused", detail?: object) => void} options.show
-   * @param {(body: object) => void} options.conflict somebody else saved first.
+   * @param {(body: object, text: {title: string, html: string}) => void} options.conflict somebody else saved first.
    */
   constructor({ address, revision, read, draft, show, conflict }) {
     Object.assign(this, { address, revision, read, draft, show, conflict });
@@ -23,6 +23,8 @@ export class Saver {
     this.failures = 0;
     this.blocked = false;
     this.generation = null;
+    // The text as the server last confirmed it: what a merge starts from when somebody else saves first.
+    this.base = read();
   }
 
   get isDirty() {
@@ -35,7 +37,7 @@ export class Saver {
     this.since ??= Date.now();
     if (!this.blocked) this.show("dirty");
     clearTimeout(this.keeping);
-    this.keeping = setTimeout(() => this.isDirty && this.draft.keep({ ...this.read(), revision: this.revision }), 400);
+    this.keeping = setTimeout(() => this.isDirty && this.draft.keep({ ...this.read(), revision: this.revision, base: this.base }), 400);
     this.schedule(Math.min(QUIET, Math.max(0, this.since + LONGEST - Date.now())));
   }
 
@@ -71,16 +73,17 @@ export class Saver {
     const text = this.read();
     this.show("saving");
     try {
-      const body = { ...text, revision: this.revision, reason, generation_id: this.generation };
+      const body = { ...text, revision: this.revision, reason, generation_id: this.generation, base: this.base };
       // Browsers refuse a keepalive body above 64 KB; a long text is then kept in this browser and saved on return.
-      const answer = await send(this.address, { json: body, keepalive: keepalive && text.html.length < 60000 });
+      const answer = await send(this.address, { json: body, keepalive: keepalive && text.html.length < 30000 });
+      this.base = text;
       this.accept(answer.revision, taken);
       this.show(this.isDirty ? "dirty" : "saved", answer);
       if (this.isDirty) this.schedule(QUIET);
       return !this.isDirty;
     } catch (problem) {
-      this.draft.keep({ ...text, revision: this.revision });
-      this.fail(problem);
+      this.draft.keep({ ...text, revision: this.revision, base: this.base });
+      this.fail(problem, text);
       return false;
     }
   }
@@ -97,12 +100,12 @@ export class Saver {
     }
   }
 
-  fail(problem) {
+  fail(problem, text) {
     if (!(problem instanceof HttpError)) throw problem;
     if (problem.status === 409 && problem.body.theirs) {
       this.blocked = true;
       this.show("conflict");
-      this.conflict(problem.body);
+      this.conflict(problem.body, text);
     } else if (problem.status === 0 || problem.status === 401 || problem.status >= 500 || problem.status === 429) {
       this.show("offline", { message: problem.message });
       this.schedule(AGAIN[Math.min(this.failures, AGAIN.length - 1)]);
