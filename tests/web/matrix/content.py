@@ -139,6 +139,11 @@ def _delivery(people):
 
 
 BODIES = {
+    "POST api/v1/content/<uuid:document_id>/merge": lambda people: {
+        "title": "New",
+        "body_markdown": "New.",
+        "base_version": 1,
+    },
     "POST api/v1/content/bulk": lambda people: {
         "ids": [str(_document(people))],
         "action": "tag",

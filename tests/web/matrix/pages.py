@@ -35,7 +35,22 @@ def _revision(people):
 
 
 THINGS = {"marker": _marker}
+def _merge(people):
+    """A text that came too late, and goes together with the stored one by itself."""
+    text = {"title": "Cited", "html": "<p>A fact.</p>"}
+    return Json(revision=_revision(people), base=text, mine=text, choices={}, title="theirs")
+
+
+def _merge_form(people):
+    text = Document.objects.get(pk=CONTENT["document_id"](people))
+    said = {"base_title": text.title, "base_body": text.body_markdown}
+    return {"revision": text.revision, **said, "mine_title": text.title, "mine_body": f"{text.body_markdown}\nMore.\n"}
+
+
 BODIES = {
+    "POST documents/<uuid:document_id>/presence": lambda people: Json(leave=False),
+    "POST documents/<uuid:document_id>/merge": _merge,
+    "POST documents/<uuid:document_id>/merge/page": _merge_form,
     "POST documents/many": lambda people: {"act": "trash", "document": str(CONTENT["document_id"](people))},
     "POST collections/": lambda people: {"name": "New"},
     "POST collections/<uuid:collection_id>/change": lambda people: {"name": "New"},
