@@ -137,7 +137,7 @@ def test_two_people_write_in_different_places(visit: Visit, cast: Cast) -> None:
     for visitor in (first, second):
         visitor.go(f"/documents/{cast.document}/")
         visitor.page.wait_for_selector("[data-ready]")
-    expect(second.page.locator("[data-presence]:visible")).to_contain_text("Wanda Brandt is editing", timeout=20_000)
+    expect(second.page.locator("[data-editing]:visible")).to_contain_text("Wanda Brandt is editing", timeout=20_000)
     type_at_end(second.page, " Above by Eddie.")
     expect(second.page.locator(".save-state")).to_have_text("Saved", timeout=15_000)
     first.page.locator(".ProseMirror > p").last.click()

@@ -89,7 +89,9 @@ class DocumentInput(Input):
     title = serializers.CharField(max_length=300)
     body_markdown = serializers.CharField(required=False, default="", allow_blank=True, trim_whitespace=False)
     kind = serializers.CharField(required=False, default="article", max_length=40)
-    language = serializers.CharField(required=False, default="en", max_length=12)
+    language = serializers.CharField(
+        required=False, default="", max_length=12, help_text="Left out: the workspace's language."
+    )
     brief = serializers.DictField(required=False, default=dict)
     collection_id = serializers.UUIDField(required=False, allow_null=True, default=None)
     tags = serializers.ListField(child=serializers.CharField(max_length=80), required=False, default=list)

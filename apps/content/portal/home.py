@@ -10,15 +10,14 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
 from aiwriter.core.errors import NotFound
-from apps.content.models import Generation
+from apps.content.portal.documents import dress
 from apps.content.portal.requests import WORKSPACE_KEY, actor_of, signed_in, workspace_of
-from apps.content.selectors.documents import documents_for
-from apps.content.selectors.generations import generations_for
+from apps.content.selectors.home import drafts_to_continue, next_steps
+from apps.content.selectors.listing import listed_documents
 from apps.content.selectors.sources import source_counts
 from apps.users.selectors.access import get_workspace
 
-_RECENT = 6
-_KINDS_WITH_PAGES = (Generation.Kind.DRAFT, Generation.Kind.OUTLINE, Generation.Kind.SECTION)
+_RECENT, _STEPS = 6, 8
 
 
 @require_GET
@@ -31,18 +30,18 @@ def home(request: HttpRequest) -> HttpResponse:
     except NotFound:
         return render(request, "content/no_workspace.html")
     counts = source_counts(actor=actor, workspace=workspace)
-    generations = generations_for(actor, workspace).filter(kind__in=_KINDS_WITH_PAGES)
-    unfinished = list(generations.exclude(state__in=Generation.FINAL_STATES).order_by("-created_at")[:5])
-    # A draft that failed or was never taken over into a document is work that would otherwise be out of sight.
-    waiting = generations.filter(state__in=Generation.FINAL_STATES, applied_version=None, document=None)
-    documents = documents_for(actor, workspace).defer("body_markdown", "body_html")
+    drafts = drafts_to_continue(actor, workspace)
+    rows, ordering = listed_documents(actor=actor, workspace=workspace)
+    shown = rows.select_related("owner").defer("body_markdown", "body_html", "brief").order_by(*ordering)
+    recent = list(shown[:_RECENT])
+    dress(recent, actor.user_id)
     return render(
         request,
         "content/home.html",
         {
-            "documents": documents.select_related("owner").order_by("-updated_at", "-id")[:_RECENT],
-            "unfinished": unfinished,
-            "waiting": waiting.order_by("-created_at")[:3],
+            "documents": recent,
+            "draft": drafts[0] if drafts else None,
+            "steps": next_steps(actor, workspace)[:_STEPS],
             "counts": counts,
             "sources_total": sum(counts.values()),
             "sources_busy": sum(counts.get(state, 0) for state in ("pending", "parsing", "embedding")),

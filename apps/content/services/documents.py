@@ -55,7 +55,7 @@ def create_document(
     title: str,
     body_markdown: str = "",
     kind: str = "article",
-    language: str = "en",
+    language: str = "",
     brief: Mapping[str, Any] | None = None,
     reason: str = "manual",
     generation: Generation | None = None,
@@ -70,7 +70,7 @@ def create_document(
         title: at most 300 characters; an empty one becomes "Untitled".
         body_markdown: the text.
         kind: a word for the kind of text, "article".
-        language: language tag, "en" or "de-AT".
+        language: language tag, "en" or "de-AT"; empty: the workspace's.
         brief: what the writer was asked for.
         reason: one of `DocumentVersion.Reason`.
         generation: the generation that wrote the text.
@@ -85,7 +85,8 @@ def create_document(
     room = get_workspace(actor, workspace)
     title, body = _title(title), _body(body_markdown)
     html = to_html(body)
-    chosen = collection_id or writing_settings(room).default_collection_id
+    preferred = writing_settings(room)
+    chosen = collection_id or preferred.default_collection_id
     with transaction.atomic():
         document = Document.objects.create(
             workspace=room,
@@ -93,7 +94,7 @@ def create_document(
             collection=parent_in(room.pk, chosen),
             title=title,
             slug=slugify(title)[:120],
-            language=_word("language", language, 12),
+            language=_word("language", language or preferred.language, 12),
             kind=_word("kind", kind, 40),
             brief=_brief(brief or {}),
             body_markdown=body,

@@ -68,7 +68,7 @@ const saver = new Saver({
   },
   conflict() {},
 });
-watchPresence(page.querySelector("[data-presence]"), page.dataset.presence);
+watchPresence(page.querySelector("[data-editing]"), page.dataset.presence);
 watchConflicts(document.getElementById("conflict"), saver, { read, replace });
 
 editor.on("update", () => saver.touch());

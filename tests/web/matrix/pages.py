@@ -35,6 +35,8 @@ def _revision(people):
 
 
 THINGS = {"marker": _marker}
+
+
 def _merge(people):
     """A text that came too late, and goes together with the stored one by itself."""
     text = {"title": "Cited", "html": "<p>A fact.</p>"}
@@ -48,6 +50,8 @@ def _merge_form(people):
 
 
 BODIES = {
+    "POST settings/workspace": lambda people: {"name": "Press", "language": "en", "trash_days": "3"},
+    "POST settings/you": lambda people: {"locale": "en", "timezone": "UTC", "theme": "dark"},
     "POST documents/<uuid:document_id>/presence": lambda people: Json(leave=False),
     "POST documents/<uuid:document_id>/merge": _merge,
     "POST documents/<uuid:document_id>/merge/page": _merge_form,

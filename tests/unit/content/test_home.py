@@ -1,0 +1,108 @@
+"""Home and settings: what waits for a person, and how a workspace is written in."""
+
+from __future__ import annotations
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from apps.content.models import Generation, Source
+from apps.content.selectors.home import SOURCES, NextStep, drafts_to_continue, next_steps
+from apps.content.selectors.organising import writing_settings
+from apps.content.services.collections import create_collection
+from tests.factories.content import DocumentFactory, GenerationFactory, TextSourceFactory
+from tests.people import People
+
+
+def generation(people: People, state: str, topic: str, **more) -> Generation:
+    made = GenerationFactory(actor=people.actor("wanda"), workspace=people.press, brief={"topic": topic})
+    Generation.objects.filter(pk=made.pk).update(state=state, **more)
+    return made
+
+
+def test_what_waits_is_named_and_what_is_done_is_not(people: People):
+    wanda = people.actor("wanda")
+    generation(people, "failed", "Broken", error="No backend.")
+    generation(people, "succeeded", "Unkept")
+    running = generation(people, "running", "Running")
+    generation(people, "succeeded", "Kept", document=DocumentFactory(actor=wanda, workspace=people.press))
+    source = TextSourceFactory(actor=wanda, workspace=people.press, title="Bad file")
+    Source.objects.filter(pk=source.pk).update(state="failed", error="It is encrypted.")
+    steps = next_steps(wanda, people.press)
+    assert steps[0].key == running.pk
+    assert {(s.kind, s.title) for s in steps} == {
+        ("writing", "Running"),
+        ("unkept", "Unkept"),
+        ("failed", "Broken"),
+        ("source", "Bad file"),
+    }
+    assert next_steps(people.actor("eve"), people.rival) == []
+
+
+def test_other_parts_add_what_waits(people: People, portal):
+    document = DocumentFactory(actor=people.actor("eddie"), workspace=people.press, title="To be read")
+
+    def asked(actor, workspace):
+        return [NextStep("Review", document.title, "content:document", document.pk, document.created_at)]
+
+    SOURCES.append(asked)
+    try:
+        page = portal("wanda").get("/").content.decode()
+    finally:
+        SOURCES.remove(asked)
+    assert "To be read" in page
+    assert "Review" in page
+
+
+def test_home_offers_the_last_own_draft_and_first_steps(people: People, portal):
+    empty = portal("eve").get("/").content.decode()
+    assert "First steps" in empty
+    DocumentFactory(actor=people.actor("wanda"), workspace=people.press, title="Older")
+    DocumentFactory(actor=people.actor("wanda"), workspace=people.press, title="Newer")
+    DocumentFactory(actor=people.actor("eddie"), workspace=people.press, title="Of Eddie")
+    assert [d.title for d in drafts_to_continue(people.actor("wanda"), people.press)] == ["Newer", "Older"]
+    page = portal("wanda").get("/").content.decode()
+    assert "Go on writing" in page
+    assert "First steps" not in page
+
+
+def test_home_takes_the_same_queries_whatever_there_is(people: People, portal):
+    page = portal("wanda")
+    DocumentFactory(actor=people.actor("wanda"), workspace=people.press)
+    generation(people, "succeeded", "One")
+
+    def count() -> int:
+        with CaptureQueriesContext(connection) as seen:
+            assert page.get("/").status_code == 200
+        return len(seen)
+
+    few = count()
+    for number in range(5):
+        DocumentFactory(actor=people.actor("wanda"), workspace=people.press, tags=[str(number)])
+        generation(people, "running", str(number))
+    assert count() == few
+
+
+def test_settings_of_a_workspace_are_changed_by_editors(people: People, portal):
+    inbox = create_collection(actor=people.actor("eddie"), workspace=people.press, name="Inbox")
+    body = {"name": "The press", "language": "de", "default_collection": str(inbox.pk), "trash_days": "7"}
+    assert portal("wanda").post("/settings/workspace", body).status_code == 403
+    assert portal("eddie").post("/settings/workspace", {**body, "trash_days": "-1"}).status_code == 400
+    assert portal("eddie").post("/settings/workspace", body).status_code == 302
+    stored = writing_settings(people.press)
+    assert (stored.trash_days, stored.language, stored.default_collection) == (7, "de", inbox)
+    people.press.refresh_from_db()
+    assert people.press.name == "The press"
+    made = DocumentFactory(actor=people.actor("wanda"), workspace=people.press)
+    assert (made.language, made.collection) == ("de", inbox)
+    page = portal("wanda").get("/settings/").content.decode()
+    assert "Editors of the workspace change these" in page
+
+
+def test_ones_own_settings(people: People, portal):
+    wanda = portal("wanda")
+    body = {"full_name": "Wanda B.", "locale": "en", "timezone": "Europe/Berlin", "theme": "dark"}
+    assert wanda.post("/settings/you", body).cookies["theme"].value == "dark"
+    people.wanda.refresh_from_db()
+    assert (people.wanda.full_name, people.wanda.timezone) == ("Wanda B.", "Europe/Berlin")
+    assert wanda.post("/settings/you", {**body, "theme": "auto"}).cookies["theme"]["max-age"] == 0
+    assert wanda.post("/settings/you", {**body, "timezone": "Atlantis"}).status_code == 400
