@@ -58,10 +58,11 @@ def test_a_stale_save_overwrites_nothing_and_shows_both_texts(portal, people, do
     assert "<ins>Wanda</ins>" in body["differences"]
     document.refresh_from_db()
     assert document.body_markdown == "Eddie's words.\n"
-    # The way out that the page offers: save again from their revision. Both texts are then versions.
+    # The way out that the page offers: save again from their revision. Hers was kept as a version already.
     again = save(portal("wanda"), document, html="<p>Wanda's words.</p>", revision=body["theirs"]["revision"])
     assert again.status_code == 200
-    assert [v.body_markdown for v in document.versions.order_by("-number")[:2]] == [
+    assert [v.body_markdown for v in document.versions.order_by("-number")[:3]] == [
+        "Wanda's words.\n",
         "Wanda's words.\n",
         "Eddie's words.\n",
     ]

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
-from aiwriter.core.errors import AppError
+from aiwriter.core.errors import AppError, NotFound
 from apps.content.portal.forms import LANGUAGES
 from apps.content.portal.requests import actor_of, signed_in, workspace_of
 from apps.content.selectors.organising import Branch, tree, writing_settings
@@ -144,15 +144,21 @@ def _workspace_form(request: HttpRequest, room: Workspace, data: Any = None) -> 
 def _page(
     request: HttpRequest, *, workspace_form: WorkspaceForm | None = None, person_form: PersonForm | None = None
 ) -> HttpResponse:
-    actor, room = actor_of(request), workspace_of(request)
+    actor = actor_of(request)
     user = require_user(actor)
     own = {"full_name": user.full_name, "locale": user.locale, "timezone": user.timezone}
     own["theme"] = request.COOKIES.get("theme", "auto")
-    context = {
-        "room": room,
-        "may_manage": can(actor, "members.manage", workspace=room),
-        "settings": writing_settings(room),
-        "workspace_form": workspace_form or _workspace_form(request, room),
-        "person_form": person_form or PersonForm(initial=own),
-    }
+    context: dict[str, Any] = {"person_form": person_form or PersonForm(initial=own)}
+    try:
+        room = workspace_of(request)
+    except NotFound:
+        # An operator, say: a person without a workspace has a name and a theme all the same.
+        room = None
+    if room and can(actor, "content.read", workspace=room):
+        context |= {
+            "room": room,
+            "may_manage": can(actor, "members.manage", workspace=room),
+            "settings": writing_settings(room),
+            "workspace_form": workspace_form or _workspace_form(request, room),
+        }
     return render(request, "content/settings.html", context, status=400 if workspace_form or person_form else 200)

@@ -71,7 +71,7 @@ MANAGE = (
     Item(_("API keys"), "users:tokens", "key", "tokens.manage"),
     Item(_("Webhooks"), "content:webhooks", "link", "webhooks.manage"),
     Item(_("Members"), "users:members", "users", "members.manage"),
-    Item(_("Settings"), "content:settings", "settings", "content.read"),
+    Item(_("Settings"), "content:settings", "settings"),
     Item(_("Console"), "admin:index", "console"),
 )
 ACCOUNT = (

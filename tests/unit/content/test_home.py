@@ -9,6 +9,7 @@ from apps.content.models import Generation, Source
 from apps.content.selectors.home import SOURCES, NextStep, drafts_to_continue, next_steps
 from apps.content.selectors.organising import writing_settings
 from apps.content.services.collections import create_collection
+from tests.factories.backends import storage_profile
 from tests.factories.content import DocumentFactory, GenerationFactory, TextSourceFactory
 from tests.people import People
 
@@ -25,6 +26,7 @@ def test_what_waits_is_named_and_what_is_done_is_not(people: People):
     generation(people, "succeeded", "Unkept")
     running = generation(people, "running", "Running")
     generation(people, "succeeded", "Kept", document=DocumentFactory(actor=wanda, workspace=people.press))
+    storage_profile()
     source = TextSourceFactory(actor=wanda, workspace=people.press, title="Bad file")
     Source.objects.filter(pk=source.pk).update(state="failed", error="It is encrypted.")
     steps = next_steps(wanda, people.press)
