@@ -1,0 +1,84 @@
+"""Asks for lists of documents in-process and prints figures as JSON: `python -m tests.benchmarks._bare.many 100000`."""
+
+import json
+import statistics
+import sys
+import time
+
+import django
+
+django.setup()
+
+from django.core.management import call_command  # noqa: E402
+from django.db import connection  # noqa: E402
+from django.test import Client  # noqa: E402
+from django.test.utils import CaptureQueriesContext  # noqa: E402
+
+ROUNDS = 15
+
+
+def main(size: int) -> None:
+    """Fill an empty database with documents and measure."""
+    call_command("migrate", verbosity=0, interactive=False)
+    call_command("createcachetable", verbosity=0)
+    call_command("collectstatic", verbosity=0, interactive=False)
+    from apps.content.models import Collection, Document, Tag
+    from apps.users.models import User
+    from apps.users.selectors.access import Actor
+    from apps.users.services.people import create_user
+    from apps.users.services.workspaces import create_workspace
+
+    system = Actor.system_actor("benchmark")
+    user = create_user(actor=system, email="bench@example.org", full_name="Bench", password="a-long-bench-password")
+    assert isinstance(user, User)
+    room = create_workspace(actor=system, name="Bench", personal_of=user)
+    tag = Tag.objects.create(workspace=room, name="seldom")
+    collection = Collection.objects.create(workspace=room, name="Small")
+    kinds = ("article", "report", "letter")
+    for start in range(0, size, 5000):
+        Document.objects.bulk_create(
+            Document(
+                workspace=room,
+                owner=user,
+                title=f"Document {n}",
+                slug=f"document-{n}",
+                kind=kinds[n % 3],
+                body_markdown=f"Paragraph {n} of the text. " * 8
+                + ("A lighthouse." if n % max(1, size // 10) == 0 else ""),
+            )
+            for n in range(start, min(start + 5000, size))
+        )
+    few = list(Document.objects.order_by("title")[:10])
+    Document.tags.through.objects.bulk_create(Document.tags.through(document=d, tag=tag) for d in few)
+    Document.objects.filter(pk__in=[d.pk for d in few]).update(collection=collection)
+    connection.cursor().execute("ANALYZE")
+    client = Client()
+    client.force_login(user)
+    asked = {
+        "list": "/api/v1/content?limit=10",
+        "by title": "/api/v1/content?limit=10&sort=title",
+        "of a kind": "/api/v1/content?limit=10&kind=report",
+        "of a tag": "/api/v1/content?limit=10&tag=seldom",
+        "of a collection": f"/api/v1/content?limit=10&collection={collection.pk}",
+        "search": "/api/v1/content?limit=10&q=lighthouse",
+        "page": "/documents/",
+        "home": "/",
+    }
+    print(json.dumps({name: _measured(client, path) for name, path in asked.items()}))
+
+
+def _measured(client: Client, path: str) -> tuple[float, int]:
+    times = []
+    for number in range(ROUNDS + 3):
+        begun = time.perf_counter()
+        answer = client.get(path)
+        if answer.status_code != 200:
+            raise RuntimeError(f"{path}: {answer.status_code}")
+        if number >= 3:
+            times.append((time.perf_counter() - begun) * 1000)
+    with CaptureQueriesContext(connection) as seen:
+        client.get(path)
+    return statistics.median(times), len(seen)
+
+
+main(int(sys.argv[1]))
