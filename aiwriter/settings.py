@@ -201,7 +201,10 @@ REST_FRAMEWORK: dict[str, Any] = {
         "apps.users.api.authentication.TokenAuthentication",
         "apps.users.api.authentication.PortalSessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "aiwriter.core.rest.parameters.KnownParameters",
+    ],
     "DEFAULT_THROTTLE_CLASSES": ["apps.users.api.limits.RateThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["aiwriter.core.rest.renderers.OrjsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser", "rest_framework.parsers.MultiPartParser"],
@@ -222,6 +225,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": ["aiwriter.core.rest.schema.complete"],
 }
 
 # ---------------------------------------------------------------- jobs

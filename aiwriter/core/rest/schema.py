@@ -46,6 +46,84 @@ ERROR_SCHEMA = {
 }
 
 
+_HEADER = {"type": "integer", "minimum": 0}
+# Of every answer to somebody who is signed in, unless the operator has switched the limits off.
+RATE_HEADERS = {
+    "X-RateLimit-Limit": {"description": "Requests a minute.", "schema": _HEADER},
+    "X-RateLimit-Remaining": {"description": "Requests that may come at once.", "schema": _HEADER},
+    "X-RateLimit-Reset": {"description": "Seconds until all may come at once again.", "schema": _HEADER},
+}
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same key with the same body makes one thing, not two, and gets the same answer for 24 hours.",
+    "schema": {"type": "string", "maxLength": 128},
+}
+_EVENTS = "/api/v1/generations/{generation_id}/events"
+
+
+def complete(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """The last hand on the description: what drf-spectacular cannot see.
+
+    Choices stay where they are used. As components of their own the many fields named `state`, `status` and `kind` would
+    get names by chance, which change whenever somebody adds another one.
+    """
+    _without(result, "x-spec-enum-id")
+    like = result["paths"].get(_EVENTS.removesuffix("/events"))
+    if like is None:
+        return result  # a part of the API only
+    codes = ("400", "401", "403", "404", "405")
+    failures = {code: answer for code, answer in like["get"]["responses"].items() if code in codes}
+    result["paths"][_EVENTS] = {
+        "get": {
+            "operationId": "generations_events",
+            "description": "Follow it as server-sent events. The id of an event is its number; the stream goes on behind "
+            "the one that Last-Event-ID or `after` names. docs/api tells each event's data.",
+            "tags": ["generations"],
+            "parameters": [
+                {
+                    "name": "generation_id",
+                    "in": "path",
+                    "required": True,
+                    "schema": {"type": "string", "format": "uuid"},
+                },
+                {"name": "after", "in": "query", "schema": {"type": "integer", "minimum": 0}},
+                {"name": "ticket", "in": "query", "schema": {"type": "string"}},
+                {"name": "Last-Event-ID", "in": "header", "schema": {"type": "integer", "minimum": 0}},
+            ],
+            "security": [{"token": []}, {"session": []}],
+            "responses": {
+                "200": {"description": "Events.", "content": {"text/event-stream": {"schema": {"type": "string"}}}},
+                **failures,
+            },
+        }
+    }
+    _shared_failures(result)
+    return result
+
+
+def _shared_failures(result: dict[str, Any]) -> None:
+    """Say once how each status looks; it is the same for every operation."""
+    shared = result["components"].setdefault("responses", {})
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            for code, answer in operation["responses"].items():
+                name = f"Error{code}"
+                if code >= "400" and shared.setdefault(name, answer) == answer:
+                    operation["responses"][code] = {"$ref": f"#/components/responses/{name}"}
+
+
+def _without(value: Any, name: str) -> None:
+    if isinstance(value, dict):
+        value.pop(name, None)
+        for each in value.values():
+            _without(each, name)
+    elif isinstance(value, list):
+        for each in value:
+            _without(each, name)
+
+
 class Schema(AutoSchema):
     """Adds the error answers centrally and groups operations by the first word of their path."""
 
@@ -62,7 +140,16 @@ class Schema(AutoSchema):
         for status, description in (ERRORS | more).items():
             answer = {"description": description, "content": {"application/json": {"schema": component.ref}}}
             operation["responses"].setdefault(str(status), answer)
+        retry = {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}
+        operation["responses"]["429"]["headers"] = {"Retry-After": retry, **RATE_HEADERS}
+        parameters = operation.setdefault("parameters", [])
+        if self._is_idempotent() and all(each["name"] != _KEY["name"] for each in parameters):
+            parameters.append(_KEY)
         return operation
+
+    def _is_idempotent(self) -> bool:
+        handler = getattr(self.view, self.method.lower(), None)
+        return bool(getattr(handler, "idempotent", False))
 
     def get_tags(self) -> list[str]:
         """The collection that the path begins with."""

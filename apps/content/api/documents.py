@@ -217,7 +217,7 @@ class DocumentView(APIView):
 
     error_statuses = (412,)
 
-    @extend_schema(operation_id="content_read", responses=DocumentOutput)
+    @extend_schema(operation_id="content_read", responses={200: DocumentOutput, 304: None})
     def get(self, request: Request, document_id: uuid.UUID) -> Response:
         """Read it. The ETag is its revision; If-None-Match answers 304 while it is unchanged."""
         document = get_document(actor=actor_of(request), document_id=document_id)

@@ -106,6 +106,7 @@ class ExportView(APIView):
         request=None,
         responses={202: ExportOutput},
     )
+    @idempotent
     def post(self, request: Request, document_id: uuid.UUID) -> Response:
         """Have a worker make the file, for very long documents. Default: docx."""
         export = exports.start_export(

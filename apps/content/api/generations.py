@@ -24,6 +24,7 @@ from apps.content.services import applying, citing, generation, tickets
 from apps.content.services.passages import as_event
 from apps.content.services.prompts import ACTIONS
 from apps.users.api.authentication import actor_of
+from apps.users.api.idempotency import idempotent
 from apps.users.selectors.access import Actor, current_workspace, require
 
 MAX_WAIT = 30.0
@@ -324,8 +325,12 @@ class GenerationRetryView(APIView):
     error_statuses = (402,)
 
     @extend_schema(
-        operation_id="generations_retry", parameters=[_WAIT], request=None, responses={202: GenerationOutput}
+        operation_id="generations_retry",
+        parameters=[_WAIT],
+        request=None,
+        responses={202: GenerationOutput, 200: GenerationOutput},
     )
+    @idempotent
     def post(self, request: Request, generation_id: uuid.UUID) -> Response:
         """Ask for the same once more, as a new generation."""
         actor = actor_of(request)

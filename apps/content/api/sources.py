@@ -22,6 +22,7 @@ from apps.content.retrieval.hybrid import Hit
 from apps.content.selectors.sources import get_source, sources_for
 from apps.content.services import sources
 from apps.users.api.authentication import actor_of
+from apps.users.api.idempotency import idempotent
 from apps.users.selectors.access import current_workspace, require
 
 MAX_FILES = 200
@@ -177,6 +178,7 @@ class SourceListView(APIView):
         },
         responses={202: UploadOutput},
     )
+    @idempotent
     def post(self, request: Request) -> Response:
         """Upload one file or several (field `file`, repeated). One that is refused does not hold up the others."""
         actor = actor_of(request)
@@ -211,6 +213,7 @@ class SourceTextView(APIView):
     """Texts as sources."""
 
     @extend_schema(operation_id="sources_text", request=TextInput, responses={202: SourceRow})
+    @idempotent
     def post(self, request: Request) -> Response:
         """Add a text, plain or Markdown."""
         actor = actor_of(request)

@@ -19,6 +19,7 @@ from apps.content.selectors.documents import get_document
 from apps.content.selectors.voices import get_voice, voice_of, voices_for
 from apps.content.services import voice_rules, voices
 from apps.users.api.authentication import actor_of
+from apps.users.api.idempotency import idempotent
 from apps.users.selectors.access import current_workspace, require
 
 _ROW = (
@@ -221,6 +222,7 @@ class VoiceListView(APIView):
         return paginated(request, rows.values(*_ROW))
 
     @extend_schema(operation_id="voices_create", request=VoiceInput, responses={201: VoiceOutput})
+    @idempotent
     def post(self, request: Request) -> Response:
         """Make a voice; a draft without rules."""
         actor = actor_of(request)
@@ -290,6 +292,7 @@ class SampleListView(APIView):
     """Samples of a voice."""
 
     @extend_schema(operation_id="voice_samples_create", request=SampleInput, responses={201: SampleOutput})
+    @idempotent
     def post(self, request: Request, voice_id: uuid.UUID) -> Response:
         """Add a text to learn from."""
         sample = voices.add_sample(actor=actor_of(request), voice_id=voice_id, **read(SampleInput, request))
@@ -310,6 +313,7 @@ class RuleListView(APIView):
     """Rules of a voice."""
 
     @extend_schema(operation_id="voice_rules_create", request=RuleInput, responses={201: RuleOutput})
+    @idempotent
     def post(self, request: Request, voice_id: uuid.UUID) -> Response:
         """Add a rule; an approved voice is a draft afterwards."""
         rule = voice_rules.add_rule(actor=actor_of(request), voice_id=voice_id, **read(RuleInput, request))

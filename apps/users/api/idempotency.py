@@ -64,6 +64,7 @@ def idempotent(handler: Callable[..., Response]) -> Callable[..., Any]:
         idempotency.finish(begun, status=response.status_code, body=body, headers=headers)
         return response
 
+    run.idempotent = True  # type: ignore[attr-defined]  # for the description of the API
     return run
 
 

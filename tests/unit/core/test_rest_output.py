@@ -87,3 +87,20 @@ def test_every_operation_documents_how_it_fails():
         assert operation["operationId"]
     reference = operations[0]["responses"]["404"]["content"]["application/json"]["schema"]["$ref"]
     assert reference.removeprefix("#/components/schemas/") in schema["components"]["schemas"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "remedy"),
+    [
+        ("stauts=draft", "stauts", "Use "),
+        ("status=draught", "status", "Use one of "),
+        ("sort=colour", "sort", "Use one of "),
+        ("kind=a%00b", "kind", "NUL"),
+    ],
+)
+def test_a_filter_that_is_wrong_is_refused_by_name(api, people, query: str, field: str, remedy: str):
+    answer = api("wanda").get(f"/api/v1/content?{query}")
+    assert answer.status_code == 400
+    [detail] = answer.json()["error"]["details"]
+    assert detail["field"] == field
+    assert remedy in detail["remedy"]
