@@ -52,6 +52,11 @@ def wait_for_editor(page: Page) -> None:
     page.wait_for_selector("[data-ready]")
 
 
+def choose_first(page: Page) -> None:
+    """Tick the first document of the list."""
+    page.locator(".row-tick").first.check()
+
+
 def select_and_improve(page: Page) -> None:
     """Ask for a shorter first paragraph and show the suggestion."""
     page.wait_for_selector("[data-ready]")
@@ -70,6 +75,12 @@ def shots(cast: Cast, draft: str, voice: str) -> list[Shot]:
         Shot("home", "/", writer),
         Shot("home-empty", "/", cast.newcomer),
         Shot("documents", "/documents/", writer),
+        Shot("documents-chosen", "/documents/", writer, choose_first),
+        Shot("documents-found", "/documents/?q=water+slowly", writer),
+        Shot("collections", "/collections/", writer),
+        Shot("tags", "/tags/", writer),
+        Shot("trash", "/trash/", writer),
+        Shot("settings", "/settings/", cast.editor),
         Shot("brief", "/write/?topic=Why+a+closed+window+must+be+probed", writer),
         Shot("draft", draft, writer),
         Shot("citation", draft, writer, open_citation),

@@ -117,6 +117,17 @@ made = documents.save_document(actor=wanda, document_id=made.pk, revision=made.r
 documents.label_version(actor=wanda, document_id=made.pk, number=2, label="Sent to Eddie")
 again = changed.replace("must not fall silent", "must not simply fall silent")
 made = documents.save_document(actor=eddie, document_id=made.pk, revision=made.revision, body_markdown=again)
+from apps.content.models import Document
+from apps.content.services.bulk import bin_documents, move_documents, tag_documents
+from apps.content.services.collections import create_collection
+sea = create_collection(actor=wanda, workspace=room, name="The sea")
+create_collection(actor=wanda, workspace=room, name="Tides and currents", parent_id=sea.pk)
+create_collection(actor=wanda, workspace=room, name="Networks")
+coast = list(Document.objects.filter(workspace=room, title__in=("Interview with the lighthouse keeper", "Tide tables, explained")).values_list("pk", flat=True))
+move_documents(actor=wanda, document_ids=coast, collection_id=sea.pk)
+tag_documents(actor=wanda, document_ids=coast, add=["coast", "spring issue"])
+old = documents.create_document(actor=wanda, workspace=room, title="Notes from the harbour, first attempt", body_markdown="Old words. " * 80)
+bin_documents(actor=wanda, document_ids=[old.pk])
 for title, body in {SOURCES!r}.items() if {sources!r} else ():
     add_text_source(actor=wanda, workspace=room, title=title, text=body)
 answer = str(made.pk)

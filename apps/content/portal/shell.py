@@ -54,17 +54,19 @@ class Item:
             return ""
 
 
-# The main navigation, in order. A part of the portal that brings pages of its own adds a line here.
+# The main navigation, in the order of the work: the texts, when they are due, what they are made of, where they go. A
+# part of the portal that brings pages of its own adds a line at its place.
 MAIN = (
     Item(_("Home"), "content:home", "home", whole=True),
     Item(_("Documents"), "content:documents", "document", "content.read"),
     Item(_("Collections"), "content:collections", "folder", "content.read", extra=True),
     Item(_("Sources"), "content:sources", "source", "sources.read"),
-    Item(_("Voices"), "content:voices", "pen", "content.read", extra=True),
-    Item(_("Published outside"), "content:publications", "upload", "content.read", extra=True),
-    Item(_("Exported files"), "content:exports", "download", "content.read", extra=True),
     Item(_("Find a passage"), "content:search", "passage", "sources.read", extra=True),
+    Item(_("Voices"), "content:voices", "quote", "content.read", extra=True),
+    Item(_("Exported files"), "content:exports", "download", "content.read", extra=True),
+    Item(_("Published outside"), "content:publications", "external", "content.read", extra=True),
 )
+# Tidying up first, then what programs and people may do, the settings last.
 MANAGE = (
     Item(_("Tags"), "content:tags", "tag", "content.read"),
     Item(_("Bin"), "content:trash", "trash", "content.read"),
