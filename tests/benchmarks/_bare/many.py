@@ -48,7 +48,6 @@ def main(size: int) -> None:
     few = list(Document.objects.order_by("title")[:10])
     Document.tags.through.objects.bulk_create(Document.tags.through(document=d, tag=tag) for d in few)
     Document.objects.filter(pk__in=[d.pk for d in few]).update(collection=collection)
-    connection.cursor().execute("ANALYZE")
     client = Client()
     client.force_login(user)
     asked = {
