@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from django.db import connection
-from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.db.models import Case, IntegerField, QuerySet, UUIDField, Value, When
+from django.db.models.functions import Cast
 
 from aiwriter.core.errors import InvalidInput
 from apps.content.models import Document, Presence, Tag
@@ -79,7 +80,14 @@ def listed_documents(
     if sort not in ORDERS:
         raise InvalidInput(f"'{sort[:20]}' is no order.", field="sort", remedy=f"Use one of {', '.join(ORDERS)}.")
     rooms = [workspace.pk] if workspace else list(workspaces_of(actor).order_by().values_list("pk", flat=True))
-    rows = Document.objects.kept().filter(workspace_filter(rooms))
+    words = query_words(asked.query)
+    rows = Document.objects.kept()
+    if asked.tags or words:
+        # The few that carry the tag or the words are looked up and sorted. Without statistics SQLite would else walk
+        # through all documents in order and look each one up among the few: 60 ms at 100,000; hence no plain column.
+        rows = rows.alias(room=Cast("workspace_id", output_field=UUIDField())).filter(room__in=rooms)
+    else:
+        rows = rows.filter(workspace_filter(rooms))
     if asked.kind:
         rows = rows.filter(kind=asked.kind)
     if asked.status:
@@ -92,7 +100,6 @@ def listed_documents(
         rows = rows.filter(collection_id=_id("collection", asked.collection))
     for tag in asked.tags:
         rows = rows.filter(pk__in=_tagged(tag, rooms))
-    words = query_words(asked.query)
     if asked.query.strip():
         rows = rows.filter(pk__in=matching(words, rooms)) if words else rows.none()
     if sort == "relevance":
