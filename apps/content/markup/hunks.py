@@ -21,6 +21,8 @@ _TOKEN = re.compile(
     r"|\w+(?:['’]\w+)*|[^\S\n]+|\n+|[^\w\s]"
 )
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
+# Not before what begins a list, a quotation, a heading, a table or code.
+_SOFT_BREAK = re.compile(r"(?<=[^\n])\n(?=[^\n\s>#*+\-|\d`~])")
 # With less than this share of the words kept, they are not compared.
 _KEPT = 0.35
 _BETWEEN = 2
@@ -50,6 +52,23 @@ def hunks(before: str, after: str) -> list[Hunk]:
     for op in diff_sequences(_LINES.findall(before), _LINES.findall(after)):
         ops += [op] if op.kind == "equal" else _inside(op)
     return _placed(_joined(ops))
+
+
+def reworded(before: str, after: str) -> list[Hunk]:
+    """The same for a text that was written anew: where its lines are broken is no difference.
+
+    A line break within a paragraph is a blank in Markdown, and models and editors do not keep it.
+    """
+    found = [
+        Hunk(hunk.start, before[hunk.start : hunk.start + len(hunk.before)], hunk.after)
+        for hunk in hunks(_unwrapped(before), _unwrapped(after))
+    ]
+    return [hunk for hunk in found if hunk.before != hunk.after]
+
+
+def _unwrapped(text: str) -> str:
+    """Of the same length, so that places stay what they are."""
+    return _SOFT_BREAK.sub(" ", text)
 
 
 def apply(before: str, changes: Sequence[Hunk]) -> str:

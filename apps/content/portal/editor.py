@@ -16,6 +16,7 @@ from aiwriter.core.errors import Conflict, InvalidInput, NotFound
 from apps.content.markup import markdown
 from apps.content.portal.forms import DocumentForm, MarkdownForm
 from apps.content.portal.merging import merge_answer, sent_text, stale
+from apps.content.portal.panels import PANELS
 from apps.content.portal.passages import shown_passage
 from apps.content.portal.requests import actor_of, answers_json, is_fragment, json_body, signed_in
 from apps.content.portal.rewrites import ACTIONS
@@ -45,6 +46,7 @@ def edit(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
             "citations": citations,
             "citation_states": {c.marker: c.verified for c in citations},
             "actions": ACTIONS,
+            "panels": PANELS,
             "version": document.current_version,
         },
     )

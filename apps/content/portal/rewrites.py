@@ -1,4 +1,4 @@
-"""AI on a selection: the editor asks for a rewrite here, shows it, and puts it in itself when the writer accepts."""
+"""AI on a selection: the editor asks for a rewrite here; its changes are decided one by one over the API."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from django.views.decorators.http import require_POST
 
 from aiwriter.core.errors import InvalidInput
 from apps.content.markup import markdown
+from apps.content.models import Suggestion
 from apps.content.portal.requests import actor_of, answers_json, json_body, signed_in
 from apps.content.selectors.documents import get_document
-from apps.content.services.generation import start_generation
+from apps.content.services.suggesting import ask_for_suggestions
 from apps.content.services.tickets import stream_url
+from apps.users.selectors.access import Actor
 
 # action of the service, words on the button, icon
 ACTIONS = (
@@ -28,47 +30,51 @@ ACTIONS = (
     ("custom", _("Say what to change"), "quote"),
 )
 _KEYS = frozenset(key for key, _label, _icon in ACTIONS)
-_LONGEST = 20_000
 
 
 @require_POST
 @signed_in
 @answers_json
 def start(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
-    """Have a selection rewritten.
+    """Have a selection rewritten; each answer becomes a suggestion.
 
-    JSON in: `action`, `html` of the selection, `instruction` for "custom", `key` that makes a retry safe.
-    JSON out: addresses to listen to, to stop at, and to fetch the finished HTML from.
+    JSON in: `action`, `html` of the selection ("" for the whole text), `occurrence` of equal selections before it,
+    `instruction` for "custom", `candidates`, `key` that makes a retry safe.
+    JSON out: for each answer its suggestion, where to listen and where to stop it.
     """
     actor, body = actor_of(request), json_body(request)
     document = get_document(actor=actor, document_id=document_id)
-    action, text = str(body.get("action") or ""), markdown.to_markdown(str(body.get("html") or "")).strip()
+    action = str(body.get("action") or "")
     if action not in _KEYS:
         raise InvalidInput("There is no such action.", field="action", remedy="Choose one of the menu.")
-    if not text:
-        raise InvalidInput("Nothing is selected.", field="html", remedy="Select the text that should be changed.")
-    if len(text) > _LONGEST:
-        raise InvalidInput("The selection is too long for one rewrite.", remedy="Select at most some 3,000 words.")
-    brief = {"action": action, "text": text, "language": document.language, "title": document.title}
-    if action == "custom":
-        brief["instruction"] = str(body.get("instruction") or "").strip()[:2000]
-        if not brief["instruction"]:
-            raise InvalidInput("Say what should be changed.", field="instruction")
-    generation = start_generation(
+    made = ask_for_suggestions(
         actor=actor,
-        workspace=document.workspace,
-        kind="rewrite",
-        brief=brief,
-        document_id=document.pk,
-        source_ids=[],
-        idempotency_key=str(body.get("key") or "")[:60],
+        document_id=document_id,
+        action=action,
+        quote=markdown.to_markdown(str(body.get("html") or "")).strip(),
+        occurrence=_number(body, "occurrence", 0),
+        instruction=str(body.get("instruction") or "").strip()[:2000],
+        language=document.language,
+        candidates=_number(body, "candidates", 1),
+        label=next(str(label) for key, label, _icon in ACTIONS if key == action),
+        key=str(body.get("key") or "")[:60],
     )
-    return JsonResponse(
-        {
-            "id": str(generation.pk),
-            "events": stream_url(user_id=actor.user_id, generation_id=generation.pk),
-            "stop": reverse("content:stop", args=[generation.pk]),
-            "text": reverse("content:generation-text", args=[generation.pk]),
-        },
-        status=202,
-    )
+    return JsonResponse({"answers": [_answer(row, actor) for row in made]}, status=202)
+
+
+def _answer(row: Suggestion, actor: Actor) -> dict[str, str]:
+    assert row.generation_id is not None  # noqa: S101
+    return {
+        "id": str(row.pk),
+        "address": reverse("api-suggestion", args=[row.document_id, row.pk]),
+        "events": stream_url(user_id=actor.user_id, generation_id=row.generation_id),
+        "stop": reverse("content:stop", args=[row.generation_id]),
+        "text": reverse("content:generation-text", args=[row.generation_id]),
+    }
+
+
+def _number(body: dict[str, object], name: str, default: int) -> int:
+    value = body.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 100_000:
+        raise InvalidInput(f"{name} is no number.", field=name, remedy="Reload the page and try again.")
+    return value

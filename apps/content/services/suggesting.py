@@ -56,8 +56,7 @@ def ask_for_suggestions(
     if not 1 <= candidates <= MAX_CANDIDATES:
         raise InvalidInput(f"{candidates} candidates.", field="candidates", remedy=f"Ask for 1 to {MAX_CANDIDATES}.")
     body = document.body_markdown
-    start = place_of(body, quote, occurrence, "quote") if quote else 0
-    quote = quote or body
+    start, quote = place_of(body, quote, occurrence, "quote") if quote else (0, body)
     if not quote.strip():
         raise InvalidInput("There is no text to change.", field="quote", remedy="Write or select something first.")
     if len(quote) > MAX_QUOTE:

@@ -6,8 +6,10 @@ a change whose place is gone is called stale and never put somewhere else.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from django.db import transaction
@@ -15,7 +17,7 @@ from django.utils import timezone
 
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound
 from apps.content.markup import anchors
-from apps.content.markup.hunks import Hunk, apply, hunks
+from apps.content.markup.hunks import Hunk, apply, hunks, reworded
 from apps.content.markup.markdown import clean_text
 from apps.content.models import Document, Suggestion
 from apps.content.selectors.documents import get_document
@@ -54,7 +56,7 @@ def suggest_edits(
     changes: list[tuple[Hunk, str]] = []
     for number, edit in enumerate(edits):
         quote, replacement = str(edit.get("quote", "")), clean_text(str(edit.get("replacement", "")))
-        start = place_of(body, quote, int(edit.get("occurrence") or 0), f"edits.{number}.quote")
+        start, quote = place_of(body, quote, int(edit.get("occurrence") or 0), f"edits.{number}.quote")
         end = start + len(quote)
         if any(start < other_end and other_start < end for other_start, other_end in taken):
             raise InvalidInput(
@@ -65,7 +67,7 @@ def suggest_edits(
         taken.append((start, end))
         if not quote and body.strip():
             replacement = f"\n\n{replacement.strip()}" if not body.endswith("\n") else f"\n{replacement.strip()}\n"
-        found = hunks(quote, replacement)
+        found = reworded(quote, replacement)
         explanation = str(edit.get("explanation") or "")[:500]
         changes += [(Hunk(start + hunk.start, hunk.before, hunk.after), explanation) for hunk in found]
     return _propose(actor, document, changes, label=label)
@@ -108,7 +110,7 @@ def complete(generation_id: uuid.UUID, *, text: str, succeeded: bool) -> None:
         # Not there any more: the places are looked up again when somebody decides, by the words around them.
         around = body if start >= 0 else row.quote
         start = max(0, start)
-        found = hunks(row.quote, row.replacement) if succeeded and text else []
+        found = reworded(row.quote, row.replacement) if succeeded and text else []
         row.ops = _ops(around, [(Hunk(start + hunk.start, hunk.before, hunk.after), "") for hunk in found])
         row.start = start
         row.state = State.OPEN if row.ops else State.DECIDED if succeeded and text else State.FAILED
@@ -216,30 +218,32 @@ def reject(
 
 
 # ---------------------------------------------------------------- inside
-def place_of(body: str, quote: str, occurrence: int, field: str) -> int:
-    """Where a quote stands; an empty one stands at the end.
+def place_of(body: str, quote: str, occurrence: int, field: str) -> tuple[int, str]:
+    """Where a quote stands, and as what; an empty one stands at the end.
 
     Args:
         body: the document's Markdown.
-        quote: word for word.
-        occurrence: which one, from 0, where it stands more than once.
+        quote: word for word; lines may be broken elsewhere.
+        occurrence: which one, from 0, where it stands more than once; the last one when there are fewer.
         field: what an error names.
 
     Raises:
         InvalidInput: it does not stand there.
     """
     if not quote:
-        return len(body)
-    at = body.find(quote)
-    for _ in range(max(0, occurrence)):
-        at = body.find(quote, at + 1) if at >= 0 else at
-    if at < 0:
+        return len(body), ""
+    spread = re.compile(r"\s+".join(re.escape(word) for word in quote.split()))
+    found = list(islice(spread.finditer(body), occurrence + 1)) if quote.strip() else []
+    if quote in body:
+        exact = re.compile(re.escape(quote))
+        found = list(islice(exact.finditer(body), occurrence + 1))
+    if not found:
         raise InvalidInput(
             "This passage does not stand in the document.",
             field=field,
             remedy="Read the document again and quote its Markdown word for word.",
         )
-    return at
+    return found[-1].start(), found[-1][0]
 
 
 def _propose(actor: Actor, document: Document, changes: Sequence[tuple[Hunk, str]], *, label: str) -> Suggestion:

@@ -5,8 +5,8 @@ import { announce, toast } from "../announce.js";
 import { PassagePanel } from "../passages.js";
 import { watchConflicts } from "./conflict.js";
 import { LocalDraft } from "./drafts.js";
-import { watchOutline } from "./outline.js";
 import { watchPresence } from "./presence.js";
+import { Rail } from "./panels.js";
 import { Rewriter } from "./rewrite.js";
 import { Saver } from "./saving.js";
 import { documentExtensions } from "./schema.js";
@@ -102,10 +102,6 @@ addEventListener("beforeunload", (event) => {
 });
 
 offerDraft();
-watchOutline(editor, page.querySelector("[data-outline]"), page.querySelector("[data-count]"), (count) =>
-  words.words.replace("%s", count.toLocaleString()),
-);
-
 const link = document.getElementById("link");
 watchToolbar(page.querySelector("[data-toolbar]"), editor, () => {
   link.querySelector("input").value = editor.getAttributes("link").href || "";
@@ -119,18 +115,15 @@ link.addEventListener("close", () => {
   else chain.setMark("link", { href: /^[a-z][a-z+.-]*:/i.test(href) ? href : `https://${href}` }).run();
 });
 
-const rewriter = new Rewriter(editor, canvas, (generation) => {
-  saver.generation = generation;
-  saver.touch();
-  saver.save("ai");
-});
+const side = document.getElementById("panel");
+const passages = new PassagePanel(side, (marker) => page.dataset.citation.replace(/0$/, encodeURIComponent(marker)));
+const context = { editor, page, canvas, saver, words, passages, rail: new Rail(side) };
+const rewriter = new Rewriter(context);
 page.querySelector("[data-improve]").addEventListener("click", () => rewriter.open());
 
-const panel = new PassagePanel(document.getElementById("panel"), (marker) =>
-  page.dataset.citation.replace(/0$/, encodeURIComponent(marker)),
-);
-panel.follow(canvas);
-panel.follow(page.querySelector("[data-citations]"));
+passages.follow(canvas);
+passages.follow(page.querySelector("[data-citations]"));
+context.rail.start(context);
 for (const button of document.querySelectorAll("[data-panel-toggle]")) {
   button.addEventListener("click", () => {
     const open = page.classList.toggle("is-panel-open");

@@ -2,13 +2,10 @@
 
 const WORD = /[\p{L}\p{N}]+(?:['’.-][\p{L}\p{N}]+)*/gu;
 
-/**
- * @param {object} editor
- * @param {HTMLElement} list
- * @param {HTMLElement} counter
- * @param {(count: number) => string} words
- */
-export function watchOutline(editor, list, counter, words) {
+/** The panel of the outline; the count stands in the bar above the text. */
+export function start({ editor, page, words }, section) {
+  const list = section.querySelector("[data-outline]");
+  const counter = page.querySelector("[data-count]");
   let timer = 0;
   const draw = () => {
     const items = [];
@@ -19,7 +16,7 @@ export function watchOutline(editor, list, counter, words) {
     list.replaceChildren(...items);
     list.dataset.empty = String(items.length === 0);
     const text = editor.state.doc.textBetween(0, editor.state.doc.content.size, "\n", " ");
-    counter.textContent = words((text.match(WORD) || []).length);
+    counter.textContent = words.words.replace("%s", (text.match(WORD) || []).length.toLocaleString());
   };
   const item = (node, position) => {
     const row = document.createElement("li");

@@ -1,6 +1,6 @@
 /**
- * AI on a selection. The answer is a suggestion beside the text: nothing is replaced before the writer accepts, and
- * accepting is one step to undo.
+ * AI on a selection: asks for one or several answers, shows them while they are written, and hands the chosen one to the
+ * panel of changes. The text itself is touched by nothing here.
  */
 
 import { pm } from "django-prose-editor/editor";
@@ -11,27 +11,44 @@ import { LiveMarkdown } from "../stream/markdown.js";
 import { suggestionKey } from "./schema.js";
 
 const { DOMSerializer } = pm.model;
+const REMEMBERED = "aiwriter.editor.answers";
 
 export class Rewriter {
   /**
-   * @param {object} editor
-   * @param {HTMLElement} canvas the positioned element around the text.
-   * @param {(generationId: string) => void} accepted the text has changed by an accepted suggestion.
+   * @param {object} context of the editor: `editor`, `canvas`, `saver`, and `changes` once its panel has started.
    */
-  constructor(editor, canvas, accepted) {
-    this.editor = editor;
-    this.canvas = canvas;
-    this.accepted = accepted;
-    this.bar = canvas.querySelector("[data-selection-bar]");
-    this.card = canvas.querySelector("[data-suggestion]");
-    this.preview = this.card.querySelector("[data-preview]");
+  constructor(context) {
+    this.context = context;
+    this.editor = context.editor;
+    this.canvas = context.canvas;
+    this.bar = this.canvas.querySelector("[data-selection-bar]");
+    this.card = this.canvas.querySelector("[data-suggestion]");
+    this.columns = this.card.querySelector("[data-answers]");
+    this.count = this.bar.querySelector("[data-candidates]");
     this.words = this.card.dataset;
+    this.answers = [];
     this.watchSelection();
+    this.rememberCount();
     this.bar.addEventListener("click", (event) => this.choose(event.target.closest("[data-action]")));
     this.ask = document.getElementById("ask");
     this.ask.addEventListener("close", () => this.custom());
-    this.card.addEventListener("click", (event) => this.decide(event.target.closest("[data-decide]")?.dataset.decide));
+    this.card.addEventListener("click", (event) => this.decide(event));
     this.card.addEventListener("keydown", (event) => event.key === "Escape" && this.discard());
+  }
+
+  rememberCount() {
+    try {
+      this.count.value = localStorage.getItem(REMEMBERED) || "1";
+    } catch {
+      // Storage may be switched off.
+    }
+    this.count.addEventListener("change", () => {
+      try {
+        localStorage.setItem(REMEMBERED, this.count.value);
+      } catch {
+        // See above.
+      }
+    });
   }
 
   watchSelection() {
@@ -64,10 +81,10 @@ export class Rewriter {
     element.style.top = `${top}px`;
   }
 
-  /** Open the list of actions from the keyboard or the toolbar. */
+  /** Open the list of actions from the keyboard or the toolbar; without a selection for the whole text. */
   open() {
-    const { empty } = this.editor.state.selection;
-    if (empty) return toast(this.words.nothing, "info");
+    if (this.editor.state.selection.empty) this.editor.commands.selectAll();
+    if (this.editor.state.selection.empty) return toast(this.words.nothing, "info");
     this.bar.hidden = false;
     this.place(this.bar, this.editor.view.coordsAtPos(this.editor.state.selection.from), -1);
     const menu = this.bar.querySelector("details");
@@ -89,7 +106,7 @@ export class Rewriter {
   }
 
   async start(action, label, instruction = "") {
-    const { from, to } = this.editor.state.selection;
+    const { from, to } = this.passage();
     this.last = { action, label, instruction };
     this.setRange({ from, to });
     this.bar.hidden = true;
@@ -97,105 +114,173 @@ export class Rewriter {
     this.card.dataset.state = "running";
     this.card.querySelector("[data-label]").textContent = label;
     this.card.querySelector("[data-model]").textContent = "";
-    this.html = null;
-    this.live = new LiveMarkdown(this.preview, (marker) => document.createTextNode(`[${marker}]`));
+    this.answers = [];
+    this.columns.replaceChildren();
     this.place(this.card, this.editor.view.coordsAtPos(to), 1);
     this.card.scrollIntoView({ block: "nearest", behavior: "smooth" });
     announce(this.words.running);
     try {
-      const json = { action, instruction, html: this.htmlOf(from, to), key: crypto.randomUUID?.() || `${Date.now()}` };
-      this.job = await send(this.words.address, { json });
+      // The server looks for the passage in what it holds, so it must hold what the editor shows.
+      if (this.context.saver.isDirty && !(await this.context.saver.save("autosave"))) return this.discard();
+      const json = {
+        action,
+        instruction,
+        html: this.htmlOf(from, to),
+        occurrence: this.equalBefore(from, to),
+        candidates: Number(this.count.value),
+        key: crypto.randomUUID?.() || `${Date.now()}`,
+      };
+      const job = await send(this.words.address, { json });
+      this.answers = job.answers.map((answer, index) => this.column(answer, index, job.answers.length));
     } catch (problem) {
-      return this.fail(problem.message, problem.remedy);
+      this.fail(this.columns, problem.message, problem.remedy);
+      this.card.dataset.state = "failed";
     }
-    this.unlisten = listen(this.job.events, {
-      attempt: (data) => data.state === "started" && (this.card.querySelector("[data-model]").textContent = data.label),
-      delta: (data) => this.live.append(data.text),
-      text: (data) => this.live.reset(data.text),
-      error: (data) => this.fail(data.message, data.remedy),
-      done: (data) => this.finish(data.state),
-    });
     return undefined;
   }
 
-  async finish(state) {
-    this.live.draw();
-    if (state === "failed") return;
-    try {
-      const answer = await send(this.job.text, { method: "GET" });
-      this.html = answer.html;
-      this.preview.innerHTML = answer.html;
-    } catch (problem) {
-      this.fail(problem.message, problem.remedy);
-      return;
+  /** One answer: its text while it comes, then a button to see its changes. */
+  column(answer, index, count) {
+    const place = document.createElement("div");
+    place.className = "suggestion-answer";
+    if (count > 1) {
+      const head = document.createElement("h3");
+      head.className = "side-title";
+      head.textContent = this.words.answer.replace("%s", String(index + 1));
+      place.append(head);
     }
-    this.card.dataset.state = this.html.trim() ? "done" : "failed";
-    announce(this.words.done);
-    this.card.querySelector('[data-decide="accept"]').focus({ preventScroll: true });
+    const text = document.createElement("div");
+    text.className = "prose suggestion-text";
+    place.append(text);
+    this.columns.append(place);
+    const live = new LiveMarkdown(text, (marker) => document.createTextNode(`[${marker}]`));
+    const column = { ...answer, place, text, live, state: "running" };
+    column.unlisten = listen(answer.events, {
+      attempt: (data) => data.state === "started" && (this.card.querySelector("[data-model]").textContent = data.label),
+      delta: (data) => live.append(data.text),
+      text: (data) => live.reset(data.text),
+      error: (data) => this.fail(text, data.message, data.remedy),
+      done: (data) => this.finish(column, data.state),
+    });
+    return column;
   }
 
-  fail(message, remedy = "") {
-    this.card.dataset.state = "failed";
+  async finish(column, state) {
+    column.live.draw();
+    column.state = state;
+    if (state === "succeeded") {
+      try {
+        column.suggestion = await send(column.address, { method: "GET" });
+      } catch (problem) {
+        this.fail(column.text, problem.message, problem.remedy);
+      }
+    }
+    if (this.answers.length > 1 && column.suggestion?.state === "open") this.offer(column);
+    if (this.answers.some((each) => each.state === "running")) return;
+    const usable = this.answers.filter((each) => each.suggestion?.state === "open");
+    this.card.dataset.state = usable.length ? "done" : "failed";
+    if (usable.length === 1) this.take(usable[0]);
+    else if (usable.length) {
+      announce(this.words.done);
+      this.columns.querySelector("button").focus({ preventScroll: true });
+    } else if (this.answers.some((each) => each.suggestion)) {
+      this.close();
+      toast(this.words.same, "info");
+    } else announce(this.words.failed);
+  }
+
+  offer(column) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "btn btn-sm btn-primary";
+    button.textContent = this.words.choose;
+    button.dataset.take = column.id;
+    column.place.append(button);
+  }
+
+  take(column) {
+    this.close();
+    this.context.changes?.add(column.suggestion);
+  }
+
+  fail(place, message, remedy = "") {
     const note = document.createElement("p");
     note.className = "field-error";
     note.textContent = `${message} ${remedy}`.trim();
-    this.preview.replaceChildren(note);
+    place.replaceChildren(note);
     announce(this.words.failed);
   }
 
-  decide(choice) {
-    if (choice === "accept") this.accept();
-    else if (choice === "discard") this.discard();
+  decide(event) {
+    const taken = event.target.closest("[data-take]")?.dataset.take;
+    if (taken) this.take(this.answers.find((each) => each.id === taken));
+    const choice = event.target.closest("[data-decide]")?.dataset.decide;
+    if (choice === "discard") this.discard();
     else if (choice === "again") this.again();
-    else if (choice === "stop") send(this.job.stop).catch((problem) => toast(problem.message, "error"));
+    else if (choice === "stop") this.stop();
   }
 
-  accept() {
-    const range = this.range();
-    if (!range || !this.html) {
-      toast(this.words.lost, "warning");
-      return;
+  stop() {
+    for (const each of this.answers) {
+      if (each.state === "running") send(each.stop).catch((problem) => toast(problem.message, "error"));
     }
-    this.editor.chain().focus().insertContentAt(range, this.fitting(range)).run();
-    this.close();
-    this.accepted(this.job.id);
-    announce(this.words.accepted);
-  }
-
-  /** One paragraph that replaces a part of a paragraph goes in as its words, so that no new paragraph begins. */
-  fitting({ from, to }) {
-    const { doc } = this.editor.state;
-    const holder = document.createElement("div");
-    holder.innerHTML = this.html;
-    const single = holder.children.length === 1 && holder.firstElementChild.tagName === "P";
-    return single && doc.resolve(from).sameParent(doc.resolve(to)) ? holder.firstElementChild.innerHTML : this.html;
   }
 
   again() {
     const range = this.range();
     if (!range) return this.discard();
-    this.unlisten?.();
+    this.leave();
     this.editor.commands.setTextSelection(range);
     return this.start(this.last.action, this.last.label, this.last.instruction);
   }
 
   discard() {
-    if (this.card.dataset.state === "running" && this.job) send(this.job.stop).catch(() => {});
+    this.stop();
+    this.leave();
     this.close();
     this.editor.commands.focus();
   }
 
+  /** What was not chosen is turned down, so that it does not wait for ever. */
+  leave() {
+    for (const each of this.answers) {
+      each.unlisten();
+      if (each.suggestion?.state === "open") send(`${each.address}/reject`, { json: {} }).catch(() => {});
+    }
+  }
+
   close() {
-    this.unlisten?.();
+    for (const each of this.answers) each.unlisten();
     this.card.hidden = true;
     this.setRange(null);
   }
 
+  /** The selection; in a heading, a list or a table the whole block, whose Markdown cannot be cut. */
+  passage() {
+    const { doc, selection } = this.editor.state;
+    const whole = (place) => place.parent.type.name !== "paragraph" || place.depth > 1;
+    const { $from, $to } = selection;
+    const from = whole($from) && $from.parent.isTextblock ? $from.start() : selection.from;
+    const to = whole($to) && $to.parent.isTextblock ? $to.end() : selection.to;
+    return { from: Math.max(0, from), to: Math.min(doc.content.size, to) };
+  }
+
   htmlOf(from, to) {
+    if (from <= 1 && to >= this.editor.state.doc.content.size - 1) return "";
     const holder = document.createElement("div");
     const serializer = DOMSerializer.fromSchema(this.editor.schema);
     holder.append(serializer.serializeFragment(this.editor.state.doc.slice(from, to).content));
     return holder.innerHTML;
+  }
+
+  /** How often the same words stand before the selection: which one of them is meant. */
+  equalBefore(from, to) {
+    const { doc } = this.editor.state;
+    const words = doc.textBetween(from, to, "\n");
+    const before = doc.textBetween(0, from, "\n");
+    let count = 0;
+    for (let at = before.indexOf(words); at >= 0 && words; at = before.indexOf(words, at + 1)) count += 1;
+    return count;
   }
 
   range() {

@@ -33,6 +33,7 @@ import {
   Text,
   pm,
 } from "django-prose-editor/editor";
+import { Changes } from "./changes.js";
 
 const { Plugin, PluginKey } = pm.state;
 const { Decoration, DecorationSet } = pm.view;
@@ -158,5 +159,6 @@ export function documentExtensions({ placeholder, citations }) {
     Placeholder.configure({ placeholder }),
     Citations.configure({ known: citations }),
     Suggestion,
+    Changes,
   ];
 }

@@ -1,0 +1,77 @@
+/** Tracked changes in the text: what would go is struck through, what would come stands beside it, nothing is touched. */
+
+import { Extension, pm } from "django-prose-editor/editor";
+
+const { Plugin, PluginKey } = pm.state;
+const { Decoration, DecorationSet } = pm.view;
+const { DOMParser } = pm.model;
+
+export const changesKey = new PluginKey("changes");
+
+/** Draws the changes that were set with `setChanges`; they move along while the writer types. */
+export const Changes = Extension.create({
+  name: "changes",
+  addProseMirrorPlugins() {
+    return [
+      new Plugin({
+        key: changesKey,
+        state: {
+          init: () => DecorationSet.empty,
+          apply(transaction, drawn) {
+            const set = transaction.getMeta(changesKey);
+            return set === undefined ? drawn.map(transaction.mapping, transaction.doc) : set;
+          },
+        },
+        props: {
+          decorations(state) {
+            return this.getState(state);
+          },
+        },
+      }),
+    ];
+  },
+});
+
+/**
+ * Draw these and no others.
+ *
+ * @param {object} editor
+ * @param {{id: string, from: number, to: number, after: string}[]} changes
+ */
+export function setChanges(editor, changes) {
+  const { doc } = editor.state;
+  const found = [];
+  for (const { id, from, to, after } of changes) {
+    if (to > from) found.push(Decoration.inline(from, to, { class: "change-del", "data-change": id }));
+    if (!after) continue;
+    const draw = () => {
+      const words = document.createElement("ins");
+      words.className = "change-ins";
+      words.dataset.change = id;
+      words.textContent = after;
+      return words;
+    };
+    found.push(Decoration.widget(to, draw, { side: 1, key: `${id} ${after}` }));
+  }
+  editor.view.dispatch(editor.state.tr.setMeta(changesKey, DecorationSet.create(doc, found)).setMeta("addToHistory", false));
+}
+
+/**
+ * Make the editor hold what the server holds: only the stretch that differs is replaced, in one step to undo, and the
+ * cursor stays where it is.
+ */
+export function takeOver(editor, html) {
+  const holder = document.createElement("div");
+  holder.innerHTML = html;
+  const { doc, tr } = editor.state;
+  const next = DOMParser.fromSchema(editor.schema).parse(holder);
+  const start = doc.content.findDiffStart(next.content);
+  if (start === null) return;
+  let { a, b } = doc.content.findDiffEnd(next.content);
+  const overlap = start - Math.min(a, b);
+  if (overlap > 0) {
+    a += overlap;
+    b += overlap;
+  }
+  editor.view.dispatch(tr.replace(start, a, next.slice(start, b)));
+}
