@@ -14,7 +14,7 @@ from django.db.models.functions import TruncHour
 from django.http import HttpRequest
 from django.utils import timezone
 
-from aiwriter.console.plots import Bar
+from aiwriter.core.plots import Bar
 from apps.backends.models import BackendProfile, ModelCall
 from apps.content.models import Generation, Source
 from apps.monitoring.models import CheckResult

@@ -70,6 +70,9 @@ MAIN = (
 MANAGE = (
     Item(_("Tags"), "content:tags", "tag", "content.read"),
     Item(_("Bin"), "content:trash", "trash", "content.read"),
+    Item(_("Usage"), "content:usage", "pulse", "usage.read"),
+    Item(_("Budgets"), "content:budgets", "shield", "usage.read"),
+    Item(_("Models"), "content:models", "plug", "content.read"),
     Item(_("API keys"), "users:tokens", "key", "tokens.manage"),
     Item(_("Webhooks"), "content:webhooks", "link", "webhooks.manage"),
     Item(_("Members"), "users:members", "users", "members.manage"),

@@ -29,6 +29,7 @@ from apps.content.selectors.generations import get_generation, text_in_events
 from apps.content.services import claims, events, finishing
 from apps.content.services.briefs import check_brief
 from apps.content.services.claims import Claim
+from apps.content.services.estimating import estimate_note
 from apps.content.services.events import Held, Lost, writer
 from apps.content.services.finishing import Ending
 from apps.content.services.passages import as_event, as_passages, passages_for
@@ -89,6 +90,7 @@ def start_generation(
         "source_ids": _source_ids(room, source_ids),
         "apply": apply,
     }
+    input_["estimate"] = estimate_note(kind, input_["brief"], input_["context"])
     input_["voice"] = voice_for_prompt(room.pk, document, input_["brief"].get("voice"))
     if len(idempotency_key) > 120:
         raise InvalidInput("The key is longer than 120 characters.", field="Idempotency-Key", remedy="Use a UUID.")

@@ -6,12 +6,10 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils import timezone
 
 from apps.monitoring.models import Budget, Reservation, UsageRow
-from apps.monitoring.selectors.usage import budget_states
+from apps.monitoring.selectors.usage import states_of
 from apps.monitoring.services import budgets as services
-from apps.monitoring.services.usage import period_start
 from apps.users.admin.service_admin import ReadOnlyAdmin, ServiceAdmin
 from apps.users.selectors.access import Actor
 
@@ -56,11 +54,23 @@ class ReservationAdmin(ReadOnlyAdmin):
 class BudgetAdmin(ServiceAdmin):
     """Budgets."""
 
-    list_display = ("scope", "scope_id", "period", "limit_cost", "currency", "limit_tokens", "used", "hard", "enabled")
+    list_display = (
+        "scope",
+        "scope_id",
+        "period",
+        "limit_cost",
+        "currency",
+        "limit_tokens",
+        "used",
+        "hard",
+        "by_operator",
+        "enabled",
+    )
     list_filter = ("scope", "period", "enabled")
     fields = (
         "scope",
         "scope_id",
+        "workspace_id",
         "period",
         "limit_cost",
         "currency",
@@ -73,17 +83,16 @@ class BudgetAdmin(ServiceAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Budget | None = None) -> tuple[str, ...]:
         """Scope and period identify the budget."""
-        return ("scope", "scope_id", "period", "used") if obj else ()
+        return ("scope", "scope_id", "workspace_id", "period", "by_operator", "used") if obj else ()
 
     def get_fields(self, request: HttpRequest, obj: Budget | None = None) -> Any:
         """With what is used, once it exists."""
-        return (*self.fields, "used") if obj else self.fields
+        return (*self.fields, "by_operator", "used") if obj else self.fields
 
     @admin.display(description="Used in this period")
     def used(self, budget: Budget) -> str:
         """Cost and tokens."""
-        starts = {budget.pk: period_start(budget.period, timezone.now())}
-        state = budget_states([budget], starts)[0]
+        (state,) = states_of([budget])
         return f"{state.share:.0%}: {state.spent_cost:.4f} {budget.currency}, {state.spent_tokens:,} tokens"
 
     def add_row(self, actor: Actor, values: dict[str, Any]) -> Budget:

@@ -6,7 +6,6 @@ import dataclasses
 import datetime as dt
 from typing import Any
 
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
@@ -19,7 +18,6 @@ from aiwriter.core.rest.serializers import Input, read
 from apps.monitoring.models import Budget
 from apps.monitoring.selectors import usage as selectors
 from apps.monitoring.services import budgets as services
-from apps.monitoring.services.usage import period_start
 from apps.users.api.authentication import actor_of
 from apps.users.api.idempotency import idempotent
 
@@ -136,6 +134,9 @@ class NewBudgetIn(BudgetIn):
     scope = serializers.ChoiceField(Budget.Scope.choices)
     scope_id = serializers.UUIDField()
     period = serializers.ChoiceField(Budget.Period.choices)
+    workspace_id = serializers.UUIDField(
+        required=False, allow_null=True, help_text="Count only what is used there; editors must name it for people."
+    )
 
 
 class BudgetOut(serializers.ModelSerializer[Budget]):
@@ -146,6 +147,9 @@ class BudgetOut(serializers.ModelSerializer[Budget]):
     reserved_cost = serializers.DecimalField(18, 9)
     spent_tokens = serializers.IntegerField()
     reserved_tokens = serializers.IntegerField()
+    remaining_cost = serializers.DecimalField(18, 9, allow_null=True, help_text="null: cost is not limited.")
+    remaining_tokens = serializers.IntegerField(allow_null=True, help_text="null: tokens are not limited.")
+    resets_on = serializers.DateField(help_text="It begins anew on this day at 00:00 UTC.")
 
     class Meta:
         model = Budget
@@ -153,6 +157,8 @@ class BudgetOut(serializers.ModelSerializer[Budget]):
             "id",
             "scope",
             "scope_id",
+            "workspace_id",
+            "by_operator",
             "period",
             "limit_cost",
             "currency",
@@ -166,15 +172,29 @@ class BudgetOut(serializers.ModelSerializer[Budget]):
             "reserved_cost",
             "spent_tokens",
             "reserved_tokens",
+            "remaining_cost",
+            "remaining_tokens",
+            "resets_on",
         )
 
 
+_COUNTED = (
+    "starts_on",
+    "spent_cost",
+    "reserved_cost",
+    "spent_tokens",
+    "reserved_tokens",
+    "remaining_cost",
+    "remaining_tokens",
+    "resets_on",
+)
+
+
 def _shown(budgets: list[Budget]) -> list[dict[str, Any]]:
-    starts = {budget.pk: period_start(budget.period, timezone.now()) for budget in budgets}
     rows = []
-    for state in selectors.budget_states(budgets, starts):
+    for state in selectors.states_of(budgets):
         budget = state.budget
-        for name in ("starts_on", "spent_cost", "reserved_cost", "spent_tokens", "reserved_tokens"):
+        for name in _COUNTED:
             setattr(budget, name, getattr(state, name))
         rows.append(dict(BudgetOut(budget).data))
     return rows
@@ -191,7 +211,7 @@ class BudgetList(APIView):
     @extend_schema(operation_id="budgets_create", request=NewBudgetIn, responses={201: BudgetOut})
     @idempotent
     def post(self, request: Request) -> Response:
-        """Set one; for operators."""
+        """Set one: an operator any, an editor those of the workspace, its members and their keys."""
         budget = services.create_budget(actor=actor_of(request), **read(NewBudgetIn, request))
         return Response(_shown([budget])[0], status=status.HTTP_201_CREATED)
 
@@ -209,13 +229,13 @@ class BudgetDetail(APIView):
 
     @extend_schema(operation_id="budgets_update", request=BudgetIn, responses=BudgetOut)
     def patch(self, request: Request, budget_id: str) -> Response:
-        """Change limits; for operators."""
+        """Change limits. Nobody loosens their own."""
         values = read(BudgetIn, request, partial=True)
         budget = services.update_budget(actor=actor_of(request), budget_id=budget_id, **values)
         return Response(_shown([budget])[0])
 
     @extend_schema(operation_id="budgets_delete", responses={204: None})
     def delete(self, request: Request, budget_id: str) -> Response:
-        """Remove it; for operators."""
+        """Remove it."""
         services.delete_budget(actor=actor_of(request), budget_id=budget_id)
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,7 +1,16 @@
 """Tables of health, usage and budgets."""
 
 from apps.monitoring.models.health import CheckHistory, CheckResult, Heartbeat, Status
-from apps.monitoring.models.usage import NANOS, Budget, BudgetHold, BudgetPeriod, Reservation, UsageRow
+from apps.monitoring.models.usage import (
+    NANOS,
+    Budget,
+    BudgetHold,
+    BudgetPeriod,
+    Reservation,
+    UsageRow,
+    next_start,
+    period_start,
+)
 
 __all__ = [
     "NANOS",
@@ -14,4 +23,6 @@ __all__ = [
     "Reservation",
     "Status",
     "UsageRow",
+    "next_start",
+    "period_start",
 ]

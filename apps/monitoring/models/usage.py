@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -12,6 +14,20 @@ from aiwriter.core.ids import uuid7
 # Sums of money are whole billionths of the currency: additions in SQL are exact on every database, and one token at
 # 0.0375 a million is still 37.5 of them.
 NANOS = 1_000_000_000
+
+
+def period_start(period: str, moment: dt.datetime) -> dt.date:
+    """The first day of the period that a moment (UTC) falls into."""
+    day = moment.astimezone(dt.UTC).date()
+    return day if period == Budget.Period.DAY else day.replace(day=1)
+
+
+def next_start(period: str, moment: dt.datetime) -> dt.date:
+    """The first day of the period after that."""
+    start = period_start(period, moment)
+    if period == Budget.Period.DAY:
+        return start + dt.timedelta(days=1)
+    return (start + dt.timedelta(days=32)).replace(day=1)
 
 
 class UsageRow(models.Model):
@@ -66,6 +82,12 @@ class Budget(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     scope = models.CharField(max_length=10, choices=Scope.choices)
     scope_id = models.UUIDField(help_text="Id of the workspace, person or token.")
+    workspace_id = models.UUIDField(
+        null=True, blank=True, help_text="Counts only what is used in this workspace; empty for all of them."
+    )
+    by_operator = models.BooleanField(
+        default=True, help_text="Set by an operator; the editors of a workspace cannot change it."
+    )
     period = models.CharField(max_length=6, choices=Period.choices, default=Period.MONTH)
     limit_cost = models.DecimalField(
         max_digits=12, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(0)]
@@ -86,7 +108,16 @@ class Budget(models.Model):
     class Meta:
         ordering = ["scope", "scope_id", "period"]
         constraints = [
-            models.UniqueConstraint(fields=["scope", "scope_id", "period"], name="budget_once"),
+            models.UniqueConstraint(
+                fields=["scope", "scope_id", "period", "by_operator"],
+                condition=Q(workspace_id=None),
+                name="budget_once",
+            ),
+            models.UniqueConstraint(
+                fields=["scope", "scope_id", "period", "by_operator", "workspace_id"],
+                condition=Q(workspace_id__isnull=False),
+                name="budget_once_in_workspace",
+            ),
             models.CheckConstraint(
                 condition=Q(limit_cost__isnull=False) | Q(limit_tokens__isnull=False),
                 name="budget_limits_something",

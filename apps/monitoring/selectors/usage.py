@@ -13,8 +13,8 @@ from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from aiwriter.core.errors import InvalidInput
-from apps.monitoring.models import NANOS, Budget, BudgetPeriod, UsageRow
-from apps.users.models import Membership
+from apps.monitoring.models import NANOS, Budget, BudgetPeriod, UsageRow, next_start, period_start
+from apps.users.models import ApiToken, Membership
 from apps.users.selectors.access import Actor, can, require, workspaces_of
 
 _EXACT = Decimal("0.000000001")
@@ -130,6 +130,30 @@ class BudgetState:
     reserved_tokens: int
 
     @property
+    def resets_on(self) -> dt.date:
+        """The day (UTC) on which it begins anew."""
+        return next_start(self.budget.period, dt.datetime.combine(self.starts_on, dt.time(), tzinfo=dt.UTC))
+
+    @property
+    def remaining_cost(self) -> Decimal | None:
+        """What neither is spent nor set aside, never below zero; None when cost is not limited."""
+        if self.budget.limit_cost is None:
+            return None
+        return max(self.budget.limit_cost - self.spent_cost - self.reserved_cost, Decimal(0))
+
+    @property
+    def remaining_tokens(self) -> int | None:
+        """The same of tokens."""
+        if self.budget.limit_tokens is None:
+            return None
+        return max(self.budget.limit_tokens - self.spent_tokens - self.reserved_tokens, 0)
+
+    @property
+    def percent(self) -> int:
+        """The share in percent, for people."""
+        return round(self.share * 100)
+
+    @property
     def share(self) -> float:
         """The larger of the used shares of cost and tokens; 1.0 is all of it."""
         shares = [0.0]
@@ -149,10 +173,35 @@ def visible_budgets(actor: Actor) -> QuerySet[Budget]:
     if sees_all(actor) or can(actor, "backends.manage"):
         return Budget.objects.all()
     require(actor, "usage.read")
+    if actor.user is None:
+        return Budget.objects.all()  # a part of the portal itself
+    rooms = workspaces_of(actor).values("pk")
+    edited = Membership.objects.live().filter(user=actor.user, role=Membership.Role.EDITOR, workspace_id__in=rooms)
     return Budget.objects.filter(
-        Q(scope=Budget.Scope.WORKSPACE, scope_id__in=workspaces_of(actor).values("pk"))
+        Q(scope=Budget.Scope.WORKSPACE, scope_id__in=rooms)
         | Q(scope=Budget.Scope.USER, scope_id=actor.user_id)
+        | Q(scope=Budget.Scope.TOKEN, scope_id__in=ApiToken.objects.filter(user=actor.user).values("pk"))
+        | Q(workspace_id__in=edited.values("workspace_id"))
     )
+
+
+def binding_budgets(
+    workspace_id: uuid.UUID | None, user_id: uuid.UUID | None, token_id: uuid.UUID | None
+) -> QuerySet[Budget]:
+    """The budgets that a call would be booked in: of the workspace, the person and the token."""
+    return Budget.objects.filter(
+        Q(scope=Budget.Scope.WORKSPACE, scope_id=workspace_id)
+        | Q(scope=Budget.Scope.USER, scope_id=user_id)
+        | Q(scope=Budget.Scope.TOKEN, scope_id=token_id),
+        Q(workspace_id=None) | Q(workspace_id=workspace_id),
+        enabled=True,
+    )
+
+
+def states_of(budgets: list[Budget]) -> list[BudgetState]:
+    """Budgets with what is used of them now."""
+    now = timezone.now()
+    return budget_states(budgets, {budget.pk: period_start(budget.period, now) for budget in budgets})
 
 
 def budget_states(budgets: list[Budget], starts: dict[uuid.UUID, dt.date]) -> list[BudgetState]:

@@ -12,11 +12,20 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet, Sum, Value
+from django.db.models import F, Sum, Value
 from django.utils import timezone
 
 from aiwriter.core.errors import BudgetExceeded
-from apps.monitoring.models import NANOS, Budget, BudgetHold, BudgetPeriod, Reservation, UsageRow
+from apps.monitoring.models import (
+    NANOS,
+    Budget,
+    BudgetHold,
+    BudgetPeriod,
+    Reservation,
+    UsageRow,
+    period_start,
+)
+from apps.monitoring.selectors.usage import binding_budgets, states_of
 from apps.users.models import ApiToken, Membership, User
 from apps.users.services.notifications import notify
 
@@ -88,7 +97,7 @@ def reserve(
             subject=subject, workspace_id=workspace_id, user_id=user_id, token_id=token_id
         )
         # In the order of their ids, so that two calls which meet in two budgets cannot wait for each other.
-        for budget in _binding(workspace_id, user_id, token_id).order_by("id"):
+        for budget in binding_budgets(workspace_id, user_id, token_id).order_by("id"):
             _hold(reservation, budget, estimate)
     return reservation.pk
 
@@ -99,17 +108,10 @@ def ensure_room(*, workspace_id: uuid.UUID | None, user_id: uuid.UUID | None, to
     Raises:
         BudgetExceeded: a hard budget is used up.
     """
-    for budget in _binding(workspace_id, user_id, token_id).filter(hard=True):
-        period = (
-            BudgetPeriod.objects.filter(budget=budget, starts_on=period_start(budget.period, timezone.now())).first()
-            or BudgetPeriod()
-        )
-        cost = period.spent_nanos + period.reserved_nanos
-        tokens = period.spent_tokens + period.reserved_tokens
-        if budget.limit_cost is not None and cost >= to_nanos(budget.limit_cost):
-            raise _exceeded(budget)
-        if budget.limit_tokens is not None and tokens >= budget.limit_tokens:
-            raise _exceeded(budget)
+    budgets = list(binding_budgets(workspace_id, user_id, token_id).filter(hard=True))
+    for state in states_of(budgets):
+        if state.remaining_cost == 0 or state.remaining_tokens == 0:
+            raise _exceeded(state.budget)
 
 
 def settle(reservation_id: uuid.UUID, *, used: Used | None) -> bool:
@@ -182,29 +184,6 @@ def record_usage(
     )
 
 
-def period_start(period: str, moment: dt.datetime) -> dt.date:
-    """The first day of the period that a moment (UTC) falls into."""
-    day = moment.astimezone(dt.UTC).date()
-    return day if period == Budget.Period.DAY else day.replace(day=1)
-
-
-def next_start(period: str, moment: dt.datetime) -> dt.date:
-    """The first day of the period after that."""
-    start = period_start(period, moment)
-    if period == Budget.Period.DAY:
-        return start + dt.timedelta(days=1)
-    return (start + dt.timedelta(days=32)).replace(day=1)
-
-
-def _binding(workspace_id: uuid.UUID | None, user_id: uuid.UUID | None, token_id: uuid.UUID | None) -> QuerySet[Budget]:
-    return Budget.objects.filter(
-        Q(scope=Budget.Scope.WORKSPACE, scope_id=workspace_id)
-        | Q(scope=Budget.Scope.USER, scope_id=user_id)
-        | Q(scope=Budget.Scope.TOKEN, scope_id=token_id),
-        enabled=True,
-    )
-
-
 def _hold(reservation: Reservation, budget: Budget, estimate: Estimate) -> None:
     priced = estimate.cost is not None and estimate.currency == budget.currency
     if budget.hard and budget.refuse_unpriced and budget.limit_cost is not None and not priced:
@@ -246,6 +225,8 @@ def _spent_before(budget: Budget, starts_on: dt.date) -> dict[str, int]:
     """What was used in this period before the budget existed: a limit set in mid-month binds the whole month."""
     begin = dt.datetime.combine(starts_on, dt.time(), tzinfo=dt.UTC)
     rows = UsageRow.objects.filter(**{f"{budget.scope}_id": budget.scope_id}, created_at__gte=begin)
+    if budget.workspace_id is not None:
+        rows = rows.filter(workspace_id=budget.workspace_id)
     tokens = rows.aggregate(n=Sum(F("input_tokens") + F("output_tokens")))["n"] or 0
     cost = rows.filter(currency=budget.currency).aggregate(n=Sum("cost"))["n"] or Decimal(0)
     return {"spent_nanos": to_nanos(cost), "spent_tokens": tokens}
@@ -262,11 +243,18 @@ def _nanos(cost: Decimal | None, currency: str, budget: Budget) -> int:
 
 def _exceeded(budget: Budget) -> BudgetExceeded:
     whom = {"workspace": "this workspace", "user": "this person", "token": "this token"}[budget.scope]
-    again = next_start(budget.period, timezone.now())
+    (state,) = states_of([budget])
+    left = [
+        *([f"{state.remaining_cost:.4f} {budget.currency}"] if state.remaining_cost is not None else []),
+        *([f"{state.remaining_tokens:,} tokens"] if state.remaining_tokens is not None else []),
+    ]
     return BudgetExceeded(
-        f"The {'daily' if budget.period == 'day' else 'monthly'} budget of {whom} does not allow this call.",
+        f"The {'daily' if budget.period == 'day' else 'monthly'} budget of {whom} does not allow this call: "
+        f"{' and '.join(left)} left.",
         field="budget",
-        remedy=f"It begins anew on {again:%d %B %Y} (UTC). An operator can raise it.",
+        remedy=f"It begins anew on {state.resets_on:%d %B %Y} at 00:00 UTC. "
+        + ("An operator" if budget.by_operator else "An editor of the workspace")
+        + " can raise it.",
     )
 
 

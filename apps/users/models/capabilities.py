@@ -25,6 +25,7 @@ CAPABILITIES: Mapping[str, str] = {
     "webhooks.manage": "Have programs told what happens in a workspace",
     "tokens.manage": "Make and revoke API tokens of one's own",
     "usage.read": "See what was used and what it cost",
+    "budgets.manage": "Limit what a workspace, its members and their API keys may use",
     "backends.read": "See storage and model backends",
     "backends.manage": "Set up, test and switch backends",
     "plugins.read": "See which plugins are installed and why one is not used",
@@ -53,7 +54,7 @@ _OPERATOR = frozenset(
 )
 WORKSPACE_ROLES: Mapping[str, frozenset[str]] = {
     "writer": _WRITER,
-    "editor": _WRITER | {"members.manage", "webhooks.manage"},
+    "editor": _WRITER | {"members.manage", "webhooks.manage", "budgets.manage"},
 }
 SYSTEM_ROLES: Mapping[str, frozenset[str]] = {
     "operator": _OPERATOR,

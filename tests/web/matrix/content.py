@@ -168,6 +168,7 @@ BODIES = {
     "POST api/v1/generate/outline": lambda people: {"topic": "Bridges"},
     "POST api/v1/generate/section": lambda people: {"heading": "Bridges"},
     "POST api/v1/generate/title": lambda people: {"text": "Bridges"},
+    "POST api/v1/generate/estimate": lambda people: {"kind": "draft", "brief": {"topic": "Bridges"}},
     "POST api/v1/generate/edit": lambda people: {"action": "shorten", "text": "Bridges"},
     "POST api/v1/sources": _upload,
     "POST api/v1/sources/text": lambda people: (_files(), {"title": "Notes", "text": "A fact."})[1],

@@ -76,6 +76,15 @@ BODIES = {
     "GET documents/<uuid:document_id>/export": lambda people: {"format": "md"},
     "GET documents/<uuid:document_id>/compare": lambda people: {"from": "1", "to": "1"},
     "POST documents/<uuid:document_id>/versions/<int:number>/label": lambda people: {"label": "First"},
+    "POST estimate/": lambda people: {"topic": "Bridges"},
+    "POST budgets/": lambda people: {
+        "target": f"workspace:{people.press.pk}",
+        "period": "day",
+        "limit_tokens": "5",
+        "currency": "USD",
+        "warn_at": "80",
+    },
+    "POST budgets/<uuid:budget_id>/": lambda people: {"limit_tokens": "5", "currency": "USD", "warn_at": "80"},
     "POST write/": lambda people: {
         "topic": "Bridges",
         "kind": "article",
