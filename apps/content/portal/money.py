@@ -27,7 +27,7 @@ from apps.backends.models import Route
 from apps.backends.selectors.profiles import price_overrides
 from apps.backends.selectors.routes import models_for
 from apps.backends.services.counting import pricing_of
-from apps.content.portal.requests import actor_of, answers_json, signed_in, workspace_of
+from apps.content.portal.requests import actor_of, answers_json, is_fragment, signed_in, workspace_of
 from apps.content.selectors.documents import get_document
 from apps.content.selectors.spending import document_spending
 from apps.content.services.estimating import WishEstimate, estimate_wish
@@ -197,7 +197,8 @@ def document_usage(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse
             (row, [(each, money(each.cost, each.currency)) for each in row.attempts]) for row in found.generations
         ],
     }
-    return render(request, "content/document_usage.html", context)
+    template = "content/parts/spending.html" if is_fragment(request) else "content/document_usage.html"
+    return render(request, template, context)
 
 
 # ---------------------------------------------------------------- models

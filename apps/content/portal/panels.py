@@ -45,4 +45,5 @@ PANELS = (
     Panel("outline", _("Outline"), "list", "outline"),
     Panel("suggestions", _("Changes"), "spark", "suggestions"),
     Panel("citations", _("Citations"), "quote"),
+    Panel("money", _("Cost"), "pulse", "money"),
 )

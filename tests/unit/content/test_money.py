@@ -132,6 +132,9 @@ class TestSpending:
         assert api("wanda").get(f"/api/v1/generations/{generation.pk}/usage").json()["fallback"] is True
         page = _page(people, "wanda").get(f"/documents/{document.pk}/usage").content.decode()
         assert "Fallback" in page
+        panel = _page(people, "wanda").get(f"/documents/{document.pk}/usage", headers={"X-Fragment": "1"})
+        assert "Fallback" in panel.content.decode()
+        assert "<html" not in panel.content.decode()
         assert "unknown" in page
 
     def test_the_csv_says_unknown_and_disarms_formulas(self, people: People) -> None:

@@ -12,7 +12,7 @@ from django.db import connections
 from django.utils import timezone
 
 from aiwriter.core.errors import BudgetExceeded, Conflict, InvalidInput, NotFound, PermissionDenied
-from apps.monitoring.models import Budget, BudgetPeriod, Reservation, UsageRow
+from apps.monitoring.models import Budget, BudgetPeriod, Reservation, UsageRow, next_start, period_start
 from apps.monitoring.selectors.usage import usage_by, visible_budgets, visible_usage
 from apps.monitoring.services import budgets, usage
 from apps.monitoring.services.usage import Estimate, Used
@@ -194,9 +194,9 @@ def test_of_eight_that_settle_one_call_one_does(people: People) -> None:
 class TestBudgets:
     def test_periods_begin_in_utc(self) -> None:
         late = dt.datetime(2026, 1, 31, 23, 30, tzinfo=dt.timezone(dt.timedelta(hours=-5)))
-        assert usage.period_start("month", late) == dt.date(2026, 2, 1)
-        assert usage.next_start("month", late) == dt.date(2026, 3, 1)
-        assert usage.next_start("day", late) == dt.date(2026, 2, 2)
+        assert period_start("month", late) == dt.date(2026, 2, 1)
+        assert next_start("month", late) == dt.date(2026, 3, 1)
+        assert next_start("day", late) == dt.date(2026, 2, 2)
 
     def test_a_limit_is_needed(self, people: People) -> None:
         with pytest.raises(InvalidInput, match="Give a limit"):
