@@ -172,7 +172,7 @@ class TestPages:
     def test_models_say_what_they_cost_or_that_nobody_knows(self, people: People, writer: BackendProfile) -> None:
         set_price(actor=SETUP, profile_id=writer.pk, model="*", input_price=Decimal(1), output_price=Decimal("2.5"))
         page = _page(people, "wanda").get("/models/").content.decode()
-        assert "1 in, 2.5 out, USD" in page
+        assert "1 in, 2.5000 out, USD" in page
         assert "unknown" in page
 
 
