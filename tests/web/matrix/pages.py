@@ -72,7 +72,7 @@ BODIES = {
     "POST webhooks/": STATED["POST api/v1/webhooks"],
     "POST webhooks/<uuid:webhook_id>/": STATED["POST api/v1/webhooks"],
     "POST documents/<uuid:document_id>/exports": lambda people: {"format": "md", "version": "current"},
-    "POST documents/<uuid:document_id>/rewrites": lambda people: Json(action="shorten", html="<p>New.</p>"),
+    "POST documents/<uuid:document_id>/rewrites": lambda people: Json(action="shorten", html=""),
     "GET documents/<uuid:document_id>/export": lambda people: {"format": "md"},
     "GET documents/<uuid:document_id>/compare": lambda people: {"from": "1", "to": "1"},
     "POST documents/<uuid:document_id>/versions/<int:number>/label": lambda people: {"label": "First"},
