@@ -5,6 +5,7 @@ from apps.content.models.exports import Export
 from apps.content.models.generations import Citation, Generation, GenerationEvent, GenerationPassage, NewEvent
 from apps.content.models.organising import Collection, Presence, Tag, WritingSettings
 from apps.content.models.publications import Publication
+from apps.content.models.provenance import Provenance
 from apps.content.models.sources import EmbeddingIndex, Source, SourceChunk
 from apps.content.models.suggestions import Suggestion
 from apps.content.models.voices import VoiceProfile, VoiceRule, VoiceSample
@@ -23,6 +24,7 @@ __all__ = [
     "NewEvent",
     "Presence",
     "Publication",
+    "Provenance",
     "Source",
     "SourceChunk",
     "Suggestion",

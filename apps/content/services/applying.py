@@ -11,6 +11,7 @@ from apps.content.models import Document, Generation
 from apps.content.selectors.generations import get_generation
 from apps.content.services.citing import cite_version, renumber
 from apps.content.services.documents import create_document, lock_document, save_document
+from apps.content.services.origins import retrace
 from apps.users.selectors.access import Actor, require
 from apps.users.services.audit import record
 
@@ -119,6 +120,7 @@ def _change(actor: Actor, row: Generation, text: str, mode: str, revision: int |
         version.generation = row
         version.save(update_fields=["generation"])
         cite_version(version, row, renamed)
+        retrace(version, row)
     return saved
 
 

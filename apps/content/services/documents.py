@@ -23,6 +23,8 @@ from apps.content.services.citing import cite_version, copy_citations
 from apps.content.services.collections import parent_in
 from apps.content.services.deliveries import document_facts, emit
 from apps.content.services.tags import tags_named
+from apps.content.services.citing import cite_version
+from apps.content.services.origins import keep_origins, origins_of
 from apps.users.models import Workspace
 from apps.users.selectors.access import Actor, get_workspace, require, workspaces_of
 from apps.users.services.audit import record
@@ -326,10 +328,12 @@ def _add_version(
 ) -> DocumentVersion:
     digest = _digest(document.title, document.body_markdown)
     last = document.current_version
+    before, spans = (last.body_markdown if last else ""), origins_of(last)
     if reason == "autosave" and last and _same_burst(last, actor):
         last.title, last.body_markdown, last.sha256 = document.title, document.body_markdown, digest
         last.word_count = document.word_count
         last.save(update_fields=["title", "body_markdown", "sha256", "word_count"])
+        keep_origins(last, before=before, spans=spans, generation=generation)
         return last
     version = _new_version(
         document,
@@ -343,6 +347,7 @@ def _add_version(
     )
     document.current_version = version
     document.save(update_fields=["current_version"])
+    keep_origins(version, before=before, spans=spans, generation=generation)
     if generation is not None:
         cite_version(version, generation)
     return version
