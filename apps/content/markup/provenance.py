@@ -261,7 +261,9 @@ def _sentences_at(text: str, low: int, high: int) -> list[tuple[int, int]]:
     end = len(text) if end < 0 else end
     found = []
     for first, last in sentence_spans(text, start, end):
-        if (first < high and low < last) or (low == high and first < low < last and text[first:low].strip() and text[low:last].strip()):
+        if (first < high and low < last) or (
+            low == high and first < low < last and text[first:low].strip() and text[low:last].strip()
+        ):
             found.append((first, last))
     return found
 
