@@ -4,8 +4,8 @@ from apps.content.models.documents import Document, DocumentVersion
 from apps.content.models.exports import Export
 from apps.content.models.generations import Citation, Generation, GenerationEvent, GenerationPassage, NewEvent
 from apps.content.models.organising import Collection, Presence, Tag, WritingSettings
-from apps.content.models.publications import Publication
 from apps.content.models.provenance import Provenance
+from apps.content.models.publications import Publication
 from apps.content.models.sources import EmbeddingIndex, Source, SourceChunk
 from apps.content.models.suggestions import Suggestion
 from apps.content.models.voices import VoiceProfile, VoiceRule, VoiceSample
@@ -23,8 +23,8 @@ __all__ = [
     "GenerationPassage",
     "NewEvent",
     "Presence",
-    "Publication",
     "Provenance",
+    "Publication",
     "Source",
     "SourceChunk",
     "Suggestion",

@@ -22,9 +22,8 @@ from apps.content.selectors.organising import writing_settings
 from apps.content.services.citing import cite_version, copy_citations
 from apps.content.services.collections import parent_in
 from apps.content.services.deliveries import document_facts, emit
-from apps.content.services.tags import tags_named
-from apps.content.services.citing import cite_version
 from apps.content.services.origins import keep_origins, origins_of
+from apps.content.services.tags import tags_named
 from apps.users.models import Workspace
 from apps.users.selectors.access import Actor, get_workspace, require, workspaces_of
 from apps.users.services.audit import record
