@@ -45,5 +45,6 @@ PANELS = (
     Panel("outline", _("Outline"), "list", "outline"),
     Panel("suggestions", _("Changes"), "spark", "suggestions"),
     Panel("citations", _("Citations"), "quote"),
+    Panel("origins", _("Origins"), "user", "origins"),
     Panel("money", _("Cost"), "pulse", "money"),
 )

@@ -11,26 +11,46 @@ export const changesKey = new PluginKey("changes");
 /** Draws the changes that were set with `setChanges`; they move along while the writer types. */
 export const Changes = Extension.create({
   name: "changes",
-  addProseMirrorPlugins() {
-    return [
-      new Plugin({
-        key: changesKey,
-        state: {
-          init: () => DecorationSet.empty,
-          apply(transaction, drawn) {
-            const set = transaction.getMeta(changesKey);
-            return set === undefined ? drawn.map(transaction.mapping, transaction.doc) : set;
-          },
-        },
-        props: {
-          decorations(state) {
-            return this.getState(state);
-          },
-        },
-      }),
-    ];
-  },
+  addProseMirrorPlugins: () => [drawing(changesKey)],
 });
+
+/** A plugin that shows what was set last and moves it along with the text. */
+function drawing(key) {
+  return new Plugin({
+    key,
+    state: {
+      init: () => DecorationSet.empty,
+      apply(transaction, drawn) {
+        const next = transaction.getMeta(key);
+        return next === undefined ? drawn.map(transaction.mapping, transaction.doc) : next;
+      },
+    },
+    props: {
+      decorations(state) {
+        return this.getState(state);
+      },
+    },
+  });
+}
+
+function set(editor, key, decorations) {
+  const drawn = DecorationSet.create(editor.state.doc, decorations);
+  editor.view.dispatch(editor.state.tr.setMeta(key, drawn).setMeta("addToHistory", false));
+}
+
+export const originsKey = new PluginKey("origins");
+
+/** Marks where words come from; set with `setOrigins`. */
+export const Origins = Extension.create({
+  name: "origins",
+  addProseMirrorPlugins: () => [drawing(originsKey)],
+});
+
+/** @param {{from: number, to: number, origin: string}[]} spans */
+export function setOrigins(editor, spans) {
+  const found = spans.map(({ from, to, origin }) => Decoration.inline(from, to, { class: `origin origin-${origin}` }));
+  set(editor, originsKey, found);
+}
 
 /**
  * Draw these and no others.
@@ -39,7 +59,6 @@ export const Changes = Extension.create({
  * @param {{id: string, from: number, to: number, after: string}[]} changes
  */
 export function setChanges(editor, changes) {
-  const { doc } = editor.state;
   const found = [];
   for (const { id, from, to, after } of changes) {
     if (to > from) found.push(Decoration.inline(from, to, { class: "change-del", "data-change": id }));
@@ -53,7 +72,7 @@ export function setChanges(editor, changes) {
     };
     found.push(Decoration.widget(to, draw, { side: 1, key: `${id} ${after}` }));
   }
-  editor.view.dispatch(editor.state.tr.setMeta(changesKey, DecorationSet.create(doc, found)).setMeta("addToHistory", false));
+  set(editor, changesKey, found);
 }
 
 /**

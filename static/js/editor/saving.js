@@ -23,6 +23,8 @@ export class Saver {
     this.failures = 0;
     this.blocked = false;
     this.generation = null;
+    /** Called without arguments after the server has taken a text. */
+    this.watchers = [];
     // The text as the server last confirmed it: what a merge starts from when somebody else saves first.
     this.base = read();
   }
@@ -98,6 +100,7 @@ export class Saver {
       clearTimeout(this.keeping);
       this.draft.drop();
     }
+    for (const watcher of this.watchers) watcher();
   }
 
   fail(problem, text) {

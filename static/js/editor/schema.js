@@ -33,7 +33,7 @@ import {
   Text,
   pm,
 } from "django-prose-editor/editor";
-import { Changes } from "./changes.js";
+import { Changes, Origins } from "./changes.js";
 
 const { Plugin, PluginKey } = pm.state;
 const { Decoration, DecorationSet } = pm.view;
@@ -160,5 +160,6 @@ export function documentExtensions({ placeholder, citations }) {
     Citations.configure({ known: citations }),
     Suggestion,
     Changes,
+    Origins,
   ];
 }
