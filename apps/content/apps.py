@@ -36,6 +36,8 @@ class ContentConfig(AppConfig):
         "version.restored": "An earlier version became the text again",
         "document.sent": "A document was sent to a place to publish",
         "document.withdrawn": "A document was taken down at a place",
+        "document.seo": "Search engine fields of a document were changed",
+        "import.started": "A text was taken in as a document",
         "webhook.created": "A webhook was made",
         "webhook.changed": "A webhook was changed",
         "webhook.deleted": "A webhook was deleted",

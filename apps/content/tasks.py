@@ -9,7 +9,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
-from apps.content.services import deliveries, exports, ingesting, publishing, sweeping, trash
+from apps.content.services import deliveries, exports, importing, ingesting, publishing, sweeping, trash
 from apps.content.services.generation import runner
 
 _HAND_BACK_SECONDS = 10.0
@@ -73,6 +73,18 @@ def sweep_webhooks() -> int:
 def prune_webhooks() -> int:
     """Remove old messages from the logs."""
     return deliveries.prune_deliveries()
+
+
+@shared_task(name="content.run_import")
+def run_import(import_id: str) -> None:
+    """Make documents of an imported file or page."""
+    importing.run_import(uuid.UUID(import_id))
+
+
+@shared_task(name="content.sweep_imports")
+def sweep_imports() -> int:
+    """Wake imports that were left behind."""
+    return importing.sweep_imports()
 
 
 @shared_task(name="content.expire_exports")

@@ -65,6 +65,9 @@ class ExportInput(Input):
     document_ids = serializers.ListField(
         child=serializers.UUIDField(), required=False, default=list, max_length=exports.MAX_DOCUMENTS
     )
+    collection_id = serializers.UUIDField(
+        required=False, default=None, allow_null=True, help_text="All of this collection and of those below it."
+    )
     format = serializers.ChoiceField(choices=Export.Format.choices)
     version = serializers.CharField(required=False, default="current", max_length=10)
     title = serializers.CharField(required=False, default="", allow_blank=True, max_length=300)
@@ -141,11 +144,18 @@ class ExportListView(APIView):
         actor = actor_of(request)
         values = read(ExportInput, request)
         workspace = current_workspace(actor, values.pop("workspace"))
-        ids, title = values.pop("document_ids"), values.pop("title")
-        if len(ids) == 1:
+        ids, title, collection = values.pop("document_ids"), values.pop("title"), values.pop("collection_id")
+        if len(ids) == 1 and collection is None:
             return _accepted(exports.start_export(actor=actor, document_id=ids[0], **values))
         return _accepted(
-            exports.export_documents(actor=actor, workspace=workspace, document_ids=ids, title=title, **values)
+            exports.export_documents(
+                actor=actor,
+                workspace=workspace,
+                document_ids=ids,
+                collection_id=collection,
+                title=title,
+                **values,
+            )
         )
 
 

@@ -16,6 +16,7 @@ from apps.backends.services.filestore import signed_link
 from apps.content.models import Export
 from apps.content.portal.requests import actor_of, is_fragment, page_of, signed_in, workspace_of
 from apps.content.selectors.documents import get_document, versions_of
+from apps.content.selectors.organising import tree
 from apps.content.services import exports as service
 
 _VERSIONS_SHOWN = 50
@@ -76,6 +77,7 @@ def export_list(request: HttpRequest) -> HttpResponse:
     context = {
         "page": page,
         "formats": Export.Format.choices,
+        "branches": tree(actor=actor, workspace=workspace, counts=False),
         "busy": sum(1 for row in page.rows if row.state in ("queued", "running")),
     }
     template = "content/parts/export_rows.html" if is_fragment(request) else "content/exports.html"
@@ -92,6 +94,7 @@ def export_many(request: HttpRequest) -> HttpResponse:
             actor=actor,
             workspace=workspace,
             document_ids=request.POST.getlist("document"),
+            collection_id=request.POST.get("collection") or None,
             format=request.POST.get("format", "docx"),
             version=request.POST.get("version", "current"),
             with_sources=request.POST.get("sources", "1") == "1",

@@ -7,7 +7,7 @@ import io
 import logging
 import uuid
 import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 
 from django.conf import settings
@@ -20,8 +20,9 @@ from aiwriter.core.errors import AppError, Conflict, InvalidInput, NotFound
 from aiwriter.core.queue import enqueue
 from apps.backends.models import StoredFile
 from apps.backends.services.filestore import delete_file, put_file
-from apps.content.models import Document, Export
+from apps.content.models import Collection, Document, Export
 from apps.content.selectors.documents import as_uuid, documents_for, get_document
+from apps.content.selectors.organising import get_collection
 from apps.content.services.manuscripts import TYPES, ZIP, Exported, known_format, manuscript, rendered, version_of
 from apps.users.models import User, Workspace
 from apps.users.selectors.access import Actor, get_workspace, require, workspaces_of
@@ -128,8 +129,9 @@ def export_documents(
     *,
     actor: Actor,
     workspace: Workspace | uuid.UUID | str,
-    document_ids: Collection[uuid.UUID | str],
+    document_ids: Sequence[uuid.UUID | str],
     format: str,
+    collection_id: uuid.UUID | str | None = None,
     title: str = "",
     version: str = "current",
     with_sources: bool = True,
@@ -142,7 +144,8 @@ def export_documents(
         workspace: the workspace, its id or its slug.
         document_ids: 1 to 2,000 documents; all of the workspace when empty.
         format: one of `TYPES`.
-        title: what the zip is called.
+        collection_id: all documents of this collection and of those below it, instead of `document_ids`.
+        title: what the zip is called; the collection's or the workspace's name when left out.
         version: "current" or "published"; documents that have not been published are left out then.
         with_sources, with_origin: as for `export_document`.
 
@@ -161,6 +164,15 @@ def export_documents(
         )
     wanted = list(dict.fromkeys(as_uuid(each) for each in document_ids))
     rows = documents_for(actor, room)
+    if collection_id:
+        collection = get_collection(actor=actor, collection_id=collection_id)
+        if collection.workspace_id != room.pk or wanted:
+            raise InvalidInput(
+                "A collection is exported whole, from its own workspace.",
+                field="collection_id",
+                remedy="Name the collection or the documents, not both.",
+            )
+        rows, title = rows.filter(collection__in=_with_those_below(collection)), title or collection.name
     found = list((rows.filter(pk__in=wanted) if wanted else rows).order_by("title", "id").values_list("pk", flat=True))
     if wanted and len(found) < len(wanted):
         raise NotFound("One of the documents is not there.", field="document_ids", remedy="Choose them anew.")
@@ -368,6 +380,14 @@ def _add(archive: zipfile.ZipFile, made: Exported, names: set[str]) -> None:
     with zipfile.ZipFile(io.BytesIO(made.content)) as inner:
         for entry in inner.namelist():
             archive.writestr(f"{name.removesuffix('.zip')}/{entry}", inner.read(entry))
+
+
+def _with_those_below(collection: Collection) -> list[uuid.UUID]:
+    found, layer = [collection.pk], [collection.pk]
+    while layer:
+        layer = list(Collection.objects.filter(parent__in=layer).exclude(pk__in=found).values_list("pk", flat=True))
+        found += layer
+    return found
 
 
 def _room(export: Export) -> Workspace:

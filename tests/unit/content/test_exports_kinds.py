@@ -21,7 +21,8 @@ from apps.backends.services.filestore import open_file, put_file
 from apps.content.markup.exports import Reference
 from apps.content.markup.pdf import pdf_file
 from apps.content.markup.plain import text_file
-from apps.content.models import Citation, Export
+from apps.content.models import Citation, Document, Export
+from apps.content.services.collections import create_collection
 from apps.content.services.exports import (
     expire_exports,
     export_document,
@@ -208,6 +209,21 @@ def test_several_documents_become_a_zip(people: People, files: BackendProfile, r
         export_documents(actor=people.actor("eve"), workspace=people.rival, document_ids=[illustrated.pk], format="md")
     with pytest.raises(InvalidInput):
         export_documents(actor=wanda, workspace=people.press, document_ids=[], format="md", version="3")
+
+
+def test_a_collection_becomes_a_zip_with_those_below(people: People, files: BackendProfile, run_jobs, api):
+    eddie = people.actor("eddie")
+    upper = create_collection(actor=eddie, workspace=people.press, name="Sea")
+    lower = create_collection(actor=eddie, workspace=people.press, name="Tides", parent_id=upper.pk)
+    for name, collection in (("A", upper), ("B", lower), ("C", None)):
+        made = DocumentFactory(actor=eddie, workspace=people.press, title=name)
+        Document.objects.filter(pk=made.pk).update(collection=collection)
+    body = {"collection_id": str(upper.pk), "format": "txt"}
+    answer = api("eddie").post("/api/v1/exports", body, format="json")
+    assert (answer.status_code, answer.json()["title"]) == (202, "Sea")
+    run_jobs()
+    with open_file(actor=eddie, file=export_file(actor=eddie, export_id=answer.json()["id"])) as reader:
+        assert zipfile.ZipFile(io.BytesIO(reader.read())).namelist() == ["a.txt", "b.txt"]
 
 
 def test_files_expire(people: People, files: BackendProfile, run_jobs):

@@ -21,6 +21,7 @@ from apps.content.models import (
 from apps.content.services.collections import create_collection
 from apps.content.services.documents import delete_document
 from apps.content.services.exports import start_export
+from apps.content.services.importing import import_file
 from apps.content.services.publishing import publish_document
 from apps.content.services.suggestions import suggest_edits
 from apps.content.services.tags import create_tag
@@ -134,6 +135,24 @@ def _webhook(people):
     return found.pk
 
 
+def _import(people):
+    _files()
+    made = import_file(
+        actor=people.actor("wanda"), workspace=people.press, name="a.md", stream=ContentFile(b"# A\n", "a.md")
+    )
+    return made.pk
+
+
+def _seo_document(people):
+    return {"document_id": str(_document(people))}
+
+
+def _picture(people):
+    document = Document.objects.get(pk=_document(people))
+    Document.objects.filter(pk=document.pk).update(body_markdown="![](/x.png)\n")
+    return {"document_id": str(document.pk), "image": "/x.png"}
+
+
 def _delivery(people):
     return ping(actor=people.actor("eddie"), webhook_id=_webhook(people)).pk
 
@@ -159,6 +178,13 @@ BODIES = {
     "PUT api/v1/content/<uuid:document_id>": lambda people: {"title": "New", "body_markdown": "New.\n"},
     "PATCH api/v1/content/<uuid:document_id>": lambda people: {"title": "New"},
     "POST api/v1/content/<uuid:document_id>/publications": lambda people: {"target_id": str(_place(people))},
+    "POST api/v1/imports": _upload,
+    "POST api/v1/seo/analyze": _seo_document,
+    "POST api/v1/seo/structured-data": _seo_document,
+    "POST api/v1/seo/title": _seo_document,
+    "POST api/v1/seo/meta-description": _seo_document,
+    "POST api/v1/seo/alt-text": _picture,
+    "PATCH api/v1/content/<uuid:document_id>/seo": lambda people: {"keyword": "tides"},
     "POST api/v1/webhooks": lambda people: {"name": "Site", "url": "https://hooks.example.org/"},
     "POST api/v1/exports": lambda people: {"format": "md", "document_ids": [str(_document(people))]},
     "POST api/v1/content/<uuid:document_id>/suggestions": lambda people: {
@@ -182,6 +208,7 @@ THINGS = {
     "generation_id": _generation,
     "source_id": _source,
     "export_id": _export,
+    "import_id": _import,
     "webhook_id": _webhook,
     "delivery_id": _delivery,
     "publication_id": _publication,

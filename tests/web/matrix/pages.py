@@ -69,6 +69,7 @@ BODIES = {
         "revision": _revision(people),
     },
     "POST documents/<uuid:document_id>/publish": lambda people: {"target": str(PLACE(people)), "wish": "publish"},
+    "POST documents/<uuid:document_id>/seo/suggest": lambda people: {"what": "title"},
     "POST webhooks/": STATED["POST api/v1/webhooks"],
     "POST webhooks/<uuid:webhook_id>/": STATED["POST api/v1/webhooks"],
     "POST documents/<uuid:document_id>/exports": lambda people: {"format": "md", "version": "current"},
