@@ -50,7 +50,7 @@ class AnalyseInput(Input):
     check_links = serializers.BooleanField(required=False, default=False)
 
 
-class FindingOutput(serializers.Serializer):
+class SeoFindingOutput(serializers.Serializer):
     """What one rule found."""
 
     rule = serializers.CharField()
@@ -65,7 +65,7 @@ class ReportOutput(serializers.Serializer):
     """Everything that was found."""
 
     score = serializers.IntegerField(help_text="Weighted share of the rules that hold, 0 to 100.")
-    findings = FindingOutput(many=True)
+    findings = SeoFindingOutput(many=True)
     figures = serializers.DictField()
     headings = serializers.ListField(child=serializers.DictField())
     links = serializers.ListField(child=serializers.DictField())

@@ -46,7 +46,7 @@ def docx_to_html(path: Path) -> tuple[str, str, list[str]]:
     counts: dict[str, int] = {}
     for what, count in found:
         counts[what] = counts.get(what, 0) + count
-    notes = [f"Not taken over: {count} {what}." for what, count in counts.items() if count]
+    notes = [f"Not taken over: {what} ({count})." for what, count in counts.items() if count]
     title = (document.core_properties.title or "").strip() or writer.title
     return title, "".join(writer.pieces), notes
 

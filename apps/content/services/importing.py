@@ -276,7 +276,7 @@ def _markdown(content: bytes, name: str) -> _Text:
         text = text[front.end() :]
         notes.append("The front matter was read for the title and left out.")
     if lost := len(_LOCAL_PICTURE.findall(text)):
-        notes.append(f"Not taken over: {lost} pictures that lie beside the text; their descriptions are kept.")
+        notes.append(f"Not taken over: pictures that lie beside the text ({lost}); their descriptions are kept.")
     if re.search(r"<[a-z][^>]*>", re.sub(r"`[^`]*`", "", text), re.IGNORECASE):
         notes.append("HTML within the Markdown stands as text.")
     return _Text(title or _first_heading(text) or _stem(name), normalise(text), notes)

@@ -45,7 +45,7 @@ def test_markdown_with_front_matter(people: People):
     document = row.documents.get()
     assert (row.state, document.title) == ("done", "High tides")
     assert document.body_markdown.startswith("# Tides\n\nText.")
-    assert any("1 pictures" in note for note in row.notes)
+    assert any("pictures that lie beside the text (1)" in note for note in row.notes)
     assert document.current_version.reason == "import"
     with open_file(actor=people.actor("wanda"), file=row.file) as reader:
         assert reader.read().startswith(b"---")
@@ -89,7 +89,7 @@ def test_what_word_holds_beyond_text_is_listed(people: People, tmp_path):
     output = BytesIO()
     made.save(output)
     row = take(people, "my-text.docx", output.getvalue())
-    assert (row.documents.get().title, row.notes) == ("my text", ["Not taken over: 1 pictures."])
+    assert (row.documents.get().title, row.notes) == ("my text", ["Not taken over: pictures (1)."])
 
 
 def test_a_zip_becomes_several(people: People):
