@@ -18,6 +18,7 @@ from aiwriter.core.errors import InvalidInput
 from aiwriter_sdk import BackendError
 from apps.content.markup import seo as rules
 from apps.content.markup.markdown import clean_text
+from apps.content.markup.seo_outline import structured_data_of
 from apps.content.models import Document, Generation
 from apps.content.selectors.documents import get_document
 from apps.content.services.documents import lock_document
@@ -100,7 +101,7 @@ def structured_data(*, actor: Actor, document_id: uuid.UUID | str) -> dict[str, 
         NotFound, PermissionDenied: the document is not the actor's to read.
     """
     document = get_document(actor=actor, document_id=document_id)
-    return rules.structured_data_of(
+    return structured_data_of(
         title=document.seo.get("title") or document.title,
         body=document.body_markdown,
         description=document.seo.get("description", ""),

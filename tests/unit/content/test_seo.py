@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from aiwriter.core.errors import InvalidInput, NotFound
-from apps.content.markup.seo import analyse, pixel_width, suggested_description
+from apps.content.markup.seo import analyse, suggested_description
+from apps.content.markup.seo_rules import pixel_width
 from apps.content.models import Generation
 from apps.content.services.documents import StaleRevision
 from apps.content.services.seo import check_links, save_seo, structured_data, suggest
