@@ -11,7 +11,7 @@ import aiwriter.core.ids
 class Migration(migrations.Migration):
     dependencies = [
         ("backends", "0001_initial"),
-        ("content", "0009_suggestions"),
+        ("content", "0010_provenance"),
         ("users", "0002_audit_append_only"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
