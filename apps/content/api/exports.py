@@ -21,6 +21,7 @@ from apps.backends.services.filestore import signed_link
 from apps.content.api.documents import WORKSPACE
 from apps.content.models import Export
 from apps.content.services import exports
+from apps.content.services.manuscripts import TYPES, ZIP
 from apps.users.api.authentication import actor_of
 from apps.users.api.idempotency import idempotent
 from apps.users.selectors.access import current_workspace, require
@@ -29,6 +30,7 @@ _ROW = (
     *("id", "workspace_id", "document_id", "title", "format", "state", "done"),
     *("error", "remedy", "created_at", "expires_at"),
 )
+_FILE_KINDS = sorted({kind.partition(";")[0] for kind in (*TYPES.values(), ZIP)})
 _FORMAT = OpenApiParameter("format", str, enum=list(exports.TYPES))
 _VERSION = OpenApiParameter(
     "version", str, description="current, published, or the number of a version; the present text when left out."
@@ -84,7 +86,7 @@ class ExportView(APIView):
     @extend_schema(
         operation_id="content_export",
         parameters=[_FORMAT, _VERSION, _SOURCES, _ORIGIN],
-        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
+        responses={(200, kind): OpenApiTypes.BINARY for kind in _FILE_KINDS},
     )
     def get(self, request: Request, document_id: uuid.UUID) -> HttpResponse:
         """Download it. Markdown with pictures comes as a zip."""

@@ -83,7 +83,7 @@ class TrashView(APIView):
         rows = binned_documents(actor, workspace).defer("body_markdown", "body_html", "brief")
         return paginated(request, rows, ordering=("-deleted_at", "-id"), row=row)
 
-    @extend_schema(operation_id="trash_empty", parameters=[WORKSPACE], responses=EmptiedOutput)
+    @extend_schema(operation_id="trash_empty", parameters=[WORKSPACE], responses={200: EmptiedOutput})
     def delete(self, request: Request) -> Response:
         """Delete everything in the bin for good."""
         actor = actor_of(request)
