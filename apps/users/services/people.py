@@ -188,8 +188,10 @@ def refuse_losing_last_admin(user: User) -> None:
         Conflict: nobody else is an administrator.
     """
     # Locks every administrator's grant: two administrators who take each other away at the same moment must not both
-    # see the other one still there.
-    admins = RoleGrant.objects.live().select_for_update(of=("self",)).filter(role=RoleGrant.Role.ADMIN).order_by("pk")
+    # see the other one still there. Who is active is asked after the lock was got: PostgreSQL would answer the locking
+    # statement itself from before the wait, where an account that was suspended meanwhile is active.
+    admins = RoleGrant.objects.live().filter(role=RoleGrant.Role.ADMIN)
+    list(admins.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
     holders = set(admins.filter(user__status=User.Status.ACTIVE).values_list("user_id", flat=True))
     if holders == {user.pk}:
         raise Conflict(f"{user} is the last administrator.", remedy="Make somebody else an administrator first.")
