@@ -252,6 +252,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "run-health-checks": {"task": "monitoring.run_health_checks", "schedule": 15.0, "options": {"expires": 30}},
     "prune-check-history": {"task": "monitoring.prune_history", "schedule": 3600.0},
     "sweep-publications": {"task": "content.sweep_publications", "schedule": 15.0, "options": {"expires": 30}},
+    "sweep-schedules": {"task": "content.sweep_schedules", "schedule": 10.0, "options": {"expires": 20}},
     "sweep-webhooks": {"task": "content.sweep_webhooks", "schedule": 10.0, "options": {"expires": 20}},
     "prune-webhooks": {"task": "content.prune_webhooks", "schedule": 3600.0},
     "sweep-imports": {"task": "content.sweep_imports", "schedule": 20.0, "options": {"expires": 30}},

@@ -9,7 +9,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
-from apps.content.services import deliveries, exports, importing, ingesting, publishing, sweeping, trash
+from apps.content.services import deliveries, exports, importing, ingesting, publishing, releasing, sweeping, trash
 from apps.content.services.generation import runner
 
 _HAND_BACK_SECONDS = 10.0
@@ -55,6 +55,18 @@ def run_publication(publication_id: str) -> None:
 def sweep_publications() -> int:
     """Wake what waits to be published or to be tried again."""
     return publishing.sweep_publications()
+
+
+@shared_task(name="content.run_schedule")
+def run_schedule(schedule_id: str) -> None:
+    """Publish a document whose time has come."""
+    releasing.run_schedule(uuid.UUID(schedule_id))
+
+
+@shared_task(name="content.sweep_schedules")
+def sweep_schedules() -> int:
+    """Wake documents whose time has come."""
+    return releasing.sweep_schedules()
 
 
 @shared_task(name="content.deliver_webhook")

@@ -41,6 +41,8 @@ _ROW = (
     "revision",
     "created_at",
     "updated_at",
+    "published_at",
+    "scheduled_at",
 )
 WORKSPACE = OpenApiParameter("workspace", str, description="Id or slug of one of your workspaces; the first if empty.")
 IF_MATCH = OpenApiParameter(
@@ -63,6 +65,8 @@ class DocumentRow(serializers.Serializer):
     revision = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
+    published_at = serializers.DateTimeField(allow_null=True)
+    scheduled_at = serializers.DateTimeField(allow_null=True)
     collection_id = serializers.UUIDField(allow_null=True)
     tags = serializers.ListField(child=serializers.CharField())
 

@@ -26,6 +26,9 @@ class SettingsOutput(serializers.Serializer):
     trash_days = serializers.IntegerField(help_text="0: nothing in the bin is deleted by itself.")
     language = serializers.CharField()
     default_collection_id = serializers.UUIDField(allow_null=True)
+    approval = serializers.ChoiceField(
+        choices=WritingSettings.Approval.choices, help_text="Whose yes a text needs before it is published."
+    )
 
 
 class SettingsChange(Input):
@@ -34,10 +37,11 @@ class SettingsChange(Input):
     trash_days = serializers.IntegerField(required=False, min_value=0, max_value=MOST_DAYS)
     language = serializers.CharField(required=False, max_length=12)
     default_collection_id = serializers.UUIDField(required=False, allow_null=True)
+    approval = serializers.ChoiceField(required=False, choices=WritingSettings.Approval.choices)
 
 
 def _row(settings: WritingSettings) -> dict[str, Any]:
-    names = ("workspace_id", "trash_days", "language", "default_collection_id")
+    names = ("workspace_id", "trash_days", "language", "default_collection_id", "approval")
     return {name: getattr(settings, name) for name in names}
 
 

@@ -4,6 +4,7 @@ from apps.content.models.documents import Document, DocumentVersion
 from apps.content.models.exports import Export
 from apps.content.models.generations import Citation, Generation, GenerationEvent, GenerationPassage, NewEvent
 from apps.content.models.imports import Import
+from apps.content.models.lifecycle import Schedule
 from apps.content.models.organising import Collection, Presence, Tag, WritingSettings
 from apps.content.models.provenance import Provenance
 from apps.content.models.publications import Publication
@@ -27,6 +28,7 @@ __all__ = [
     "Presence",
     "Provenance",
     "Publication",
+    "Schedule",
     "Source",
     "SourceChunk",
     "Suggestion",

@@ -32,12 +32,20 @@ class Document(models.Model):
 
     `revision` grows with every write and is what a writer must name to write again: of two people who opened the same
     text, the second to save is told instead of overwriting the first.
+
+    `status` is how far the newest text is; `models.lifecycle.TRANSITIONS` says what may follow. The versions that were
+    submitted, approved and published are named one by one: whoever goes on writing changes none of them.
     """
 
     class Status(models.TextChoices):
         """How far the text is."""
 
         DRAFT = "draft", "Draft"
+        IN_REVIEW = "in_review", "In review"
+        APPROVED = "approved", "Approved"
+        SCHEDULED = "scheduled", "Scheduled"
+        PUBLISHED = "published", "Published"
+        ARCHIVED = "archived", "Archived"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     workspace = models.ForeignKey("users.Workspace", on_delete=models.CASCADE, related_name="documents")
@@ -61,6 +69,19 @@ class Document(models.Model):
     current_version = models.ForeignKey(
         "content.DocumentVersion", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
+    review_version = models.ForeignKey(
+        "content.DocumentVersion", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    approved_version = models.ForeignKey(
+        "content.DocumentVersion", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    approved_by = models.ForeignKey("users.User", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    approved_at = models.DateTimeField(null=True, blank=True)
+    published_version = models.ForeignKey(
+        "content.DocumentVersion", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    published_at = models.DateTimeField(null=True, blank=True)
+    scheduled_at = models.DateTimeField(null=True, blank=True)
     voice = models.ForeignKey(
         "content.VoiceProfile", on_delete=models.SET_NULL, null=True, blank=True, related_name="documents"
     )
@@ -98,7 +119,8 @@ class DocumentVersion(models.Model):
     """The whole text as it was after one write.
 
     Nothing changes a version but its label; only the newest one grows while its author keeps typing, so that a burst of
-    automatic saves is one version and not hundreds.
+    automatic saves is one version and not hundreds. A version that is `pinned` (under review, approved, published, sent to
+    a place) grows no more.
     """
 
     class Reason(models.TextChoices):
@@ -123,6 +145,7 @@ class DocumentVersion(models.Model):
     author = models.ForeignKey("users.User", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     reason = models.CharField(max_length=10, choices=Reason.choices, default=Reason.MANUAL)
     label = models.CharField(max_length=120, blank=True)
+    pinned = models.BooleanField(default=False, db_default=False)
     generation = models.ForeignKey(
         "content.Generation", on_delete=models.SET_NULL, null=True, blank=True, related_name="versions"
     )

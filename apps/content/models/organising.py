@@ -92,6 +92,13 @@ class WritingSettings(models.Model):
 
     TRASH_DAYS = 30
 
+    class Approval(models.TextChoices):
+        """Whose yes a text needs before it is published."""
+
+        EDITOR = "editor", "An editor approves"
+        OTHER = "other", "An editor approves who did not write it"
+        NONE = "none", "No approval needed"
+
     workspace = models.OneToOneField(
         "users.Workspace", primary_key=True, on_delete=models.CASCADE, related_name="writing_settings"
     )
@@ -99,6 +106,9 @@ class WritingSettings(models.Model):
     language = models.CharField(max_length=12, default="en")
     default_collection = models.ForeignKey(
         Collection, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    approval = models.CharField(
+        max_length=8, choices=Approval.choices, default=Approval.EDITOR, db_default=Approval.EDITOR
     )
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from js_asset import Media
 
-from aiwriter.core.errors import Conflict, InvalidInput, NotFound
+from aiwriter.core.errors import InvalidInput, NotFound
 from apps.content.markup import markdown
 from apps.content.portal.forms import DocumentForm, MarkdownForm
 from apps.content.portal.merging import merge_answer, sent_text, stale
@@ -80,7 +80,7 @@ def save(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
             reason=reason,
             generation_id=body.get("generation_id") or None,
         )
-    except Conflict as conflict:
+    except service.StaleRevision as conflict:
         mine = Text(str(body.get("title") or "").strip()[:300] or _("Untitled"), text)
         return stale(actor, document_id, conflict, sent_text(body.get("base")), mine)
     version = document.current_version
@@ -132,7 +132,7 @@ def edit_markdown(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
                 body_markdown=cleaned["body"],
                 reason="manual",
             )
-        except Conflict as conflict:
+        except service.StaleRevision as conflict:
             base = Text(cleaned["base_title"], cleaned["base_body"])
             mine = Text(cleaned["title"].strip() or _("Untitled"), cleaned["body"])
             return merge_answer(request, document_id, base, mine, conflict)

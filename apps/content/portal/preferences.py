@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from aiwriter.core.errors import AppError, NotFound
+from apps.content.models import WritingSettings
 from apps.content.portal.forms import LANGUAGES
 from apps.content.portal.requests import actor_of, signed_in, workspace_of
 from apps.content.selectors.organising import Branch, tree, writing_settings
@@ -39,6 +40,15 @@ class WorkspaceForm(forms.Form):
     name = forms.CharField(label=gettext_lazy("Name"), max_length=120)
     language = forms.ChoiceField(label=gettext_lazy("Language of new documents"), choices=LANGUAGES)
     default_collection = forms.ChoiceField(label=gettext_lazy("Collection of new documents"), required=False)
+    approval = forms.ChoiceField(
+        label=gettext_lazy("Before a text is published"),
+        choices=(
+            (WritingSettings.Approval.EDITOR, gettext_lazy("An editor approves it")),
+            (WritingSettings.Approval.OTHER, gettext_lazy("An editor approves it who did not write on it")),
+            (WritingSettings.Approval.NONE, gettext_lazy("No approval is needed")),
+        ),
+        required=False,
+    )
     trash_days = forms.IntegerField(
         label=gettext_lazy("Days in the bin"),
         min_value=0,
@@ -90,6 +100,7 @@ def workspace(request: HttpRequest) -> HttpResponse:
                 trash_days=values["trash_days"],
                 language=values["language"],
                 default_collection_id=values["default_collection"] or None,
+                approval=values["approval"] or None,
             )
             if values["name"].strip() != room.name:
                 rename_workspace(actor=actor, workspace=room, name=values["name"])
@@ -136,6 +147,7 @@ def _workspace_form(request: HttpRequest, room: Workspace, data: Any = None) -> 
         "language": stored.language,
         "default_collection": str(stored.default_collection_id or ""),
         "trash_days": stored.trash_days,
+        "approval": stored.approval,
     }
     branches = tree(actor=actor_of(request), workspace=room, counts=False)
     return WorkspaceForm(data, initial=initial, branches=branches, language=stored.language)

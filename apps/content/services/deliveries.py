@@ -64,7 +64,7 @@ _FROM_AUDIT = {
     "document.unpublished": "document.status_changed",
     "document.archived": "document.status_changed",
     "document.returned": "document.status_changed",
-    "document.status": "document.status_changed",
+    "document.reopened": "document.status_changed",
 }
 # After each failed try, as Standard Webhooks proposes: about 28 hours in all.
 PAUSES = (5, 300, 1800, 7200, 18_000, 36_000, 36_000)

@@ -199,6 +199,7 @@ def save_document(
     Raises:
         NotFound, PermissionDenied: the document is not the actor's to write.
         StaleRevision: somebody else saved in between.
+        Conflict: the document is archived.
         InvalidInput, TooLarge: a value cannot be used.
     """
     found = get_document(actor=actor, document_id=document_id)
@@ -215,6 +216,8 @@ def save_document(
             new_title = document.title
         if body_markdown is None:
             body, html = document.body_markdown, document.body_html
+        if document.status == Document.Status.ARCHIVED:
+            raise Conflict("The document is archived.", remedy="Take it out of the archive first.")
         text_changed = (new_title, body) != (document.title, document.body_markdown)
         changed = text_changed
         if brief is not None and (brief := _brief(brief)) != document.brief:
@@ -387,6 +390,7 @@ def _same_burst(version: DocumentVersion, actor: Actor) -> bool:
         version.reason == "autosave"
         and version.author_id == actor.user_id
         and not version.label
+        and not version.pinned
         and timezone.now() - version.created_at < BURST
     )
 

@@ -77,27 +77,27 @@ def version_of(document: Document, which: str) -> DocumentVersion:
 
     Args:
         document: of the actor.
-        which: "current", "published" or the number of a version.
+        which: "current", "approved", "published" or the number of a version.
 
     Raises:
         NotFound: there is no such version.
-        Conflict: the document has not been published, or has no version.
-        InvalidInput: it is none of the three.
+        Conflict: the document has not been approved or published, or has no version.
+        InvalidInput: it is none of these.
     """
     if which == "current":
         if document.current_version is None:
             raise Conflict("The document has no version yet.", remedy="Save it first.")
         return document.current_version
-    if which == "published":
-        found: DocumentVersion | None = getattr(document, "published_version", None)
+    if which in ("approved", "published"):
+        found = document.approved_version if which == "approved" else document.published_version
         if found is None:
             raise Conflict(
-                "The document has not been published.", field="version", remedy="Choose the present text instead."
+                f"The document has not been {which}.", field="version", remedy="Choose the present text instead."
             )
         return found
     if not (which.isascii() and which.isdigit() and 0 < len(which) < 8):
         raise InvalidInput(
-            f"'{which[:20]}' is no version.", field="version", remedy="Use current, published or a number."
+            f"'{which[:20]}' is no version.", field="version", remedy="Use current, approved, published or a number."
         )
     numbered = document.versions.filter(number=int(which)).first()
     if numbered is None:

@@ -26,6 +26,7 @@ def change_settings(
     trash_days: int | None = None,
     language: str | None = None,
     default_collection_id: Any = UNCHANGED,
+    approval: str | None = None,
 ) -> WritingSettings:
     """Change how a workspace is written in. What is None stays as it is.
 
@@ -35,6 +36,7 @@ def change_settings(
         trash_days: how long documents lie in the bin, 0 to 3650; 0: until somebody deletes them.
         language: of new documents, as a language tag.
         default_collection_id: where new documents go; None: nowhere.
+        approval: whose yes a text needs before it is published, one of `WritingSettings.Approval`.
 
     Raises:
         NotFound, PermissionDenied: the workspace is not the actor's to manage.
@@ -58,6 +60,14 @@ def change_settings(
             row.language = cleaned
         if default_collection_id is not UNCHANGED:
             row.default_collection = parent_in(room.pk, default_collection_id, field="default_collection_id")
+        if approval is not None:
+            if approval not in WritingSettings.Approval.values:
+                raise InvalidInput(
+                    f"'{approval[:20]}' is no rule.",
+                    field="approval",
+                    remedy=f"Use {', '.join(WritingSettings.Approval.values)}.",
+                )
+            row.approval = approval
         row.save()
         record(actor, "settings.changed", obj=row, workspace=room, before=before, after=_said(row))
     return row
@@ -68,4 +78,5 @@ def _said(row: WritingSettings) -> dict[str, Any]:
         "trash_days": row.trash_days,
         "language": row.language,
         "default_collection": row.default_collection_id,
+        "approval": row.approval,
     }

@@ -6,7 +6,7 @@ import datetime as dt
 import hashlib
 import logging
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -27,6 +27,8 @@ from apps.content.markup.markdown import clean_text
 from apps.content.models import Publication
 from apps.content.selectors.documents import as_uuid, get_document
 from apps.content.services.deliveries import document_facts, emit
+from apps.content.services.documents import lock_document
+from apps.content.services.lifecycle import mark_published, pin, require_cleared
 from apps.content.services.manuscripts import manuscript, version_of
 from apps.users.models import Workspace
 from apps.users.selectors.access import Actor, require, workspaces_of
@@ -41,6 +43,7 @@ PATIENCE = dt.timedelta(seconds=10)
 # 10 s, 40 s, 160 s … at most three hours apart, about a day in all.
 _FIRST_PAUSE, _LONGEST_PAUSE, MAX_ATTEMPTS = 10.0, 3 * 3600.0, 14
 _WORDS, _WORD_LENGTH = 30, 100
+MAX_PLACES = 20
 
 
 def publish_document(
@@ -61,8 +64,9 @@ def publish_document(
         actor: who publishes.
         document_id: which document.
         target_id: where; see `apps.backends.services.publishing.targets`.
-        version: "current", "published" or a number. What is published stays that version until somebody publishes again.
-        wish: "publish", "schedule" or "draft".
+        version: "current", "approved", "published" or a number. What is published stays that version until somebody
+            publishes again.
+        wish: "publish", "schedule" or "draft"; only a draft may be sent without the approval that the workspace asks for.
         publish_at: for "schedule": with a time zone, in the future.
         categories, tags: names, at most 30 of each.
         with_sources: with the list of sources at the end.
@@ -70,15 +74,13 @@ def publish_document(
     Raises:
         NotFound, PermissionDenied: document, version or place are not the actor's.
         InvalidInput: a value cannot be used.
-        Conflict: it is on its way there at this moment.
+        Conflict: the version is not approved, or it is on its way there at this moment.
     """
-    document = get_document(actor=actor, document_id=document_id)
-    require(actor, "content.write", workspace=document.workspace_id)
+    found = get_document(actor=actor, document_id=document_id)
+    require(actor, "content.write", workspace=found.workspace_id)
     place = places.get_target(target_id)
     _check_wish(place, wish, publish_at)
-    chosen = version_of(document, version)
     values: dict[str, Any] = {
-        "version": chosen,
         "wish": wish,
         "publish_at": publish_at if wish == "schedule" else None,
         "categories": _names("categories", categories),
@@ -87,11 +89,18 @@ def publish_document(
         "requested_by": actor.user,
     }
     with transaction.atomic():
+        document = lock_document(found.pk, None)
+        chosen = values["version"] = version_of(document, version)
+        if wish != Publication.Wish.DRAFT:
+            require_cleared(document, chosen)
+        pin(chosen)
         row, made = Publication.objects.get_or_create(
             document=document, target=place, defaults={"workspace_id": document.workspace_id, **values}
         )
         if not made:
             _queue(row, **values)
+        if wish == Publication.Wish.PUBLISH:
+            mark_published(document, chosen, actor=actor)
         record(actor, "document.sent", obj=document, after={"place": place.name, "version": chosen.number})
         enqueue("content.run_publication", publication_id=str(row.pk))
     return get_publication(actor=actor, publication_id=row.pk)
@@ -361,6 +370,27 @@ def _check_wish(place: BackendProfile, wish: str, publish_at: dt.datetime | None
             field="publish_at",
             remedy="Choose a time in the future, or publish at once.",
         )
+
+
+def checked_places(places_wanted: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Places that a text is to be taken to later, as they can be kept and given to `publish_document`.
+
+    Raises:
+        NotFound: there is no such place.
+        InvalidInput: a value cannot be used.
+    """
+    wanted = {str(each.get("target_id", "")): each for each in places_wanted}
+    if len(wanted) > MAX_PLACES:
+        raise InvalidInput(f"{len(wanted)} places.", field="places", remedy=f"Name at most {MAX_PLACES}.")
+    return [
+        {
+            "target_id": str(places.get_target(key).pk),
+            "categories": _names("categories", each.get("categories") or ()),
+            "tags": _names("tags", each.get("tags") or ()),
+            "with_sources": bool(each.get("with_sources", True)),
+        }
+        for key, each in wanted.items()
+    ]
 
 
 def _names(field: str, given: Iterable[str]) -> list[str]:

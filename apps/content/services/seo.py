@@ -191,9 +191,7 @@ def _facts(document: Document) -> dict[str, str]:
     return {
         "author": document.owner.full_name if document.owner else "",
         "modified": document.updated_at.isoformat(),
-        "published": getattr(document, "published_at", None).isoformat()  # type: ignore[union-attr]
-        if getattr(document, "published_at", None)
-        else "",
+        "published": document.published_at.isoformat() if document.published_at else "",
     }
 
 

@@ -16,6 +16,7 @@ CAPABILITIES: Mapping[str, str] = {
     "content.read": "Read documents and their versions",
     "content.write": "Create and change documents",
     "content.suggest": "Propose changes of documents",
+    "content.approve": "Approve documents for publication",
     "content.delete": "Delete documents",
     "content.generate": "Have text written by a model",
     "models.use": "Call models through the OpenAI-compatible endpoint",
@@ -54,7 +55,7 @@ _OPERATOR = frozenset(
 )
 WORKSPACE_ROLES: Mapping[str, frozenset[str]] = {
     "writer": _WRITER,
-    "editor": _WRITER | {"members.manage", "webhooks.manage", "budgets.manage"},
+    "editor": _WRITER | {"content.approve", "members.manage", "webhooks.manage", "budgets.manage"},
 }
 SYSTEM_ROLES: Mapping[str, frozenset[str]] = {
     "operator": _OPERATOR,

@@ -15,7 +15,7 @@ from apps.backends.models import BackendProfile
 from apps.backends.services import publishing as places
 from apps.backends.services.filestore import put_file
 from apps.backends.services.profiles import Secrets, create_profile, delete_profile
-from apps.content.models import Citation, Publication
+from apps.content.models import Citation, Publication, WritingSettings
 from apps.content.services.documents import save_document
 from apps.content.services.publishing import publish_document, retry, run_publication, sweep_publications, withdraw
 from apps.users.models import Notification
@@ -54,6 +54,8 @@ def place(transactional_db: None, blog: FakeWordPress) -> BackendProfile:
 
 @pytest.fixture
 def document(people: People, place: BackendProfile):
+    # Whose yes is needed is told in test_lifecycle; here everything goes out.
+    WritingSettings.objects.create(workspace=people.press, approval="none")
     return DocumentFactory(
         actor=people.actor("wanda"),
         workspace=people.press,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from django.core.files.base import ContentFile
+from django.utils import timezone
 
 from apps.backends.models import BackendProfile
 from apps.backends.services.profiles import Secrets, create_profile
@@ -22,6 +25,7 @@ from apps.content.services.collections import create_collection
 from apps.content.services.documents import delete_document
 from apps.content.services.exports import start_export
 from apps.content.services.importing import import_file
+from apps.content.services.lifecycle import approve
 from apps.content.services.publishing import publish_document
 from apps.content.services.suggestions import suggest_edits
 from apps.content.services.tags import create_tag
@@ -119,8 +123,32 @@ def _place(people):
     return found.pk
 
 
+def _approved(people):
+    """The document, with an approved version."""
+    document = _document(people)
+    if Document.objects.get(pk=document).approved_version is None:
+        approve(actor=people.actor("eddie"), document_id=document)
+    return document
+
+
+def _in(status):
+    """Makes the document one of this status and returns an empty body."""
+
+    def body(people):
+        found = Document.objects.get(pk=_approved(people))
+        Document.objects.filter(pk=found.pk).update(status=status, published_version=found.approved_version)
+        return {}
+
+    return body
+
+
+def _schedule_body(people):
+    _approved(people)
+    return {"publish_at": (timezone.now() + dt.timedelta(days=1)).isoformat()}
+
+
 def _publication(people):
-    document, place = _document(people), _place(people)
+    document, place = _approved(people), _place(people)
     made = publish_document(actor=people.actor("wanda"), document_id=document, target_id=place)
     Publication.objects.filter(pk=made.pk).update(state="failed")
     return made.pk
@@ -177,7 +205,17 @@ BODIES = {
     "POST api/v1/content": lambda people: {"title": "New"},
     "PUT api/v1/content/<uuid:document_id>": lambda people: {"title": "New", "body_markdown": "New.\n"},
     "PATCH api/v1/content/<uuid:document_id>": lambda people: {"title": "New"},
-    "POST api/v1/content/<uuid:document_id>/publications": lambda people: {"target_id": str(_place(people))},
+    "POST api/v1/content/<uuid:document_id>/publications": lambda people: (
+        _approved(people),
+        {"target_id": str(_place(people))},
+    )[1],
+    "POST api/v1/content/<uuid:document_id>/publish": lambda people: (_approved(people), {})[1],
+    "DELETE api/v1/content/<uuid:document_id>/publish": _in("published"),
+    "POST api/v1/content/<uuid:document_id>/schedule": _schedule_body,
+    "DELETE api/v1/content/<uuid:document_id>/schedule": _in("scheduled"),
+    "POST api/v1/content/<uuid:document_id>/send-back": _in("in_review"),
+    "DELETE api/v1/content/<uuid:document_id>/archive": _in("archived"),
+    "POST documents/<uuid:document_id>/status": lambda people: {"step": "submit"},
     "POST api/v1/imports": _upload,
     "POST api/v1/seo/analyze": _seo_document,
     "POST api/v1/seo/structured-data": _seo_document,
