@@ -8,7 +8,6 @@ from apps.content.models import Citation, Document
 from apps.content.services.documents import save_document
 from tests.web.matrix.content import BODIES as STATED
 from tests.web.matrix.content import THINGS as CONTENT
-from tests.web.matrix.content import _place as PLACE
 from tests.web.permissions import Json
 
 
@@ -68,7 +67,10 @@ BODIES = {
         "body": "New.",
         "revision": _revision(people),
     },
-    "POST documents/<uuid:document_id>/publish": lambda people: {"target": str(PLACE(people)), "wish": "publish"},
+    "POST documents/<uuid:document_id>/publish": lambda people: {
+        "target": STATED["POST api/v1/content/<uuid:document_id>/publications"](people)["target_id"],
+        "wish": "publish",
+    },
     "POST documents/<uuid:document_id>/seo/suggest": lambda people: {"what": "title"},
     "POST webhooks/": STATED["POST api/v1/webhooks"],
     "POST webhooks/<uuid:webhook_id>/": STATED["POST api/v1/webhooks"],
