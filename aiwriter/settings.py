@@ -288,6 +288,7 @@ MAX_GENERATIONS = ENV["AIWRITER_MAX_GENERATIONS"]
 # What `manage.py bootstrap` does on every start, in order; each is idempotent.
 BOOTSTRAP_STEPS = [
     "apps.backends.services.defaults.ensure_defaults",
+    "apps.content.services.type_seeds.ensure_content_types",
 ]
 HEALTH_CHECKS = [
     "apps.monitoring.health.database",

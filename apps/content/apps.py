@@ -60,6 +60,9 @@ class ContentConfig(AppConfig):
         "generation.requeued": "An operator put a generation back into the queue",
         "model.called": "A model was called through the OpenAI-compatible endpoint",
         "tool.called": "An assistant used a tool over MCP",
+        "template.created": "A template was made",
+        "template.changed": "A template was changed",
+        "template.deleted": "A template was removed",
         "voice.created": "A voice was made",
         "voice.changed": "A voice or its rules were changed",
         "voice.learnt": "A voice learnt from its samples",
@@ -73,6 +76,8 @@ class ContentConfig(AppConfig):
         "content": {
             "view": ("monitoring.read", "jobs.manage"),
             "generation.change": ("jobs.manage",),
+            "contenttype.view": ("templates.common", "monitoring.read"),
+            "contenttype.write": ("templates.common",),
             "source.change": ("jobs.manage",),
         }
     }

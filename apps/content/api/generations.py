@@ -140,10 +140,10 @@ class ApplyInput(Input):
     mode = serializers.ChoiceField(choices=("", *applying.MODES), required=False, default="")
 
 
-_WAIT = OpenApiParameter(
+WAIT = OpenApiParameter(
     "wait", float, description="Seconds to wait for the end before answering, at most 30. The answer is 200 then."
 )
-_KEY = OpenApiParameter(
+IDEMPOTENCY = OpenApiParameter(
     "Idempotency-Key", str, location="header", description="The same key gives the same generation again."
 )
 
@@ -175,7 +175,7 @@ class _GenerateView(APIView):
     def ask(self, request: Request) -> Response:
         """Make the job and answer 202, or 200 with the text when it came within the time to wait."""
         actor = actor_of(request)
-        seconds = _seconds(request)
+        seconds = seconds_to_wait(request)
         values = read(self.wish, request)
         workspace = current_workspace(actor, values.pop("workspace"))
         row = generation.start_generation(
@@ -188,7 +188,7 @@ class _GenerateView(APIView):
             brief=values,
             idempotency_key=request.headers.get("Idempotency-Key", ""),
         )
-        return _answer(row, actor, seconds)
+        return answer(row, actor, seconds)
 
 
 class GenerateContentView(_GenerateView):
@@ -198,7 +198,7 @@ class GenerateContentView(_GenerateView):
 
     @extend_schema(
         operation_id="generate_content",
-        parameters=[_WAIT, _KEY],
+        parameters=[WAIT, IDEMPOTENCY],
         request=ContentWish,
         responses={202: GenerationOutput, 200: GenerationOutput},
     )
@@ -214,7 +214,7 @@ class GenerateOutlineView(_GenerateView):
 
     @extend_schema(
         operation_id="generate_outline",
-        parameters=[_WAIT, _KEY],
+        parameters=[WAIT, IDEMPOTENCY],
         request=OutlineWish,
         responses={202: GenerationOutput, 200: GenerationOutput},
     )
@@ -230,7 +230,7 @@ class GenerateSectionView(_GenerateView):
 
     @extend_schema(
         operation_id="generate_section",
-        parameters=[_WAIT, _KEY],
+        parameters=[WAIT, IDEMPOTENCY],
         request=SectionWish,
         responses={202: GenerationOutput, 200: GenerationOutput},
     )
@@ -246,7 +246,7 @@ class GenerateTitleView(_GenerateView):
 
     @extend_schema(
         operation_id="generate_title",
-        parameters=[_WAIT, _KEY],
+        parameters=[WAIT, IDEMPOTENCY],
         request=TitleWish,
         responses={202: GenerationOutput, 200: GenerationOutput},
     )
@@ -262,7 +262,7 @@ class GenerateEditView(_GenerateView):
 
     @extend_schema(
         operation_id="generate_edit",
-        parameters=[_WAIT, _KEY],
+        parameters=[WAIT, IDEMPOTENCY],
         request=EditWish,
         responses={202: GenerationOutput, 200: GenerationOutput},
     )
@@ -326,7 +326,7 @@ class GenerationRetryView(APIView):
 
     @extend_schema(
         operation_id="generations_retry",
-        parameters=[_WAIT],
+        parameters=[WAIT],
         request=None,
         responses={202: GenerationOutput, 200: GenerationOutput},
     )
@@ -334,8 +334,8 @@ class GenerationRetryView(APIView):
     def post(self, request: Request, generation_id: uuid.UUID) -> Response:
         """Ask for the same once more, as a new generation."""
         actor = actor_of(request)
-        seconds = _seconds(request)
-        return _answer(generation.retry_generation(actor=actor, generation_id=generation_id), actor, seconds)
+        seconds = seconds_to_wait(request)
+        return answer(generation.retry_generation(actor=actor, generation_id=generation_id), actor, seconds)
 
 
 class GenerationApplyView(APIView):
@@ -357,7 +357,8 @@ class GenerationApplyView(APIView):
         return answer
 
 
-def _answer(row: Generation, actor: Actor, seconds: float) -> Response:
+def answer(row: Generation, actor: Actor, seconds: float) -> Response:
+    """202, or 200 with the text when it came within the time to wait."""
     end = time.monotonic() + seconds
     while not row.is_final and time.monotonic() < end:
         # PostgreSQL's pool gets its connection back meanwhile: thirty who wait would empty it.
@@ -368,7 +369,12 @@ def _answer(row: Generation, actor: Actor, seconds: float) -> Response:
     return Response(detail(row, actor), status=code, headers={"Location": f"/api/v1/generations/{row.pk}"})
 
 
-def _seconds(request: Request) -> float:
+def seconds_to_wait(request: Request) -> float:
+    """How long a request wants to wait for the end.
+
+    Raises:
+        InvalidInput: it is no number from 0 to 30.
+    """
     text = request.query_params.get("wait", "0")
     try:
         seconds = float(text)

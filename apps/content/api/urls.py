@@ -21,6 +21,7 @@ from apps.content.api import (
     sources,
     suggestions,
     tags,
+    templates,
     trash,
     versions,
     voices,
@@ -32,6 +33,7 @@ _suggestion = f"{_document}/suggestions/<uuid:suggestion_id>"
 _generation = "generations/<uuid:generation_id>"
 _source = "sources/<uuid:source_id>"
 _voice = "voices/<uuid:voice_id>"
+_template = "templates/<uuid:content_type_id>"
 urlpatterns = [
     path("content", documents.DocumentListView.as_view(), name="api-content"),
     path("content/bulk", trash.BulkView.as_view(), name="api-bulk"),
@@ -96,6 +98,16 @@ urlpatterns = [
     path("sources/search", sources.SourceSearchView.as_view(), name="api-sources-search"),
     path(_source, sources.SourceView.as_view(), name="api-source"),
     path(f"{_source}/retry", sources.SourceRetryView.as_view(), name="api-source-retry"),
+    path("templates", templates.TemplateListView.as_view(), name="api-templates"),
+    path(_template, templates.TemplateView.as_view(), name="api-template"),
+    path(f"{_template}/copy", templates.TemplateCopyView.as_view(), name="api-template-copy"),
+    path(f"{_template}/generate", templates.TemplateGenerateView.as_view(), name="api-template-generate"),
+    path(f"{_template}/versions", templates.TemplateVersionsView.as_view(), name="api-template-versions"),
+    path(
+        f"{_template}/versions/<int:number>/restore",
+        templates.TemplateRestoreView.as_view(),
+        name="api-template-restore",
+    ),
     path("voices", voices.VoiceListView.as_view(), name="api-voices"),
     path(_voice, voices.VoiceView.as_view(), name="api-voice"),
     path(f"{_voice}/approve", voices.VoiceApproveView.as_view(), name="api-voice-approve"),

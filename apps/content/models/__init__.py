@@ -1,5 +1,6 @@
 """Tables of the writers' work."""
 
+from apps.content.models.content_types import ContentType, ContentTypeVersion
 from apps.content.models.documents import Document, DocumentVersion
 from apps.content.models.exports import Export
 from apps.content.models.generations import Citation, Generation, GenerationEvent, GenerationPassage, NewEvent
@@ -16,6 +17,8 @@ from apps.content.models.webhooks import WebhookDelivery, WebhookEndpoint
 __all__ = [
     "Citation",
     "Collection",
+    "ContentType",
+    "ContentTypeVersion",
     "Document",
     "DocumentVersion",
     "EmbeddingIndex",

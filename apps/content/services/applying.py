@@ -82,6 +82,7 @@ def _new_document(actor: Actor, row: Generation, text: str) -> Document:
         workspace=row.workspace_id,
         title=title[:300],
         body_markdown=text,
+        kind=row.input.get("template", {}).get("slug", "article"),
         language=str(brief.get("language") or "en")[:12],
         brief=brief,
         reason="ai",

@@ -11,8 +11,9 @@ from apps.content.services.prompts import ACTIONS
 
 # Longest text of each key, in characters.
 _TEXTS = {
-    "instruction": 10_000,
+    "instruction": 60_000,
     "topic": 1_000,
+    "form": 120,
     "title": 300,
     "audience": 300,
     "tone": 300,

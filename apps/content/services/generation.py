@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -56,6 +56,8 @@ def start_generation(
     source_ids: Collection[uuid.UUID | str] | None = None,
     idempotency_key: str = "",
     apply: bool = False,
+    template: Mapping[str, Any] | None = None,
+    pages: Sequence[str] = (),
 ) -> Generation:
     """Ask for text. Returns at once; the text arrives as events.
 
@@ -69,6 +71,8 @@ def start_generation(
         idempotency_key: the same key of the same person gives the same generation again, so a repeated request does not
             cost twice.
         apply: take the text over into the document when it is done.
+        template: which content type the brief was made by; kept with it.
+        pages: addresses that the worker reads first, and gives to the model as passages.
 
     Raises:
         NotFound, PermissionDenied: workspace, document or source are not the actor's.
@@ -90,6 +94,10 @@ def start_generation(
         "source_ids": _source_ids(room, source_ids),
         "apply": apply,
     }
+    if template:
+        input_["template"] = dict(template)
+    if pages:
+        input_["pages"] = list(pages)
     input_["estimate"] = estimate_note(kind, input_["brief"], input_["context"])
     input_["voice"] = voice_for_prompt(room.pk, document, input_["brief"].get("voice"))
     if len(idempotency_key) > 120:
@@ -304,7 +312,10 @@ class _Work:
             # The worker before us had the whole text and died over the citations.
             self.passages = await passages_for(claim)
             return Ending(State.SUCCEEDED, claim.finished)
-        self._status("retrieving", "Looking through the sources." if not claim.written else "Going on.")
+        if claim.row.input.get("pages") and not claim.row.retrieved:
+            self._status("retrieving", "Reading the page.")
+        else:
+            self._status("retrieving", "Looking through the sources." if not claim.written else "Going on.")
         self.passages = await passages_for(claim)
         if not claim.has_passages:
             writer.event(self.held, "passages", {"items": [as_event(row) for row in self.passages]})

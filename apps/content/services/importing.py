@@ -25,6 +25,7 @@ from django.utils import timezone
 from aiwriter.core.egress import GuardedClient
 from aiwriter.core.errors import AppError, Conflict, InvalidInput, NotFound, TooLarge, Unavailable, UnsupportedType
 from aiwriter.core.queue import enqueue
+from aiwriter.core.threads import in_thread
 from aiwriter_sdk import BackendError
 from apps.backends.services.filestore import clean_name, local_copy, put_file
 from apps.content.markup.from_docx import docx_to_html
@@ -350,6 +351,27 @@ def _fetch(actor: Actor, row: Import, held: QuerySet[Import]) -> None:
     held.update(file=row.file)
 
 
+async def read_page(url: str) -> tuple[str, str]:
+    """Title and Markdown of a page of the web, fetched through the guarded way out; nothing is kept.
+
+    Raises:
+        Unavailable: it does not answer.
+        UnsupportedType: it is no text.
+        BackendError: the address may not be asked, or does not answer.
+    """
+    address, kind, content = await _get(url)
+    ending = _TYPES.get(kind, "")
+    if ending not in (".html", ".md"):
+        raise UnsupportedType(
+            f"The address leads to {kind[:60] or 'something unknown'}, not to a text.",
+            field="url",
+            remedy="Download it and add it as a source.",
+        )
+    name = f"{urlsplit(address).hostname or 'page'}{ending}"
+    read = await in_thread(_page if ending == ".html" else _markdown, content, name)
+    return read.title, read.body
+
+
 async def _get(url: str) -> tuple[str, str, bytes]:
     allowed = tuple(ipaddress.ip_network(n, strict=False) for n in settings.OUTGOING_ALLOW_NETWORKS)
     client = GuardedClient(allowed=allowed, max_bytes=MAX_PAGE)
@@ -392,4 +414,4 @@ def _stem(name: str) -> str:
     return (PurePosixPath(name).stem.replace("-", " ").replace("_", " ").strip() or "Untitled")[:300]
 
 
-__all__ = ["get_import", "import_file", "import_url", "imports_for", "run_import", "sweep_imports"]
+__all__ = ["get_import", "import_file", "import_url", "imports_for", "read_page", "run_import", "sweep_imports"]

@@ -17,6 +17,7 @@ from apps.backends.services.models import embed
 from apps.content.models import Generation, GenerationPassage, Source, SourceChunk
 from apps.content.retrieval.hybrid import Hit, search_many
 from apps.content.services.claims import Claim
+from apps.content.services.pages import page_passages
 from apps.content.services.prompts import PASSAGES, queries_for
 
 logger = logging.getLogger(__name__)
@@ -33,14 +34,22 @@ async def passages_for(claim: Claim) -> list[GenerationPassage]:
     """
     if claim.row.retrieved or claim.has_passages:
         return await in_thread(_stored, claim)
+    pages = [passage for url in claim.row.input.get("pages", ()) for passage in await page_passages(url)]
+    hits = await _hits(claim)
+    # Nothing looked up, nothing to keep: the shortest way to the first word.
+    return [] if hits is None and not pages else await in_thread(_store, claim, hits or (), pages)
+
+
+async def _hits(claim: Claim) -> list[Hit] | None:
+    """What the sources say; None when there is nothing to ask them."""
     row, input_ = claim.row, claim.row.input
     queries = queries_for(row.kind, input_["brief"], input_.get("context", {}))
     wanted = _wanted(claim)
     # An empty choice of sources needs no look at the database.
     if not wanted or not queries or input_.get("source_ids") == [] or not await in_thread(_anything_to_search, claim):
-        return []
+        return None
     find = await embedded(queries, workspace_id=row.workspace_id, user_id=row.requested_by_id)
-    return await in_thread(_store, claim, await in_thread(_search, claim, queries, wanted, find))
+    return await in_thread(_search, claim, queries, wanted, find)
 
 
 async def embedded(
@@ -115,7 +124,19 @@ def _stored(claim: Claim) -> list[GenerationPassage]:
     return list(claim.row.passages.order_by("ordinal"))
 
 
-def _store(claim: Claim, hits: Sequence[Hit]) -> list[GenerationPassage]:
+def _store(claim: Claim, hits: Sequence[Hit], pages: Sequence[Passage] = ()) -> list[GenerationPassage]:
+    read = [
+        GenerationPassage(
+            generation=claim.row,
+            marker=str(number),
+            ordinal=number,
+            title=page.title[:300],
+            locator=page.locator[:560],
+            text=page.text[:MAX_PASSAGE],
+            score=page.score,
+        )
+        for number, page in enumerate(pages, start=1)
+    ]
     rows = [
         GenerationPassage(
             generation=claim.row,
@@ -128,7 +149,7 @@ def _store(claim: Claim, hits: Sequence[Hit]) -> list[GenerationPassage]:
             text=hit.text[:MAX_PASSAGE],
             score=hit.score,
         )
-        for number, hit in enumerate(hits, start=1)
+        for number, hit in enumerate(hits, start=len(read) + 1)
     ]
     with transaction.atomic():
         held = Generation.objects.held(claim.row.pk, fence=claim.fence).filter(retrieved=False)
@@ -138,4 +159,4 @@ def _store(claim: Claim, hits: Sequence[Hit]) -> list[GenerationPassage]:
         there = set(Source.objects.filter(pk__in={row.source_id for row in rows}).values_list("pk", flat=True))
         chunks = set(SourceChunk.objects.filter(pk__in=[row.chunk_id for row in rows]).values_list("pk", flat=True))
         rows = [row for row in rows if row.source_id in there and row.chunk_id in chunks]
-        return GenerationPassage.objects.bulk_create(rows)
+        return GenerationPassage.objects.bulk_create([*read, *rows])

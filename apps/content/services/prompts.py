@@ -75,9 +75,9 @@ def build_request(
 
 def queries_for(kind: str, brief: Mapping[str, Any], context: Mapping[str, Any]) -> list[str]:
     """What to look up in the sources: the subject, and each heading with it."""
-    subject = " ".join(
-        str(brief.get(name, "")) for name in ("topic", "title", "instruction") if brief.get(name)
-    ) or str(context.get("title", ""))
+    # What a template says about the form of a text is not what the text is about.
+    names = ("topic", "title") if brief.get("form") else ("topic", "title", "instruction")
+    subject = " ".join(str(brief.get(name, "")) for name in names if brief.get(name)) or str(context.get("title", ""))
     headings = [*_headings(brief), *([str(brief["heading"])] if brief.get("heading") else [])]
     queries = [f"{subject} {heading}".strip() for heading in headings]
     if kind == "rewrite" and brief.get("text"):
@@ -89,7 +89,7 @@ def queries_for(kind: str, brief: Mapping[str, Any], context: Mapping[str, Any])
 def _wish(kind: str, brief: Mapping[str, Any], context: Mapping[str, Any]) -> str:
     lines = []
     if kind == "draft":
-        lines.append("Write an article.")
+        lines.append(f"Write a text of this kind: {brief['form']}." if brief.get("form") else "Write an article.")
     elif kind == "outline":
         lines.append("Write an outline: a title as a first-level heading, then second-level headings, and below each")
         lines[-1] += " one sentence that says what it will tell."
@@ -115,7 +115,8 @@ def _wish(kind: str, brief: Mapping[str, Any], context: Mapping[str, Any]) -> st
     if headings := _headings(brief):
         lines.append("Headings, in this order:\n" + "\n".join(f"- {heading}" for heading in headings))
     if brief.get("instruction") and kind != "rewrite":
-        lines.append(f"The writer's own words: {brief['instruction']}")
+        whose = "What it must be like" if brief.get("form") else "The writer's own words"
+        lines.append(f"{whose}: {brief['instruction']}")
     if kind == "rewrite":
         lines.append(f"<text>\n{brief.get('text', '')}\n</text>")
     elif kind in ("section", "title") and (context.get("body") or context.get("title")):

@@ -22,6 +22,8 @@ CAPABILITIES: Mapping[str, str] = {
     "models.use": "Call models through the OpenAI-compatible endpoint",
     "sources.read": "Read sources and search in them",
     "sources.write": "Add and remove sources",
+    "templates.manage": "Change the templates of a workspace",
+    "templates.common": "Change the templates that all workspaces have",
     "members.manage": "Add, change and remove members of a workspace",
     "webhooks.manage": "Have programs told what happens in a workspace",
     "tokens.manage": "Make and revoke API tokens of one's own",
@@ -51,11 +53,19 @@ _WRITER = frozenset(
     }
 )
 _OPERATOR = frozenset(
-    {"backends.read", "backends.manage", "plugins.read", "monitoring.read", "jobs.manage", "tokens.manage"}
+    {
+        "backends.read",
+        "backends.manage",
+        "plugins.read",
+        "monitoring.read",
+        "jobs.manage",
+        "templates.common",
+        "tokens.manage",
+    }
 )
 WORKSPACE_ROLES: Mapping[str, frozenset[str]] = {
     "writer": _WRITER,
-    "editor": _WRITER | {"content.approve", "members.manage", "webhooks.manage", "budgets.manage"},
+    "editor": _WRITER | {"content.approve", "members.manage", "templates.manage", "webhooks.manage", "budgets.manage"},
 }
 SYSTEM_ROLES: Mapping[str, frozenset[str]] = {
     "operator": _OPERATOR,

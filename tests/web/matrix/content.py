@@ -11,6 +11,7 @@ from apps.backends.models import BackendProfile
 from apps.backends.services.profiles import Secrets, create_profile
 from apps.content.models import (
     Collection,
+    ContentType,
     Document,
     EmbeddingIndex,
     Export,
@@ -22,6 +23,7 @@ from apps.content.models import (
     WebhookEndpoint,
 )
 from apps.content.services.collections import create_collection
+from apps.content.services.content_types import create_content_type
 from apps.content.services.documents import delete_document
 from apps.content.services.exports import start_export
 from apps.content.services.importing import import_file
@@ -163,6 +165,24 @@ def _webhook(people):
     return found.pk
 
 
+def _template(people):
+    """The workspace's own."""
+    found = ContentType.objects.filter(workspace=people.press).first()
+    return (
+        found
+        or create_content_type(
+            actor=people.actor("eddie"), workspace=people.press, name="Label", instructions="Write a label."
+        )
+    ).pk
+
+
+def _common_template(people):
+    """Common to all, so that it can be copied and changed in the console."""
+    found = ContentType.objects.filter(workspace=None).first()
+    made = found or create_content_type(actor=SETUP, workspace=None, name="Card", instructions="Write a card.")
+    return made.pk
+
+
 def _import(people):
     _files()
     made = import_file(
@@ -228,6 +248,9 @@ BODIES = {
     "POST api/v1/content/<uuid:document_id>/suggestions": lambda people: {
         "edits": [{"quote": "first", "replacement": "only"}]
     },
+    "POST api/v1/templates": lambda people: {"name": "New", "instructions": "Write."},
+    "PATCH api/v1/templates/<uuid:content_type_id>": lambda people: {"name": "New"},
+    "POST api/v1/templates/<uuid:content_type_id>/generate": lambda people: {"values": {}},
     "POST api/v1/generate/content": lambda people: {"topic": "Bridges"},
     "POST api/v1/generate/outline": lambda people: {"topic": "Bridges"},
     "POST api/v1/generate/section": lambda people: {"heading": "Bridges"},
@@ -246,6 +269,8 @@ THINGS = {
     "generation_id": _generation,
     "source_id": _source,
     "export_id": _export,
+    "content_type_id": _template,
+    "content.contenttype": _common_template,
     "import_id": _import,
     "webhook_id": _webhook,
     "delivery_id": _delivery,
