@@ -9,6 +9,7 @@ from apps.content.models.lifecycle import Schedule
 from apps.content.models.organising import Collection, Presence, Tag, WritingSettings
 from apps.content.models.provenance import Provenance
 from apps.content.models.publications import Publication
+from apps.content.models.reviews import ReviewRequest, ReviewVerdict
 from apps.content.models.sources import EmbeddingIndex, Source, SourceChunk
 from apps.content.models.suggestions import Suggestion
 from apps.content.models.voices import VoiceProfile, VoiceRule, VoiceSample
@@ -31,6 +32,8 @@ __all__ = [
     "Presence",
     "Provenance",
     "Publication",
+    "ReviewRequest",
+    "ReviewVerdict",
     "Schedule",
     "Source",
     "SourceChunk",

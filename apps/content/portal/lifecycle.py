@@ -23,12 +23,16 @@ from apps.content.models import Document
 from apps.content.portal.requests import actor_of, signed_in
 from apps.content.selectors.documents import get_document
 from apps.content.selectors.lifecycle import standing_of
-from apps.content.services import lifecycle, publishing, releasing
+from apps.content.selectors.reviews import reviews_for
+from apps.content.services import lifecycle, publishing, releasing, reviewing
 from apps.users.selectors.access import require_user
+from apps.users.selectors.belongings import members_of
 
+_REVIEWS = 6
 # What the person reads after a step.
 _DONE: Mapping[str, str | Promise] = {
     "submit": gettext_lazy("The text is handed in for review."),
+    "ask": gettext_lazy("The reviewers are asked."),
     "approve": gettext_lazy("The version is approved."),
     "send_back": gettext_lazy("The document is a draft again."),
     "schedule": gettext_lazy("The document has a time now."),
@@ -63,6 +67,9 @@ def status(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
             return redirect("content:status", document_id=document_id)
     standing = standing_of(actor, document)
     places = targets()
+    reviews = list(reviews_for(actor, document_id=document.pk).order_by("-created_at", "-id")[:_REVIEWS])
+    open_review = next((each for each in reviews if each.state == "open"), None)
+    verdicts = open_review.verdicts.all() if open_review else ()
     context = {
         "document": document,
         "standing": standing,
@@ -72,6 +79,15 @@ def status(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
         "targets": places,
         "chosen_places": request.POST.getlist("place"),
         "publications": list(publishing.publications_for(actor, document_id=document.pk)),
+        "reviews": [each for each in reviews if each.state != "open"],
+        "open_review": open_review,
+        "own_verdict": next((each for each in verdicts if each.reviewer_id == actor.user_id), None),
+        "members": [
+            row.user
+            for row in members_of(actor=actor, workspace=document.workspace).order_by("user__full_name", "user_id")
+            if row.user_id != actor.user_id
+        ],
+        "chosen_reviewers": request.POST.getlist("reviewer"),
         "way": Document.Status.choices,
         "zone": str(zone_of(request)),
     }
@@ -112,9 +128,22 @@ def zone_of(request: HttpRequest) -> dt.tzinfo:
 
 
 def _submit(request: HttpRequest, document_id: uuid.UUID) -> None:
+    if request.POST.getlist("reviewer"):
+        _ask(request, document_id)
+        return
     lifecycle.submit(
         actor=actor_of(request),
         document_id=document_id,
+        revision=_revision(request),
+        note=request.POST.get("note", ""),
+    )
+
+
+def _ask(request: HttpRequest, document_id: uuid.UUID) -> None:
+    reviewing.request_review(
+        actor=actor_of(request),
+        document_id=document_id,
+        reviewers=request.POST.getlist("reviewer"),
         revision=_revision(request),
         note=request.POST.get("note", ""),
     )
@@ -148,6 +177,7 @@ def _schedule(request: HttpRequest, document_id: uuid.UUID) -> None:
 
 _STEPS: Mapping[str, Callable[[HttpRequest, uuid.UUID], object]] = {
     "submit": _submit,
+    "ask": _ask,
     "approve": _approve,
     "send_back": lambda request, document_id: lifecycle.send_back(
         actor=actor_of(request), document_id=document_id, note=request.POST.get("note", "")

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from apps.content.models import Document, Generation, Source
+from apps.content.selectors.reviews import waiting_for
 from apps.users.models import Workspace
 from apps.users.selectors.access import Actor
 
@@ -80,8 +81,18 @@ def failed_sources(actor: Actor, workspace: Workspace) -> list[NextStep]:
     return [NextStep("source", r.title, "content:source", r.pk, r.updated_at, r.error, "source") for r in rows]
 
 
+def open_reviews(actor: Actor, workspace: Workspace) -> list[NextStep]:
+    """Reviews that wait for the actor's word."""
+    rows = waiting_for(actor, workspace, MOST)
+    return [NextStep("review", title, "content:status", pk, since, "", "check") for pk, title, since in rows]
+
+
 # In this order asked; shown by time. Reviews, mentions and the like add their function here.
-SOURCES: list[Callable[[Actor, Workspace], list[NextStep]]] = [unfinished_generations, failed_sources]
+SOURCES: list[Callable[[Actor, Workspace], list[NextStep]]] = [
+    unfinished_generations,
+    open_reviews,
+    failed_sources,
+]
 
 
 def drafts_to_continue(actor: Actor, workspace: Workspace, limit: int = 3) -> list[Document]:

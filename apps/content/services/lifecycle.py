@@ -17,13 +17,14 @@ from django.utils.translation import gettext as _
 
 from aiwriter.core.errors import Conflict, InvalidInput, PermissionDenied
 from apps.content.markup.markdown import clean_text
-from apps.content.models import Document, DocumentVersion, Schedule, WritingSettings
+from apps.content.models import Document, DocumentVersion, ReviewRequest, Schedule, WritingSettings
 from apps.content.models.lifecycle import RESTS, TRANSITIONS
 from apps.content.selectors.documents import get_document
 from apps.content.selectors.lifecycle import approving_capability, is_cleared
 from apps.content.selectors.organising import writing_settings
 from apps.content.services.documents import lock_document
 from apps.content.services.manuscripts import version_of
+from apps.users.models import User
 from apps.users.selectors.access import Actor, require
 from apps.users.services.audit import record
 from apps.users.services.notifications import notify
@@ -100,21 +101,11 @@ def approve(
         chosen = reviewed if version is None and reviewed else version_of(document, str(version or "current"))
         if document.approved_version_id == chosen.pk:
             raise Conflict("This version is approved already.", field="version", remedy="Publish or schedule it.")
-        if rule == WritingSettings.Approval.OTHER:
-            _require_other(actor, document, chosen)
-        before = move(document, "approve")
-        pin(chosen)
-        document.approved_version, document.approved_by, document.approved_at = chosen, actor.user, timezone.now()
-        document.review_version = None
-        keep(document, "approved_version", "approved_by", "approved_at", "review_version")
-        record(
-            actor,
-            "document.approved",
-            obj=document,
-            reason=said(note),
-            before={"status": before},
-            after={"status": document.status, "version": chosen.number},
-        )
+        if not may_approve_own(actor.user_id, document, chosen):
+            raise PermissionDenied(
+                "You have written on this text yourself.", remedy="Ask another editor of the workspace to approve it."
+            )
+        settle_approval(document, chosen, actor=actor, by=actor.user, note=note)
         tell_owner(actor, document, "document.approved", _("“%(title)s” is approved."), note)
     return document
 
@@ -144,6 +135,7 @@ def send_back(*, actor: Actor, document_id: uuid.UUID | str, note: str = "") -> 
         if approved:
             document.approved_version, document.approved_by, document.approved_at = None, None, None
         keep(document, "approved_version", "approved_by", "approved_at", "review_version")
+        close_reviews(document, ReviewRequest.State.CANCELLED)
         record(
             actor,
             "document.returned",
@@ -196,6 +188,49 @@ def move(document: Document, step: str) -> str:
         )
     document.status = ways[before] if ways[before] != RESTS else resting_status(document)
     return before
+
+
+def settle_approval(
+    document: Document, version: DocumentVersion, *, actor: Actor, by: User | None, note: str = ""
+) -> None:
+    """Make a version of a locked document the approved one; an open review ends with it.
+
+    Args:
+        document: locked.
+        version: one of its versions.
+        actor: whose act it is.
+        by: whose approval counts.
+        note: kept in the audit record.
+    """
+    before = move(document, "approve")
+    pin(version)
+    document.approved_version, document.approved_by, document.approved_at = version, by, timezone.now()
+    document.review_version = None
+    keep(document, "approved_version", "approved_by", "approved_at", "review_version")
+    close_reviews(document, ReviewRequest.State.APPROVED)
+    record(
+        actor,
+        "document.approved",
+        obj=document,
+        reason=said(note),
+        before={"status": before},
+        after={"status": document.status, "version": version.number, "by": str(by.pk) if by else ""},
+    )
+
+
+def may_approve_own(user_id: uuid.UUID | None, document: Document, version: DocumentVersion) -> bool:
+    """Whether the workspace's rule lets a person approve a version: with four eyes, only one who wrote nothing since."""
+    if user_id is None or writing_settings(document.workspace_id).approval != WritingSettings.Approval.OTHER:
+        return True
+    approved = document.approved_version
+    since: dict[str, Any] = {"number__gt": approved.number} if approved else {}
+    return not document.versions.filter(author_id=user_id, number__lte=version.number, **since).exists()
+
+
+def close_reviews(document: Document, state: str) -> None:
+    """End an open review of a locked document that was decided in another way."""
+    rows = ReviewRequest.objects.filter(document=document, state=ReviewRequest.State.OPEN)
+    rows.update(state=state, closed_at=timezone.now())
 
 
 def resting_status(document: Document) -> str:
@@ -284,17 +319,6 @@ def tell_owner(actor: Actor, document: Document, kind: str, title: str, note: st
         notify(document.owner, kind, title % {"title": document.title[:120]}, said(note), link)
 
 
-def _require_other(actor: Actor, document: Document, version: DocumentVersion) -> None:
-    """Four eyes: whoever wrote anything since the last approval does not approve it."""
-    approved = document.approved_version
-    since: dict[str, Any] = {"number__gt": approved.number} if approved else {}
-    wrote = document.versions.filter(author_id=actor.user_id, number__lte=version.number, **since)
-    if actor.user_id and wrote.exists():
-        raise PermissionDenied(
-            "You have written on this text yourself.", remedy="Ask another editor of the workspace to approve it."
-        )
-
-
 def _plain_step(actor: Actor, document_id: uuid.UUID | str, step: str, action: str) -> Document:
     found = get_document(actor=actor, document_id=document_id)
     require(actor, "content.write", workspace=found.workspace_id)
@@ -303,5 +327,6 @@ def _plain_step(actor: Actor, document_id: uuid.UUID | str, step: str, action: s
         before = move(document, step)
         document.review_version = None
         keep(document, "review_version")
+        close_reviews(document, ReviewRequest.State.CANCELLED)
         record(actor, action, obj=document, before={"status": before}, after={"status": document.status})
     return document
