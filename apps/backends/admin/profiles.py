@@ -21,8 +21,8 @@ from apps.backends.selectors.profiles import get_profile
 from apps.backends.services import local, plugins, profiles, routing
 from apps.backends.services.profiles import Secrets, is_reference
 from apps.users.admin.service_admin import ServiceAdmin
-from apps.users.api.authentication import actor_of
 from apps.users.selectors.access import Actor, require
+from apps.users.selectors.callers import actor_of
 
 
 class AboutForm(forms.Form):

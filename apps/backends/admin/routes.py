@@ -11,8 +11,8 @@ from django.http import HttpRequest
 from apps.backends.models import BackendProfile, Route, RouteStep
 from apps.backends.services import routing
 from apps.users.admin.service_admin import ServiceAdmin
-from apps.users.api.authentication import actor_of
 from apps.users.selectors.access import Actor
+from apps.users.selectors.callers import actor_of
 
 
 class StepForm(forms.ModelForm):

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from apps.backends.services.downloads import download
 from apps.backends.services.filestore import file_of_link
-from apps.users.api.authentication import actor_of
+from apps.users.selectors.callers import actor_of
 
 
 @require_safe

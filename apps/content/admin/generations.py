@@ -15,8 +15,8 @@ from apps.backends.models import ModelCall
 from apps.content.models import Generation
 from apps.content.services.operating import requeue_as_operator, stop_as_operator
 from apps.users.admin.service_admin import ReadOnlyAdmin
-from apps.users.api.authentication import actor_of
 from apps.users.selectors.access import can
+from apps.users.selectors.callers import actor_of
 
 
 @admin.register(Generation)

@@ -12,8 +12,8 @@ from django.views.decorators.http import require_safe
 
 from aiwriter.core.clients import client_address
 from apps.monitoring.services import readiness
-from apps.users.api.authentication import actor_of
 from apps.users.selectors.access import can
+from apps.users.selectors.callers import actor_of
 
 
 @require_safe
