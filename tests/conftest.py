@@ -15,16 +15,38 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator
 from queue import Empty
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
 from rest_framework.test import APIClient
+from xdist.scheduler import LoadScopeScheduling
 
 from aiwriter.celery import app as celery
 from tests.people import People
 
+# The tests of one of these files share a server or a whole portal: on several workers each would start its own.
+_SHARE_A_SERVER = (
+    "tests/e2e/",
+    "tests/faults/test_failover",
+    "tests/house/test_api",
+    "tests/unit/backends/test_filestore",
+    "plugins/storage-s3/tests/",
+)
 _NEEDS_DATABASE = {"db", "transactional_db", "django_db_setup", "live_server"}
+
+
+class _Scheduling(LoadScopeScheduling):
+    """Keeps together what shares a server. pytest-xdist's own groups do nothing under pytest 9.2 (xdist 3.8.0)."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.partition("::")[0] if nodeid.startswith(_SHARE_A_SERVER) else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """How tests are handed to workers under `--dist loadscope`."""
+    return _Scheduling(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @pytest.hookimpl(trylast=True)

@@ -38,8 +38,8 @@ def main() -> int:
         begun = time.monotonic()
         if arguments.database == "postgres":
             more += [f"--ignore={path}" for path in ONLY_ON_SQLITE]
-        # One more than there are cores: tests of killed processes and of browsers mostly wait.
-        command = [sys.executable, "-m", "pytest", "-n", str((os.cpu_count() or 2) + 1), "--dist", "worksteal", "-q"]
+        # Twice as many as there are cores: tests of killed processes, wrong backends and browsers mostly wait.
+        command = [sys.executable, "-m", "pytest", "-n", str(2 * (os.cpu_count() or 2)), "--dist", "loadscope", "-q"]
         code = subprocess.run([*command, *more], env=environment, check=False).returncode
         print(f"== {arguments.database}: exit code {code} after {time.monotonic() - begun:.0f} s", flush=True)
     return code
