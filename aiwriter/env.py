@@ -247,7 +247,7 @@ VARIABLES: tuple[Variable, ...] = (
         name="AIWRITER_OUTGOING_ALLOW_NETWORKS",
         type="list",
         default=[],
-        help="Private networks that addresses entered by writers and editors may lead to: webhooks and imported pages. "
+        help="Private networks that addresses entered by writers and editors may lead to: webhooks, imported pages and pages that are sources. "
         "Empty: none, loopback included.",
         check=_networks_problem,
     ),

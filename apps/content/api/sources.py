@@ -19,8 +19,9 @@ from aiwriter.core.rest.serializers import Input, read
 from apps.content.api.documents import WORKSPACE
 from apps.content.models import Source
 from apps.content.retrieval.hybrid import Hit
+from apps.content.selectors.pins import pinned_sources
 from apps.content.selectors.sources import get_source, sources_for
-from apps.content.services import sources
+from apps.content.services import pins, sources
 from apps.users.api.authentication import actor_of
 from apps.users.api.idempotency import idempotent
 from apps.users.selectors.access import current_workspace, require
@@ -42,6 +43,10 @@ _ROW = (
     "word_count",
     "chunk_count",
     "page_count",
+    "document_id",
+    "fetched_at",
+    "refresh_hours",
+    "refresh_after",
     "created_at",
     "updated_at",
 )
@@ -65,6 +70,10 @@ class SourceRow(serializers.Serializer):
     word_count = serializers.IntegerField()
     chunk_count = serializers.IntegerField()
     page_count = serializers.IntegerField()
+    document_id = serializers.UUIDField(allow_null=True, help_text="The document that it is, for kind document.")
+    fetched_at = serializers.DateTimeField(allow_null=True, help_text="When the page or document was last looked at.")
+    refresh_hours = serializers.IntegerField(allow_null=True)
+    refresh_after = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
@@ -89,6 +98,33 @@ class TextInput(Input):
     title = serializers.CharField(required=False, default="", allow_blank=True, max_length=300)
     text = serializers.CharField(trim_whitespace=False)
     workspace = serializers.CharField(required=False, default="")
+
+
+class UrlInput(Input):
+    """A web page as a source. `refresh_hours`: look again so often."""
+
+    url = serializers.CharField(max_length=2_000)
+    title = serializers.CharField(required=False, default="", allow_blank=True, max_length=300)
+    refresh_hours = serializers.IntegerField(
+        required=False, allow_null=True, default=None, min_value=1, max_value=sources.MAX_HOURS
+    )
+    workspace = serializers.CharField(required=False, default="")
+
+
+class DocumentSourceInput(Input):
+    """A document of the workspace as a source."""
+
+    document_id = serializers.UUIDField()
+    refresh_hours = serializers.IntegerField(
+        required=False, allow_null=True, default=None, min_value=1, max_value=sources.MAX_HOURS
+    )
+
+
+class SourceChange(Input):
+    """What may be changed; `refresh_hours` null: never looked at again by itself."""
+
+    title = serializers.CharField(required=False, max_length=300)
+    refresh_hours = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=sources.MAX_HOURS)
 
 
 class SearchInput(Input):
@@ -122,7 +158,9 @@ class HitOutput(serializers.Serializer):
 
 
 class SearchOutput(serializers.Serializer):
-    """Passages, best first, and how they were found."""
+    """Passages, best first, how they were found, and how long it took."""
+
+    milliseconds = serializers.FloatField()
 
     engine = serializers.ChoiceField(choices=("chroma", "exact", "keyword"))
     note = serializers.CharField(allow_blank=True)
@@ -224,6 +262,70 @@ class SourceTextView(APIView):
         return Response(_row(source), status=status.HTTP_202_ACCEPTED, headers={"Location": location})
 
 
+class SourceUrlView(APIView):
+    """Web pages as sources."""
+
+    @extend_schema(operation_id="sources_url", request=UrlInput, responses={202: SourceRow})
+    def post(self, request: Request) -> Response:
+        """Add a web page; a worker fetches it. Private addresses are refused, which shows in the state."""
+        actor = actor_of(request)
+        values = read(UrlInput, request)
+        workspace = current_workspace(actor, values.pop("workspace"))
+        return _accepted(sources.add_url_source(actor=actor, workspace=workspace, **values))
+
+
+class SourceDocumentView(APIView):
+    """Documents as sources."""
+
+    @extend_schema(operation_id="sources_document", request=DocumentSourceInput, responses={202: SourceRow})
+    def post(self, request: Request) -> Response:
+        """Make a document a source of its workspace; refresh it when the document has changed."""
+        return _accepted(sources.add_document_source(actor=actor_of(request), **read(DocumentSourceInput, request)))
+
+
+class SourceRefreshView(APIView):
+    """Looking again."""
+
+    @extend_schema(operation_id="sources_refresh", request=None, responses={202: SourceRow})
+    def post(self, request: Request, source_id: uuid.UUID) -> Response:
+        """Look at a web page or document again; it is read anew only when it has changed."""
+        source = sources.refresh_source(actor=actor_of(request), source_id=source_id)
+        return Response(_row(source), status=status.HTTP_202_ACCEPTED)
+
+
+def _accepted(source: Source) -> Response:
+    location = f"/api/v1/sources/{source.pk}"
+    return Response(_row(source), status=status.HTTP_202_ACCEPTED, headers={"Location": location})
+
+
+class DocumentSourceListView(APIView):
+    """Sources pinned to a document."""
+
+    pagination_class = CursorPage
+
+    @extend_schema(operation_id="content_sources_list", responses=SourceRow(many=True))
+    def get(self, request: Request, document_id: uuid.UUID) -> Response:
+        """List the pinned sources. With none pinned the document is written from all sources of its workspace."""
+        rows = pinned_sources(actor=actor_of(request), document_id=document_id)
+        return paginated(request, rows.values(*_ROW))
+
+
+class DocumentSourceView(APIView):
+    """One pinned source."""
+
+    @extend_schema(operation_id="content_sources_pin", request=None, responses={204: None})
+    def put(self, request: Request, document_id: uuid.UUID, source_id: uuid.UUID) -> Response:
+        """Pin a source: the document is written and checked from its pinned sources alone."""
+        pins.pin_source(actor=actor_of(request), document_id=document_id, source_id=source_id)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(operation_id="content_sources_unpin", responses={204: None})
+    def delete(self, request: Request, document_id: uuid.UUID, source_id: uuid.UUID) -> Response:
+        """Take a source off the document."""
+        pins.unpin_source(actor=actor_of(request), document_id=document_id, source_id=source_id)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
 class SourceSearchView(APIView):
     """Search."""
 
@@ -234,7 +336,8 @@ class SourceSearchView(APIView):
         values = read(SearchInput, request)
         workspace = current_workspace(actor, values.pop("workspace"))
         found = sources.search_sources(actor=actor, workspace=workspace, **values)
-        return Response({"engine": found.engine, "note": found.note, "data": [_hit(hit) for hit in found.hits]})
+        answer = {"engine": found.engine, "note": found.note, "milliseconds": found.milliseconds}
+        return Response(answer | {"data": [_hit(hit) for hit in found.hits]})
 
 
 class SourceView(APIView):
@@ -244,6 +347,12 @@ class SourceView(APIView):
     def get(self, request: Request, source_id: uuid.UUID) -> Response:
         """Read its state."""
         return Response(_whole(get_source(actor=actor_of(request), source_id=source_id)))
+
+    @extend_schema(operation_id="sources_update", request=SourceChange, responses=SourceOutput)
+    def patch(self, request: Request, source_id: uuid.UUID) -> Response:
+        """Change its name or its schedule."""
+        values = read(SourceChange, request, partial=True)
+        return Response(_whole(sources.change_source(actor=actor_of(request), source_id=source_id, **values)))
 
     @extend_schema(operation_id="sources_delete", responses={204: None})
     def delete(self, request: Request, source_id: uuid.UUID) -> Response:

@@ -10,7 +10,7 @@ from apps.content.models.organising import Collection, Presence, Tag, WritingSet
 from apps.content.models.provenance import Provenance
 from apps.content.models.publications import Publication
 from apps.content.models.reviews import ReviewRequest, ReviewVerdict
-from apps.content.models.sources import EmbeddingIndex, Source, SourceChunk
+from apps.content.models.sources import EmbeddingIndex, Source, SourceChunk, SourcePin
 from apps.content.models.suggestions import Suggestion
 from apps.content.models.voices import VoiceProfile, VoiceRule, VoiceSample
 from apps.content.models.webhooks import WebhookDelivery, WebhookEndpoint
@@ -37,6 +37,7 @@ __all__ = [
     "Schedule",
     "Source",
     "SourceChunk",
+    "SourcePin",
     "Suggestion",
     "Tag",
     "VoiceProfile",

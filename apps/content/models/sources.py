@@ -71,6 +71,16 @@ class Source(LeasedJob):
     text = models.TextField(blank=True)
     page_map = models.JSONField(default=list, blank=True, help_text="[[first character, page], …], ascending.")
     outline = models.JSONField(default=list, blank=True, help_text="[[first character, level, heading], …].")
+    document = models.ForeignKey(
+        "content.Document", on_delete=models.SET_NULL, null=True, blank=True, related_name="as_sources"
+    )
+    etag = models.CharField(max_length=200, blank=True, editable=False)
+    last_modified = models.CharField(max_length=60, blank=True, editable=False)
+    fetched_at = models.DateTimeField(null=True, blank=True, help_text="When the page or document was last looked at.")
+    refresh_hours = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Looked at again so often; empty: never."
+    )
+    refresh_after = models.DateTimeField(null=True, blank=True, db_index=True)
     word_count = models.PositiveIntegerField(default=0)
     chunk_count = models.PositiveIntegerField(default=0)
     page_count = models.PositiveIntegerField(default=0)
@@ -89,6 +99,23 @@ class Source(LeasedJob):
     def __str__(self) -> str:
         # Not the title: this name goes into the audit record and the console, whose readers may not read sources.
         return f"source {self.pk}"
+
+
+class SourcePin(models.Model):
+    """A source that a document is written from. A document with pins is written and checked from these alone."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    document = models.ForeignKey("content.Document", on_delete=models.CASCADE, related_name="pins")
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="pins")
+    created_by = models.ForeignKey("users.User", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["document", "created_at", "id"]
+        constraints = [models.UniqueConstraint(fields=["document", "source"], name="content_pin_once")]
+
+    def __str__(self) -> str:
+        return f"pin {self.pk}"
 
 
 class SourceChunkQuerySet(models.QuerySet["SourceChunk"]):

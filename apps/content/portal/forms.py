@@ -149,3 +149,41 @@ class TextSourceForm(forms.Form):
 
     title = forms.CharField(label=_("Name"), max_length=300)
     text = forms.CharField(label=_("Text"), widget=forms.Textarea(attrs={"rows": 10}))
+
+
+SCHEDULES = (
+    ("", _("Only when asked")),
+    ("24", _("Every day")),
+    ("168", _("Every week")),
+    ("720", _("Every 30 days")),
+)
+
+
+class OriginalForm(forms.Form):
+    """A web page or a document as a source."""
+
+    url = forms.CharField(
+        label=_("Address of a web page"),
+        max_length=2000,
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "url", "placeholder": "https://", "autocomplete": "url"}),
+    )
+    document = forms.ChoiceField(label=_("Or one of your documents"), required=False)
+    refresh_hours = forms.ChoiceField(
+        label=_("Look at it again"),
+        choices=SCHEDULES,
+        required=False,
+        help_text=_("It is read anew only when it has changed."),
+    )
+
+    def __init__(self, *args: Any, documents: Iterable[tuple[str, str]] = (), **kwargs: Any) -> None:
+        """Offer the given documents (id, title) for choosing."""
+        super().__init__(*args, **kwargs)
+        self.fields["document"].choices = [("", "—"), *documents]  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        """One of the two must be given."""
+        cleaned = super().clean() or {}
+        if bool(cleaned.get("url")) == bool(cleaned.get("document")):
+            self.add_error("url", _("Give the address of a page, or choose a document; one of the two."))
+        return cleaned

@@ -17,8 +17,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from aiwriter.core.errors import AppError, Detail, InvalidInput
 from aiwriter.core.views import error_body
 from apps.content.models import Source
-from apps.content.portal.forms import TextSourceForm
+from apps.content.portal.forms import SCHEDULES, OriginalForm, TextSourceForm
 from apps.content.portal.requests import actor_of, is_fragment, page_of, signed_in, workspace_of
+from apps.content.selectors.documents import documents_for
 from apps.content.selectors.sources import get_source, source_counts, sources_for
 from apps.content.services import sources as service
 
@@ -123,6 +124,57 @@ def add_text(request: HttpRequest) -> HttpResponse:
     return render(request, "content/add_text.html", {"form": form}, status=status)
 
 
+@require_http_methods(["GET", "POST"])
+@signed_in
+def add_page(request: HttpRequest) -> HttpResponse:
+    """A web page, or one of the workspace's documents, as a source."""
+    actor, workspace = actor_of(request), workspace_of(request)
+    form = OriginalForm(request.POST or None, documents=_documents(request))
+    status = 200
+    if request.method == "POST":
+        status = 422
+        if form.is_valid():
+            values = form.cleaned_data
+            hours = int(values["refresh_hours"]) if values["refresh_hours"] else None
+            try:
+                if values["document"]:
+                    service.add_document_source(actor=actor, document_id=values["document"], refresh_hours=hours)
+                else:
+                    service.add_url_source(actor=actor, workspace=workspace, url=values["url"], refresh_hours=hours)
+            except AppError as error:
+                form.add_error(error.field if error.field in form.fields else None, str(error))
+                status = error.status
+            else:
+                messages.success(request, _("It is being fetched and read in."))
+                return redirect("content:sources")
+    return render(request, "content/add_page.html", {"form": form}, status=status)
+
+
+def _documents(request: HttpRequest) -> list[tuple[str, str]]:
+    found = documents_for(actor_of(request), workspace_of(request)).filter(word_count__gt=0).order_by("-updated_at")
+    return [(str(key), title) for key, title in found.values_list("pk", "title")[:500]]
+
+
+@require_POST
+@signed_in
+def refresh(request: HttpRequest, source_id: uuid.UUID) -> HttpResponse:
+    """Look at a web page or document again."""
+    service.refresh_source(actor=actor_of(request), source_id=source_id)
+    messages.success(request, _("The source is being looked at again."))
+    return redirect("content:source", source_id=source_id)
+
+
+@require_POST
+@signed_in
+def schedule(request: HttpRequest, source_id: uuid.UUID) -> HttpResponse:
+    """How often a web page or document is looked at again."""
+    text = request.POST.get("refresh_hours", "")
+    hours = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else None
+    service.change_source(actor=actor_of(request), source_id=source_id, refresh_hours=hours)
+    messages.success(request, _("Saved."))
+    return redirect("content:source", source_id=source_id)
+
+
 @require_GET
 @signed_in
 def source(request: HttpRequest, source_id: uuid.UUID) -> HttpResponse:
@@ -139,6 +191,8 @@ def source(request: HttpRequest, source_id: uuid.UUID) -> HttpResponse:
         "cut_before": window[0] > 0,
         "cut_after": window[1] < len(found.text),
         "page_number": _page_at(found, start) if start is not None else None,
+        "changes": found.kind in ("url", "document"),
+        "schedules": SCHEDULES,
     }
     return render(request, "content/source.html", context)
 

@@ -77,11 +77,15 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Hits, best first, and how they were found: `engine` is "chroma", "exact" or "keyword"; `note` says what failed."""
+    """Hits, best first, and how they were found: `engine` is "chroma", "exact" or "keyword"; `note` says what failed.
+
+    `milliseconds` is the time of the whole search, the question's vector included, where the caller has taken it.
+    """
 
     hits: list[Hit] = field(default_factory=list)
     engine: str = "keyword"
     note: str = ""
+    milliseconds: float = 0.0
 
 
 def search(

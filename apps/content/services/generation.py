@@ -26,6 +26,7 @@ from apps.content.markup.markdown import clean_piece
 from apps.content.models import Document, Generation, GenerationPassage, Source
 from apps.content.selectors.documents import as_uuid, get_document
 from apps.content.selectors.generations import get_generation, text_in_events
+from apps.content.selectors.pins import pinned_ids
 from apps.content.services import claims, events, finishing
 from apps.content.services.briefs import check_brief
 from apps.content.services.claims import Claim
@@ -91,7 +92,7 @@ def start_generation(
     input_: dict[str, Any] = {
         "brief": check_brief(kind, brief, has_document=document is not None),
         "context": _context(kind, document),
-        "source_ids": _source_ids(room, source_ids),
+        "source_ids": _source_ids(room, pinned_ids(document) if source_ids is None else source_ids),
         "apply": apply,
     }
     if template:

@@ -24,6 +24,7 @@ from apps.content.models import Source, SourceChunk
 from apps.content.parsing.document import ParsedDocument
 from apps.content.parsing.guard import ParseFailure, ParseItem, parse_files
 from apps.content.retrieval import index
+from apps.content.services.originals import next_look, renew_originals
 
 logger = logging.getLogger(__name__)
 
@@ -55,12 +56,31 @@ def ingest() -> int:
     return total
 
 
+def refresh_due(limit: int = 200) -> int:
+    """Put sources into the queue whose time to be looked at again has come.
+
+    Returns:
+        how many.
+    """
+    due = Source.objects.filter(
+        refresh_after__lte=timezone.now(),
+        state__in=(Source.State.READY, Source.State.FAILED),
+        kind__in=(Source.Kind.URL, Source.Kind.DOCUMENT),
+    )
+    ids = list(due.order_by("refresh_after").values_list("pk", flat=True)[:limit])
+    # Once is enough: the state is asked again, so that two sweepers do not queue a source twice.
+    return due.filter(pk__in=ids).update(
+        state=Source.State.PENDING, attempts=0, queued_at=timezone.now(), refresh_after=None
+    )
+
+
 def sweep_sources() -> int:
     """Pick up what was left behind: sources whose message or worker was lost, passages without a vector.
 
     Returns:
         how many sources were read.
     """
+    refresh_due()
     total = ingest()
     embed_missing()
     _sync_indexes()
@@ -101,7 +121,7 @@ def _sync_indexes() -> None:
             logger.warning("The vector index of workspace %s stays behind: %s", workspace_id, error)
 
 
-class _Taken:
+class Taken:
     """A source that this process reads, with its claim."""
 
     def __init__(self, source: Source, fence: int) -> None:
@@ -117,7 +137,9 @@ class _Taken:
         return Source.objects.renew(self.source.pk, fence=self.fence, lease=LEASE)
 
     def fail(self, code: str, message: str, remedy: str) -> None:
+        """End it with what went wrong."""
         self.update(
+            refresh_after=next_look(self.source),
             state=Source.State.FAILED,
             error_code=code[:40],
             error=message,
@@ -134,7 +156,7 @@ def _next_workspace() -> uuid.UUID | None:
     return found
 
 
-def _claim_batch() -> list[_Taken]:
+def _claim_batch() -> list[Taken]:
     """Up to 16 waiting sources of one workspace: the parser's child serves one workspace at a time."""
     workspace_id = _next_workspace()
     if workspace_id is None:
@@ -147,10 +169,15 @@ def _claim_batch() -> list[_Taken]:
         fence = Source.objects.claim(source_id, lease=LEASE, to_state=Source.State.PARSING)
         if fence is None:
             continue
-        source = Source.objects.select_related("file__blob").defer("text").filter(pk=source_id).first()
+        source = (
+            Source.objects.select_related("file__blob", "document", "workspace")
+            .defer("text")
+            .filter(pk=source_id)
+            .first()
+        )
         if source is None:
             continue
-        each = _Taken(source, fence)
+        each = Taken(source, fence)
         if source.attempts > MAX_ATTEMPTS:
             each.fail(
                 "worker_lost",
@@ -162,10 +189,11 @@ def _claim_batch() -> list[_Taken]:
     return taken
 
 
-def _ingest(batch: Sequence[_Taken]) -> None:
+def _ingest(batch: Sequence[Taken]) -> None:
+    batch = renew_originals(batch)
     with ExitStack() as copies:
         items: list[ParseItem] = []
-        by_key: dict[str, _Taken] = {}
+        by_key: dict[str, Taken] = {}
         for each in batch:
             try:
                 if each.source.file is None:
@@ -177,7 +205,7 @@ def _ingest(batch: Sequence[_Taken]) -> None:
                 continue
             by_key[str(each.source.pk)] = each
             items.append(ParseItem(str(each.source.pk), path, each.source.file.name, each.source.mime))
-        scope = str(batch[0].source.workspace_id)
+        scope = str(batch[0].source.workspace_id) if batch else ""
         for item, outcome in parse_files(items, scope=scope):
             each = by_key[item.key]
             for other in batch:
@@ -194,11 +222,15 @@ def _ingest(batch: Sequence[_Taken]) -> None:
     _embed_batch([each for each in batch if each.rows])
 
 
-def _keep(each: _Taken, document: ParsedDocument) -> None:
-    chunks = chunk_document(document.text, headings=document.headings, pages=document.pages, blocks=document.blocks)
+def _keep(each: Taken, document: ParsedDocument) -> None:
     source = each.source
-    # A title that is still the file's name gives way to the one that stands in the file.
-    title = document.title[:300] if source.title == source.uri and document.title else source.title
+    if source.kind == Source.Kind.URL and _says_the_same(source, document):
+        # A page that differs in its menus or its date only: its passages and their vectors stay.
+        _ready(each, list(document.warnings))
+        return
+    chunks = chunk_document(document.text, headings=document.headings, pages=document.pages, blocks=document.blocks)
+    # A title that is still the file's name or the page's address gives way to the one that stands in the text.
+    title = document.title[:300] if source.title == source.uri[:300] and document.title else source.title
     fields = {
         "state": Source.State.EMBEDDING,
         "title": title,
@@ -225,7 +257,11 @@ def _keep(each: _Taken, document: ParsedDocument) -> None:
         _ready(each, list(document.warnings))
 
 
-def _embed_batch(batch: Sequence[_Taken]) -> None:
+def _says_the_same(source: Source, document: ParsedDocument) -> bool:
+    return bool(source.chunk_count) and Source.objects.filter(pk=source.pk, text=document.text).exists()
+
+
+def _embed_batch(batch: Sequence[Taken]) -> None:
     """Embed the passages of several sources together; short ones share a call."""
     rows = [(each, row) for each in batch for row in each.rows]
     problem = ""
@@ -258,9 +294,10 @@ def _embed(rows: Sequence[SourceChunk], source: Source) -> EmbedResult:
     )
 
 
-def _ready(each: _Taken, warnings: list[str]) -> None:
+def _ready(each: Taken, warnings: list[str]) -> None:
     fields: dict[str, object] = {
         "state": Source.State.READY,
+        "refresh_after": next_look(each.source),
         "lease_until": None,
         "finished_at": timezone.now(),
         "error_code": "",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from apps.content.models import VoiceProfile, VoiceRule, VoiceSample
+from apps.content.models import Source, VoiceProfile, VoiceRule, VoiceSample
 from apps.content.services.voice_rules import add_rule
 from apps.content.services.voices import add_sample, create_voice
+from tests.web.matrix.content import THINGS as CONTENT
 from tests.web.permissions import Json
 
 
@@ -29,6 +30,11 @@ def _sample(people):
     return (found or add_sample(actor=people.actor("wanda"), voice_id=voice, text="The water rose. " * 80)).pk
 
 
+def _changing(people):
+    """The source is a web page, which can be looked at again."""
+    Source.objects.filter(pk=CONTENT["source_id"](people)).update(kind="url", uri="https://example.org/a")
+
+
 THINGS = {"voice_id": _voice, "rule_id": _rule, "sample_id": _sample}
 BODIES = {
     "POST api/v1/voices": lambda people: {"name": "New"},
@@ -40,6 +46,12 @@ BODIES = {
     "PATCH api/v1/voices/<uuid:voice_id>/rules/<uuid:rule_id>": lambda people: {"severity": "hint"},
     "PUT api/v1/content/<uuid:document_id>/voice": lambda people: {"voice_id": str(_voice(people))},
     "POST documents/<uuid:document_id>/lint": lambda people: Json(text="A text.", voice=str(_voice(people))),
+    "POST api/v1/sources/url": lambda people: {"url": "https://example.org/"},
+    "POST api/v1/sources/document": lambda people: {"document_id": str(CONTENT["document_id"](people))},
+    "PATCH api/v1/sources/<uuid:source_id>": lambda people: {"title": "New"},
+    "POST api/v1/sources/<uuid:source_id>/refresh": lambda people: (_changing(people), {})[1],
+    "POST sources/<uuid:source_id>/refresh": lambda people: (_changing(people), {})[1],
+    "POST sources/page": lambda people: {"url": "https://example.org/"},
     "POST voices/": lambda people: {"name": "New", "language": "en"},
     "POST voices/<uuid:voice_id>/": lambda people: {"name": "New", "language": "en"},
     "POST voices/<uuid:voice_id>/rules": lambda people: {"kind": "forbid", "pattern": "leverage"},
