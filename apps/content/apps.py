@@ -16,6 +16,7 @@ class ContentConfig(AppConfig):
         "suggestion.made": "Changes of a document were proposed",
         "suggestion.accepted": "Proposed changes were put into a document",
         "suggestion.rejected": "Proposed changes were turned down",
+        "document.claims_checked": "The statements of a document were checked against its sources",
         "document.deleted": "A document was put into the bin",
         "document.restored": "A document was taken out of the bin",
         "document.purged": "A document was deleted for good",

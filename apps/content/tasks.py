@@ -9,7 +9,17 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
-from apps.content.services import deliveries, exports, importing, ingesting, publishing, releasing, sweeping, trash
+from apps.content.services import (
+    deliveries,
+    exports,
+    factchecks,
+    importing,
+    ingesting,
+    publishing,
+    releasing,
+    sweeping,
+    trash,
+)
 from apps.content.services.generation import runner
 
 _HAND_BACK_SECONDS = 10.0
@@ -43,6 +53,12 @@ def sweep_sources() -> int:
 def make_export(export_id: str) -> None:
     """Write an exported file."""
     exports.make_export(uuid.UUID(export_id))
+
+
+@shared_task(name="content.run_claim_check")
+def run_claim_check(check_id: str) -> None:
+    """Look the statements of a draft up in its sources."""
+    factchecks.run_check(uuid.UUID(check_id))
 
 
 @shared_task(name="content.run_publication")

@@ -3,6 +3,7 @@
 from apps.content.models.content_types import ContentType, ContentTypeVersion
 from apps.content.models.documents import Document, DocumentVersion
 from apps.content.models.exports import Export
+from apps.content.models.factchecks import CheckedClaim, ClaimCheck
 from apps.content.models.generations import Citation, Generation, GenerationEvent, GenerationPassage, NewEvent
 from apps.content.models.imports import Import
 from apps.content.models.lifecycle import Schedule
@@ -16,7 +17,9 @@ from apps.content.models.voices import VoiceProfile, VoiceRule, VoiceSample
 from apps.content.models.webhooks import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
+    "CheckedClaim",
     "Citation",
+    "ClaimCheck",
     "Collection",
     "ContentType",
     "ContentTypeVersion",

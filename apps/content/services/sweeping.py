@@ -15,6 +15,7 @@ from aiwriter.core.queue import enqueue
 from apps.content.models import Export, Generation, GenerationEvent
 from apps.content.models.generations import GenerationQuerySet
 from apps.content.services.claims import reclaim_of
+from apps.content.services.factchecks import wake_checks
 from apps.content.services.generation import runner
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ def sweep() -> int:
     """
     release_dead_neighbours()
     wake_exports()
+    wake_checks()
     overdue = Q(state__in=Generation.HELD_STATES) | Q(queued_at__lt=timezone.now() - PATIENCE)
     return _start(Generation.objects.claimable().filter(overdue), runner.room)
 

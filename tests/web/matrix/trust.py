@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from apps.content.models import Source, VoiceProfile, VoiceRule, VoiceSample
+from apps.content.models import ClaimCheck, Source, VoiceProfile, VoiceRule, VoiceSample
+from apps.content.services.documents import create_document
+from apps.content.services.factchecks import start_check
 from apps.content.services.voice_rules import add_rule
 from apps.content.services.voices import add_sample, create_voice
 from tests.web.matrix.content import THINGS as CONTENT
@@ -35,7 +37,20 @@ def _changing(people):
     Source.objects.filter(pk=CONTENT["source_id"](people)).update(kind="url", uri="https://example.org/a")
 
 
-THINGS = {"voice_id": _voice, "rule_id": _rule, "sample_id": _sample}
+def _check(people):
+    found = ClaimCheck.objects.filter(document__workspace=people.press).first()
+    CONTENT["source_id"](people)
+    Source.objects.filter(workspace=people.press).update(state="ready")
+    wanda = people.actor("wanda")
+    text = "The harbour of Brest was opened in 1865."
+    made = found or start_check(
+        actor=wanda,
+        document_id=create_document(actor=wanda, workspace=people.press, title="Port", body_markdown=text).pk,
+    )
+    return made.pk
+
+
+THINGS = {"check_id": _check, "voice_id": _voice, "rule_id": _rule, "sample_id": _sample}
 BODIES = {
     "POST api/v1/voices": lambda people: {"name": "New"},
     "PATCH api/v1/voices/<uuid:voice_id>": lambda people: {"name": "New"},
