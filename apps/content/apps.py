@@ -52,6 +52,10 @@ class ContentConfig(AppConfig):
         "document.withdrawn": "A document was taken down at a place",
         "document.seo": "Search engine fields of a document were changed",
         "import.started": "A text was taken in as a document",
+        "prompt.created": "An AI action was made",
+        "prompt.changed": "An AI action was changed",
+        "prompt.restored": "An earlier version of an AI action counts again",
+        "prompt.deleted": "An AI action was deleted",
         "webhook.created": "A webhook was made",
         "webhook.changed": "A webhook was changed",
         "webhook.deleted": "A webhook was deleted",
@@ -88,6 +92,9 @@ class ContentConfig(AppConfig):
             "contenttype.view": ("templates.common", "monitoring.read"),
             "contenttype.write": ("templates.common",),
             "source.change": ("jobs.manage",),
+            "promptaction.view": ("prompts.defaults",),
+            "promptaction.write": ("prompts.defaults",),
+            "promptaction.delete": (),
         }
     }
 
@@ -96,7 +103,9 @@ class ContentConfig(AppConfig):
         from apps.content import tasks  # noqa: F401
         from apps.content.retrieval.document_words import ensure_document_words
         from apps.content.retrieval.keyword import ensure_keyword_index
+        from apps.content.services.prompt_defaults import ensure_default_actions
 
         # SQLite drops triggers when Django rebuilds a table for an ALTER.
         post_migrate.connect(ensure_keyword_index, sender=self, dispatch_uid="content.keyword_index")
         post_migrate.connect(ensure_document_words, sender=self, dispatch_uid="content.document_words")
+        post_migrate.connect(ensure_default_actions, sender=self, dispatch_uid="content.default_actions")

@@ -49,7 +49,9 @@ class SuggestionOutput(serializers.Serializer):
     group = serializers.UUIDField()
     candidate = serializers.IntegerField()
     label = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
-    action = serializers.CharField(allow_blank=True)
+    action = serializers.CharField(allow_blank=True, help_text='"prompt" when it was a prompt action.')
+    prompt_action_id = serializers.UUIDField(allow_null=True)
+    prompt_action_version = serializers.IntegerField(allow_null=True, help_text="The version that was sent.")
     state = serializers.ChoiceField(choices=Suggestion.State.choices)
     author = serializers.CharField(allow_blank=True)
     model = serializers.CharField(allow_blank=True, help_text="The model that answered; empty for a program's own.")
@@ -93,9 +95,18 @@ class EditInput(Input):
 
 
 class SuggestionInput(Input):
-    """Either `action`, for a model to write; or `edits`; or `body_markdown`, a whole new text."""
+    """Either `action` or `prompt_action`, for a model to write; or `edits`; or `body_markdown`, a whole new text."""
 
     action = serializers.ChoiceField(choices=sorted(ACTIONS), required=False)
+    prompt_action = serializers.CharField(
+        required=False, max_length=60, help_text="Id or key of a prompt action of the workspace."
+    )
+    variables = serializers.DictField(
+        child=serializers.CharField(allow_blank=True, max_length=2_000),
+        required=False,
+        default=dict,
+        help_text="What the prompt action asks for, by name.",
+    )
     quote = serializers.CharField(required=False, default="", allow_blank=True, trim_whitespace=False)
     occurrence = serializers.IntegerField(required=False, default=0, min_value=0, max_value=100_000)
     instruction = serializers.CharField(required=False, default="", allow_blank=True, max_length=2_000)
@@ -127,6 +138,8 @@ def whole(row: Suggestion, actor: Actor) -> dict[str, Any]:
         "candidate": row.candidate,
         "label": row.label,
         "action": row.action,
+        "prompt_action_id": row.prompt_version.action_id if row.prompt_version else None,
+        "prompt_action_version": row.prompt_version.number if row.prompt_version else None,
         "state": row.state,
         "author": str(row.author) if row.author else "",
         "model": str(used[-1].get("model", "")) if used else "",
@@ -174,12 +187,12 @@ class SuggestionListView(APIView):
     def post(self, request: Request, document_id: uuid.UUID) -> Response:
         """Propose changes (201), or have a model write them (202). The document stays as it is."""
         actor, values = actor_of(request), read(SuggestionInput, request)
-        ways = [name for name in ("action", "edits", "body_markdown") if name in values]
+        ways = [name for name in ("action", "prompt_action", "edits", "body_markdown") if name in values]
         if len(ways) != 1:
             raise InvalidInput(
                 "It is not said in one way what should change.",
                 field="action",
-                remedy="Send one of action, edits and body_markdown.",
+                remedy="Send one of action, prompt_action, edits and body_markdown.",
             )
         code: int = status.HTTP_201_CREATED
         label = values["label"]
@@ -188,6 +201,15 @@ class SuggestionListView(APIView):
         elif ways == ["body_markdown"]:
             text = values["body_markdown"]
             made = [suggestions.suggest_text(actor=actor, document_id=document_id, body_markdown=text, label=label)]
+        elif ways == ["prompt_action"]:
+            code = status.HTTP_202_ACCEPTED
+            asked: tuple[str, ...] = ("prompt_action", "variables", "quote", "occurrence", "candidates", "label")
+            made = suggesting.ask_with_prompt(
+                actor=actor,
+                document_id=document_id,
+                key=request.headers.get("Idempotency-Key", "")[:100],
+                **{name: values[name] for name in asked},
+            )
         else:
             code = status.HTTP_202_ACCEPTED
             asked = ("action", "quote", "occurrence", "instruction", "language", "tone", "candidates", "label")

@@ -16,6 +16,7 @@ from apps.content.api import (
     money,
     preferences,
     presence,
+    prompt_actions,
     provenance,
     publications,
     reviews,
@@ -34,6 +35,7 @@ _document = "content/<uuid:document_id>"
 _suggestion = f"{_document}/suggestions/<uuid:suggestion_id>"
 _generation = "generations/<uuid:generation_id>"
 _source = "sources/<uuid:source_id>"
+_prompt = "prompt-actions/<uuid:action_id>"
 _voice = "voices/<uuid:voice_id>"
 _template = "templates/<uuid:content_type_id>"
 urlpatterns = [
@@ -134,6 +136,15 @@ urlpatterns = [
     path(f"{_voice}/rules", voices.RuleListView.as_view(), name="api-voice-rules"),
     path(f"{_voice}/rules/accept", voices.RuleAcceptView.as_view(), name="api-voice-rules-accept"),
     path(f"{_voice}/rules/<uuid:rule_id>", voices.RuleView.as_view(), name="api-voice-rule"),
+    path("prompt-actions", prompt_actions.PromptActionListView.as_view(), name="api-prompt-actions"),
+    path(_prompt, prompt_actions.PromptActionView.as_view(), name="api-prompt-action"),
+    path(f"{_prompt}/copy", prompt_actions.PromptActionCopyView.as_view(), name="api-prompt-action-copy"),
+    path(f"{_prompt}/versions", prompt_actions.PromptVersionListView.as_view(), name="api-prompt-versions"),
+    path(
+        f"{_prompt}/versions/<int:number>/restore",
+        prompt_actions.PromptVersionRestoreView.as_view(),
+        name="api-prompt-restore",
+    ),
     path("webhooks", webhooks.WebhookListView.as_view(), name="api-webhooks"),
     path("webhooks/<uuid:webhook_id>", webhooks.WebhookView.as_view(), name="api-webhook"),
     path("webhooks/<uuid:webhook_id>/ping", webhooks.WebhookPingView.as_view(), name="api-webhook-ping"),

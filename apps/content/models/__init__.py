@@ -8,6 +8,7 @@ from apps.content.models.generations import Citation, Generation, GenerationEven
 from apps.content.models.imports import Import
 from apps.content.models.lifecycle import Schedule
 from apps.content.models.organising import Collection, Presence, Tag, WritingSettings
+from apps.content.models.prompt_actions import PromptAction, PromptActionVersion
 from apps.content.models.provenance import Provenance
 from apps.content.models.publications import Publication
 from apps.content.models.reviews import ReviewRequest, ReviewVerdict
@@ -33,6 +34,8 @@ __all__ = [
     "Import",
     "NewEvent",
     "Presence",
+    "PromptAction",
+    "PromptActionVersion",
     "Provenance",
     "Publication",
     "ReviewRequest",

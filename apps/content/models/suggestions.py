@@ -38,6 +38,12 @@ class Suggestion(models.Model):
     candidate = models.PositiveSmallIntegerField(default=1)
     label = models.CharField(max_length=120, blank=True)
     action = models.CharField(max_length=40, blank=True)
+    prompt_version = models.ForeignKey(
+        "content.PromptActionVersion", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    placement = models.CharField(
+        max_length=10, default="replace", help_text="Where what a model writes goes: see PromptActionVersion.Placement."
+    )
     quote = models.TextField(blank=True, help_text="The passage as it was, in Markdown.")
     start = models.PositiveIntegerField(default=0, help_text="Where the passage stood in the document's Markdown.")
     replacement = models.TextField(blank=True, help_text="The passage as it is proposed.")

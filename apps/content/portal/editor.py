@@ -14,12 +14,12 @@ from js_asset import Media
 
 from aiwriter.core.errors import InvalidInput, NotFound
 from apps.content.markup import markdown
-from apps.content.portal.forms import DocumentForm, MarkdownForm
+from apps.content.portal.forms import LANGUAGES, DocumentForm, MarkdownForm
 from apps.content.portal.merging import merge_answer, sent_text, stale
 from apps.content.portal.panels import PANELS
 from apps.content.portal.passages import shown_passage
 from apps.content.portal.requests import actor_of, answers_json, is_fragment, json_body, signed_in
-from apps.content.portal.rewrites import ACTIONS
+from apps.content.portal.rewrites import ACTIONS, offered
 from apps.content.selectors.documents import citations_of, get_document
 from apps.content.services import documents as service
 from apps.content.services.merging import Text
@@ -46,6 +46,8 @@ def edit(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
             "citations": citations,
             "citation_states": {c.marker: c.verified for c in citations},
             "actions": ACTIONS,
+            "prompts": offered(actor, document),
+            "languages": [name for _code, name in LANGUAGES],
             "panels": PANELS,
             "version": document.current_version,
         },

@@ -73,6 +73,7 @@ MAIN = (
 MANAGE = (
     Item(_("Tags"), "content:tags", "tag", "content.read"),
     Item(_("Bin"), "content:trash", "trash", "content.read"),
+    Item(_("AI actions"), "content:ai-actions", "spark", "content.read"),
     Item(_("Usage"), "content:usage", "pulse", "usage.read"),
     Item(_("Budgets"), "content:budgets", "shield", "usage.read"),
     Item(_("Models"), "content:models", "plug", "content.read"),

@@ -19,7 +19,7 @@ def suggestions_of(*, actor: Actor, document_id: uuid.UUID | str) -> QuerySet[Su
         NotFound, PermissionDenied: the document is not the actor's to read.
     """
     document = get_document(actor=actor, document_id=document_id)
-    return Suggestion.objects.filter(document=document).select_related("author", "generation")
+    return Suggestion.objects.filter(document=document).select_related("author", "generation", "prompt_version")
 
 
 def get_suggestion(*, actor: Actor, document_id: uuid.UUID | str, suggestion_id: uuid.UUID | str) -> Suggestion:

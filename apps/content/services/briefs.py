@@ -22,6 +22,8 @@ _TEXTS = {
     "action": 20,
     "voice": 40,
     "text": 100_000,
+    # A prompt action with what it was filled with.
+    "prompt": 100_000,
 }
 _NUMBERS = {"length": (10, 20_000), "start": (0, 10_000_000), "end": (0, 10_000_000)}
 MAX_HEADINGS = 40
@@ -56,7 +58,7 @@ def _read(key: str, value: Any, kept: dict[str, Any]) -> Detail | None:
     if key in _TEXTS:
         if not isinstance(value, str):
             return Detail(key, f"{key} is not text.", "Send a string.")
-        text = clean_text(value) if key in ("text", "instruction") else " ".join(clean_text(value).split())
+        text = clean_text(value) if key in ("text", "instruction", "prompt") else " ".join(clean_text(value).split())
         if len(text) > _TEXTS[key]:
             return Detail(key, f"{key} has {len(text):,} characters.", f"Use at most {_TEXTS[key]:,}.")
         if text.strip():
@@ -93,7 +95,7 @@ def _missing(kind: str, kept: dict[str, Any], *, has_document: bool) -> list[Det
         return [Detail("document_id", "Nothing says what the title is for.", "Name a document, or give a text.")]
     if kind == "rewrite":
         action = kept.setdefault("action", "custom")
-        if action not in ACTIONS:
+        if action not in ACTIONS and not kept.get("prompt"):
             return [Detail("action", f"'{action}' is no action.", f"Use one of {', '.join(ACTIONS)}.")]
         if not kept.get("text"):
             return [Detail("text", "There is no text to rewrite.", "Send the selected text.")]

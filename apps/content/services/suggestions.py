@@ -101,7 +101,9 @@ def complete(generation_id: uuid.UUID, *, text: str, succeeded: bool) -> None:
         if row is None or any(op["state"] != "open" for op in row.ops):
             return
         text = text.strip("\n")
-        row.replacement = f"{row.quote.rstrip()}\n\n{text}" if row.action == "continue" else text
+        row.replacement = {"before": f"{text}\n\n{row.quote.strip()}", "after": f"{row.quote.rstrip()}\n\n{text}"}.get(
+            row.placement, text
+        )
         row.replacement += row.quote[len(row.quote.rstrip("\n")) :]
         body = row.document.body_markdown
         start = row.start

@@ -26,6 +26,8 @@ CAPABILITIES: Mapping[str, str] = {
     "templates.manage": "Change the templates of a workspace",
     "templates.common": "Change the templates that all workspaces have",
     "members.manage": "Add, change and remove members of a workspace",
+    "prompts.manage": "Change what the AI menu of a workspace's editor offers",
+    "prompts.defaults": "Change the AI actions that every workspace starts with",
     "webhooks.manage": "Have programs told what happens in a workspace",
     "tokens.manage": "Make and revoke API tokens of one's own",
     "usage.read": "See what was used and what it cost",
@@ -61,13 +63,22 @@ _OPERATOR = frozenset(
         "plugins.read",
         "monitoring.read",
         "jobs.manage",
+        "prompts.defaults",
         "templates.common",
         "tokens.manage",
     }
 )
 WORKSPACE_ROLES: Mapping[str, frozenset[str]] = {
     "writer": _WRITER,
-    "editor": _WRITER | {"content.approve", "members.manage", "templates.manage", "webhooks.manage", "budgets.manage"},
+    "editor": _WRITER
+    | {
+        "budgets.manage",
+        "content.approve",
+        "members.manage",
+        "prompts.manage",
+        "templates.manage",
+        "webhooks.manage",
+    },
 }
 SYSTEM_ROLES: Mapping[str, frozenset[str]] = {
     "operator": _OPERATOR,

@@ -32,6 +32,8 @@ export class Rewriter {
     this.bar.addEventListener("click", (event) => this.choose(event.target.closest("[data-action]")));
     this.ask = document.getElementById("ask");
     this.ask.addEventListener("close", () => this.custom());
+    this.values = document.getElementById("values");
+    this.values?.addEventListener("close", () => this.answered());
     this.card.addEventListener("click", (event) => this.decide(event));
     this.card.addEventListener("keydown", (event) => event.key === "Escape" && this.discard());
   }
@@ -60,6 +62,7 @@ export class Rewriter {
         if (!this.bar.contains(document.activeElement)) this.bar.hidden = true;
         return;
       }
+      if (this.bar.hidden) this.offerFor(false);
       this.bar.hidden = false;
       this.place(this.bar, this.editor.view.coordsAtPos(from), -1);
     };
@@ -83,31 +86,72 @@ export class Rewriter {
 
   /** Open the list of actions from the keyboard or the toolbar; without a selection for the whole text. */
   open() {
-    if (this.editor.state.selection.empty) this.editor.commands.selectAll();
-    if (this.editor.state.selection.empty) return toast(this.words.nothing, "info");
+    if (!this.select()) return undefined;
     this.bar.hidden = false;
     this.place(this.bar, this.editor.view.coordsAtPos(this.editor.state.selection.from), -1);
     const menu = this.bar.querySelector("details");
     menu.open = true;
-    return menu.querySelector("[data-action]").focus({ preventScroll: true });
+    return menu.querySelector("[data-action]:not([hidden])").focus({ preventScroll: true });
+  }
+
+  /** Make sure that something is selected: the whole text when nothing is. */
+  select() {
+    const whole = this.editor.state.selection.empty;
+    if (whole) this.editor.commands.selectAll();
+    this.offerFor(whole);
+    if (!this.editor.state.selection.empty) return true;
+    toast(this.words.nothing, "info");
+    return false;
+  }
+
+  /** What works on a passage only is not offered when nothing was selected. */
+  offerFor(whole) {
+    for (const button of this.bar.querySelectorAll('[data-scope="selection"]')) button.hidden = whole;
   }
 
   choose(button) {
     if (!button) return;
     this.bar.querySelector("details").open = false;
-    const { action } = button.dataset;
+    const { action, prompt, scope, asks } = button.dataset;
+    if (scope === "whole") this.editor.commands.selectAll();
+    const label = (button.querySelector("[data-name]") || button).textContent.trim();
     if (action === "custom") this.ask.showModal();
-    else this.start(action, button.textContent.trim());
+    else if (asks) this.askFor({ action, label, prompt, scope }, asks.split(" "));
+    else this.start({ action, label, prompt, scope });
+  }
+
+  /** A dialog with a field for each variable of a prompt action. */
+  askFor(wish, names) {
+    this.wish = wish;
+    this.values.returnValue = "";
+    this.values.querySelector("h2").textContent = wish.label;
+    for (const field of this.values.querySelectorAll("[data-variable]")) {
+      const asked = names.includes(field.dataset.variable);
+      field.hidden = !asked;
+      const input = field.querySelector("input, textarea");
+      input.disabled = !asked;
+      input.required = asked;
+    }
+    this.values.showModal();
+    this.values.querySelector("input:enabled, textarea:enabled").focus();
+  }
+
+  answered() {
+    if (this.values.returnValue !== "go") return;
+    const variables = Object.fromEntries(new FormData(this.values.querySelector("form")));
+    this.start({ ...this.wish, variables });
   }
 
   custom() {
     const instruction = this.ask.querySelector("textarea").value.trim();
-    if (this.ask.returnValue === "go" && instruction) this.start("custom", instruction, instruction);
+    if (this.ask.returnValue === "go" && instruction) this.start({ action: "custom", label: instruction, instruction });
   }
 
-  async start(action, label, instruction = "") {
+  /** @param {{action: string, label: string, instruction?: string, prompt?: string, variables?: object}} wish */
+  async start(wish) {
+    const { label, scope, ...asked } = wish;
     const { from, to } = this.passage();
-    this.last = { action, label, instruction };
+    this.last = wish;
     this.setRange({ from, to });
     this.bar.hidden = true;
     this.card.hidden = false;
@@ -123,9 +167,8 @@ export class Rewriter {
       // The server looks for the passage in what it holds, so it must hold what the editor shows.
       if (this.context.saver.isDirty && !(await this.context.saver.save("autosave"))) return this.discard();
       const json = {
-        action,
-        instruction,
-        html: this.htmlOf(from, to),
+        ...asked,
+        html: this.htmlOf(from, to, scope !== "selection"),
         occurrence: this.equalBefore(from, to),
         candidates: Number(this.count.value),
         key: crypto.randomUUID?.() || `${Date.now()}`,
@@ -231,7 +274,7 @@ export class Rewriter {
     if (!range) return this.discard();
     this.leave();
     this.editor.commands.setTextSelection(range);
-    return this.start(this.last.action, this.last.label, this.last.instruction);
+    return this.start(this.last);
   }
 
   discard() {
@@ -265,8 +308,9 @@ export class Rewriter {
     return { from: Math.max(0, from), to: Math.min(doc.content.size, to) };
   }
 
-  htmlOf(from, to) {
-    if (from <= 1 && to >= this.editor.state.doc.content.size - 1) return "";
+  /** The passage as HTML; "" says the whole text. */
+  htmlOf(from, to, shorten = true) {
+    if (shorten && from <= 1 && to >= this.editor.state.doc.content.size - 1) return "";
     const holder = document.createElement("div");
     const serializer = DOMSerializer.fromSchema(this.editor.schema);
     holder.append(serializer.serializeFragment(this.editor.state.doc.slice(from, to).content));

@@ -16,6 +16,7 @@ from apps.content.models import (
     EmbeddingIndex,
     Export,
     Generation,
+    PromptAction,
     Publication,
     Source,
     Suggestion,
@@ -28,6 +29,7 @@ from apps.content.services.documents import delete_document
 from apps.content.services.exports import start_export
 from apps.content.services.importing import import_file
 from apps.content.services.lifecycle import approve
+from apps.content.services.prompt_actions import create_prompt_action
 from apps.content.services.publishing import publish_document
 from apps.content.services.suggestions import suggest_edits
 from apps.content.services.tags import create_tag
@@ -156,6 +158,15 @@ def _publication(people):
     return made.pk
 
 
+def _prompt(people):
+    found = PromptAction.objects.filter(workspace=people.press).first()
+    if found is None:
+        found = create_prompt_action(
+            actor=people.actor("eddie"), workspace=people.press, name="Plain", template="Say it plainly: {selection}"
+        )
+    return found.pk
+
+
 def _webhook(people):
     found = WebhookEndpoint.objects.filter(workspace=people.press).first()
     if found is None:
@@ -243,6 +254,8 @@ BODIES = {
     "POST api/v1/seo/meta-description": _seo_document,
     "POST api/v1/seo/alt-text": _picture,
     "PATCH api/v1/content/<uuid:document_id>/seo": lambda people: {"keyword": "tides"},
+    "POST api/v1/prompt-actions": lambda people: {"name": "New", "template": "{selection}"},
+    "PATCH api/v1/prompt-actions/<uuid:action_id>": lambda people: {"name": "New"},
     "POST api/v1/webhooks": lambda people: {"name": "Site", "url": "https://hooks.example.org/"},
     "POST api/v1/exports": lambda people: {"format": "md", "document_ids": [str(_document(people))]},
     "POST api/v1/content/<uuid:document_id>/suggestions": lambda people: {
@@ -272,6 +285,7 @@ THINGS = {
     "content_type_id": _template,
     "content.contenttype": _common_template,
     "import_id": _import,
+    "action_id": _prompt,
     "webhook_id": _webhook,
     "delivery_id": _delivery,
     "publication_id": _publication,
@@ -282,5 +296,6 @@ THINGS = {
     "content.generation": _generation,
     "content.source": _source,
     "content.export": _export,
+    "content.promptaction": lambda people: PromptAction.objects.filter(workspace=None).first().pk,
     "content.embeddingindex": _index,
 }

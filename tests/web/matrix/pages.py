@@ -48,7 +48,11 @@ def _merge_form(people):
     return {"revision": text.revision, **said, "mine_title": text.title, "mine_body": f"{text.body_markdown}\nMore.\n"}
 
 
+_ACTION = {"name": "New", "template": "{selection}", "scope": "both", "placement": "replace"}
 BODIES = {
+    "POST ai-actions/": lambda people: _ACTION,
+    "POST ai-actions/<uuid:action_id>/": lambda people: _ACTION,
+    "POST ai-actions/<uuid:action_id>/restore": lambda people: {"number": "1"},
     "POST settings/workspace": lambda people: {"name": "Press", "language": "en", "trash_days": "3"},
     "POST settings/you": lambda people: {"locale": "en", "timezone": "UTC", "theme": "dark"},
     "POST documents/<uuid:document_id>/presence": lambda people: Json(leave=False),
