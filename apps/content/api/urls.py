@@ -6,6 +6,7 @@ from django.urls import path
 
 from apps.content.api import (
     collections,
+    comments,
     documents,
     exports,
     factchecks,
@@ -33,6 +34,7 @@ from apps.content.api import (
 
 _document = "content/<uuid:document_id>"
 _suggestion = f"{_document}/suggestions/<uuid:suggestion_id>"
+_thread = f"{_document}/comments/<uuid:thread_id>"
 _generation = "generations/<uuid:generation_id>"
 _source = "sources/<uuid:source_id>"
 _prompt = "prompt-actions/<uuid:action_id>"
@@ -69,6 +71,11 @@ urlpatterns = [
     path(f"{_document}/publish", lifecycle.PublishView.as_view(), name="api-publish-document"),
     path(f"{_document}/schedule", lifecycle.ScheduleView.as_view(), name="api-schedule"),
     path(f"{_document}/archive", lifecycle.ArchiveView.as_view(), name="api-archive"),
+    path(f"{_document}/comments", comments.ThreadListView.as_view(), name="api-comments"),
+    path(_thread, comments.ThreadView.as_view(), name="api-comment-thread"),
+    path(f"{_thread}/replies", comments.ReplyListView.as_view(), name="api-comment-replies"),
+    path(f"{_thread}/replies/<uuid:comment_id>", comments.ReplyView.as_view(), name="api-comment"),
+    path(f"{_thread}/resolve", comments.ResolveView.as_view(), name="api-comment-resolve"),
     path(f"{_document}/reviews", reviews.DocumentReviewsView.as_view(), name="api-document-reviews"),
     path("reviews", reviews.ReviewListView.as_view(), name="api-reviews"),
     path("reviews/<uuid:review_id>", reviews.ReviewView.as_view(), name="api-review"),

@@ -6,7 +6,9 @@ words, prefix, suffix; the last known position decides between equal places.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from itertools import islice
 
 CONTEXT = 40
 # The context is given up step by step: what stands next to the passage may have been changed, too.
@@ -52,3 +54,76 @@ def _places(text: str, words: str) -> Iterator[int]:
     while at >= 0:
         yield at
         at = text.find(words, at + 1)
+
+
+def find_passage(text: str, quote: str, occurrence: int = 0) -> tuple[int, int] | None:
+    """Where a quote stands in Markdown, although the quote may be the bare words as a reader sees them.
+
+    Args:
+        text: Markdown.
+        quote: a passage of it, word for word, or its words without the signs between them.
+        occurrence: which one, from 0, where it stands more than once; the last one when there are fewer.
+
+    Returns:
+        (start, end) in characters, or None.
+    """
+    words = quote.split()
+    if not words:
+        return None
+    patterns = (
+        r"\s+".join(map(re.escape, words)),
+        _BETWEEN.join(_bare(word) for word in words),
+    )
+    for pattern in patterns:
+        found = list(islice(re.finditer(pattern, text), occurrence + 1))
+        if found:
+            return found[-1].span()
+    return None
+
+
+def moved(before: str, after: str, start: int, end: int) -> tuple[int, int] | None:
+    """Where a passage went when a text was changed in one stretch.
+
+    Args:
+        before, after: the whole text.
+        start, end: the passage in `before`.
+
+    Returns:
+        (start, end) in `after`; None when nothing of it is left, or too much changed to tell.
+    """
+    head = _common(before, after)
+    tail = min(_common(before[head:][::-1], after[head:][::-1]), len(before) - head, len(after) - head)
+    old_end, new_end = len(before) - tail, len(after) - tail
+    shift = len(after) - len(before)
+    if end <= head:
+        return start, end
+    if start >= old_end:
+        return start + shift, end + shift
+    if start >= head and end <= old_end and (start, end) != (head, old_end):
+        # The change holds the whole passage: only its words can tell.
+        return None
+    begin = start if start <= head else new_end if start >= old_end else head
+    finish = end + shift if end >= old_end else new_end
+    if finish <= begin or finish - begin > 4 * (end - start) + 200:
+        return None
+    return begin, finish
+
+
+def _common(one: str, other: str) -> int:
+    """The length of the common beginning, by halves: comparing slices is faster than looking at each character."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+# What Markdown may put between two words that a reader sees beside each other.
+_BETWEEN = r"[\s*_~`>#|\\]+(?:(?:[-+*]|\d+[.)])\s+)?[*_~`]*"
+
+
+def _bare(word: str) -> str:
+    return "".join(f"[*_~`\\\\]*{re.escape(letter)}" if not letter.isalnum() else re.escape(letter) for letter in word)

@@ -1,5 +1,6 @@
 """Tables of the writers' work."""
 
+from apps.content.models.comments import Comment, CommentThread
 from apps.content.models.content_types import ContentType, ContentTypeVersion
 from apps.content.models.documents import Document, DocumentVersion
 from apps.content.models.exports import Export
@@ -22,6 +23,8 @@ __all__ = [
     "Citation",
     "ClaimCheck",
     "Collection",
+    "Comment",
+    "CommentThread",
     "ContentType",
     "ContentTypeVersion",
     "Document",

@@ -44,6 +44,7 @@ class Panel:
 PANELS = (
     Panel("outline", _("Outline"), "list", "outline"),
     Panel("suggestions", _("Changes"), "spark", "suggestions"),
+    Panel("comments", _("Comments"), "comment", "comments"),
     Panel("citations", _("Citations"), "quote"),
     Panel("origins", _("Origins"), "user", "origins"),
     Panel("money", _("Cost"), "pulse", "money"),

@@ -19,6 +19,7 @@ from apps.content.markup.markdown import clean_text, to_html, word_count
 from apps.content.models import Document, DocumentVersion, Generation
 from apps.content.selectors.documents import as_uuid, get_document, get_version
 from apps.content.selectors.organising import writing_settings
+from apps.content.services.anchoring import carry_comments
 from apps.content.services.citing import cite_version, copy_citations
 from apps.content.services.collections import parent_in
 from apps.content.services.deliveries import document_facts, emit
@@ -228,6 +229,8 @@ def save_document(
             return document
         document.revision += 1
         if text_changed:
+            if body != document.body_markdown:
+                carry_comments(document.pk, document.body_markdown, body)
             document.title, document.slug = new_title, slugify(new_title)[:120]
             document.body_markdown, document.body_html = body, html
             document.word_count = word_count(body)

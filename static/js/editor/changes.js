@@ -52,6 +52,35 @@ export function setOrigins(editor, spans) {
   set(editor, originsKey, found);
 }
 
+export const commentsKey = new PluginKey("comments");
+
+/** Marks passages that somebody commented on; set with `setComments`. */
+export const CommentMarks = Extension.create({
+  name: "commentMarks",
+  addProseMirrorPlugins: () => [drawing(commentsKey)],
+});
+
+/** @param {{id: string, from: number, to: number, label: string}[]} places */
+export function setComments(editor, places) {
+  const found = [];
+  for (const { id, from, to, label } of places) {
+    found.push(Decoration.inline(from, to, { class: "comment-mark", "data-thread": id }));
+    const draw = () => {
+      const dot = document.createElement("button");
+      dot.type = "button";
+      dot.className = "comment-dot";
+      // With the keyboard the thread is reached in the panel; Tab in the text stays with the text.
+      dot.tabIndex = -1;
+      dot.dataset.thread = id;
+      dot.setAttribute("aria-label", label);
+      dot.title = label;
+      return dot;
+    };
+    found.push(Decoration.widget(from, draw, { side: -1, key: `comment ${id} ${label}` }));
+  }
+  set(editor, commentsKey, found);
+}
+
 /**
  * Draw these and no others.
  *

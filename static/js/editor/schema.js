@@ -33,7 +33,7 @@ import {
   Text,
   pm,
 } from "django-prose-editor/editor";
-import { Changes, Origins } from "./changes.js";
+import { Changes, CommentMarks, Origins } from "./changes.js";
 
 const { Plugin, PluginKey } = pm.state;
 const { Decoration, DecorationSet } = pm.view;
@@ -161,5 +161,6 @@ export function documentExtensions({ placeholder, citations }) {
     Suggestion,
     Changes,
     Origins,
+    CommentMarks,
   ];
 }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from apps.content.models import Document, ReviewRequest
+from django.utils import timezone
+
+from apps.content.models import Comment, CommentThread, Document, ReviewRequest
+from apps.content.services.comments import comment
 from apps.content.services.reviewing import request_review
 from tests.web.matrix.content import THINGS as CONTENT
 
@@ -16,8 +19,29 @@ def _review(people):
     return found.pk
 
 
-THINGS = {"review_id": _review}
+def _thread(people):
+    """Wanda's, about the whole document."""
+    document = CONTENT["document_id"](people)
+    found = CommentThread.objects.filter(document_id=document).first()
+    return (found or comment(actor=people.actor("wanda"), document_id=document, body="Is it true?")).pk
+
+
+def _comment(people):
+    return Comment.objects.filter(thread_id=_thread(people)).first().pk
+
+
+def _settled(people):
+    CommentThread.objects.filter(pk=_thread(people)).update(resolved_at=timezone.now())
+    return {}
+
+
+_THREAD = "api/v1/content/<uuid:document_id>/comments/<uuid:thread_id>"
+THINGS = {"review_id": _review, "thread_id": _thread, "comment_id": _comment}
 BODIES = {
+    "POST api/v1/content/<uuid:document_id>/comments": lambda people: {"body": "Is it true?"},
+    f"POST {_THREAD}/replies": lambda people: {"body": "It is."},
+    f"DELETE {_THREAD}/resolve": _settled,
+    f"PATCH {_THREAD}/replies/<uuid:comment_id>": lambda people: {"body": "Is it so?"},
     "POST api/v1/content/<uuid:document_id>/reviews": lambda people: {"reviewers": [str(people.eddie.pk)]},
     "POST api/v1/reviews/<uuid:review_id>/request-changes": lambda people: {"note": "Shorter."},
     "POST reviews/<uuid:review_id>/decide": lambda people: {"word": "approve"},
