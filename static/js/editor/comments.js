@@ -150,7 +150,13 @@ class Comments {
     const words = empty ? "" : editor.state.doc.textBetween(from, to, "\n", "\n").trim();
     if (!words && document.activeElement === this.field) return;
     const before = words ? editor.state.doc.textBetween(0, from, "\n", "\n") : "";
-    this.selection = words ? { quote: words, occurrence: before.split(words).length - 1 } : null;
+    this.about(words ? { quote: words, occurrence: before.split(words).length - 1 } : null);
+  }
+
+  /** Say what the next comment is about; null: the whole document. */
+  about(selection) {
+    this.selection = selection;
+    const words = selection?.quote || "";
     this.form.querySelector("[data-about]").textContent = words ? this.field.dataset.quoteLabel : this.field.dataset.wholeLabel;
     const shown = this.form.querySelector("[data-about-quote]");
     shown.hidden = !words;
@@ -173,7 +179,7 @@ class Comments {
       if (saver.isDirty && !(await saver.save("autosave"))) return;
       const thread = await send(this.words.address, { json: { body: this.field.value, ...(this.selection || {}) } });
       this.field.value = "";
-      this.selection = null;
+      this.about(null);
       this.put(thread);
       this.show(thread.id);
       announce(this.words.said);
