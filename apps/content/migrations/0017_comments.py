@@ -9,7 +9,7 @@ import aiwriter.core.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("content", "0015_source_originals"),
+        ("content", "0016_claim_checks"),
         ("users", "0003_rate_limits"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
