@@ -9,7 +9,7 @@ import aiwriter.core.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("content", "0016_claim_checks"),
+        ("content", "0017_prompt_actions"),
         ("users", "0003_rate_limits"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
