@@ -55,6 +55,7 @@ class ModelCallSpec:
         written: text already kept from earlier attempts; the answer goes on from its end.
         first_attempt_number: least number of the first attempt.
         continue_on_length: how often a model that was cut off by its length limit is asked to go on.
+        enough: characters after which it is not asked again; 0 for no such limit.
         seconds: for everything together, all attempts and waits.
     """
 
@@ -67,6 +68,7 @@ class ModelCallSpec:
     written: str = ""
     first_attempt_number: int = 1
     continue_on_length: int = 0
+    enough: int = 0
     seconds: float = TOTAL_SECONDS
 
 
@@ -188,7 +190,8 @@ async def open_model(spec: ModelCallSpec, *, policy: RetryPolicy | None = None) 
         if failure is None:
             await in_thread(cooldowns.note_success, step.profile)
             reason = attempt.finish.reason if attempt.finish else "stop"
-            if reason == "length" and rounds > 0 and attempt.delivered:
+            more = not spec.enough or len(written) < spec.enough
+            if reason == "length" and rounds > 0 and attempt.delivered and more:
                 rounds -= 1
                 continue
             yield total.completed(reason, attempt.model)

@@ -116,6 +116,11 @@ def follow_attempt(spans: list[dict[str, Any]], data: dict[str, Any], length: in
         length: characters of text at that moment.
     """
     if data.get("state") == "started":
+        last = spans[-1] if spans else None
+        if last and not last["error_kind"] and all(last[n] == data.get(n, "") for n in ("model", "profile", "plugin")):
+            # The same model goes on after its own limit: one writer, not one more.
+            last["number"] = data.get("number", 0)
+            return
         spans.append(
             {name: data.get(name, "") for name in ("number", "label", "model", "profile", "plugin")}
             | {"start": length, "end": length, "error_kind": ""}

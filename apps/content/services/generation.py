@@ -42,6 +42,10 @@ from apps.users.models import Workspace
 from apps.users.selectors.access import Actor, get_workspace, require
 from apps.users.services.audit import record
 
+# How often a text that a model's own limit cut off is continued: 20,000 words in pieces of 500 tokens, twice over.
+MAX_ROUNDS = 100
+_LETTERS_A_WORD = 7
+
 logger = logging.getLogger(__name__)
 State = Generation.State
 
@@ -344,6 +348,8 @@ class _Work:
             ),
             written=claim.written,
             first_attempt_number=claim.attempts + 1,
+            continue_on_length=0 if row.kind == Generation.Kind.TITLE else MAX_ROUNDS,
+            enough=_enough(row),
         )
         pieces, length, spans = [claim.written], len(claim.written), claim.spans
         reason = "stop"
@@ -387,6 +393,15 @@ class _Work:
 
     def _status(self, phase: str, message: str, state: str = "running", **more: Any) -> None:
         writer.event(self.held, "status", {"state": state, "phase": phase, "message": message, **more})
+
+
+def _enough(row: Generation) -> int:
+    """Characters after which a text that has no end is let end: far beyond what was asked for."""
+    brief = row.input["brief"]
+    if row.kind == Generation.Kind.REWRITE:
+        return len(str(brief.get("text") or "")) * 4 + 20_000
+    words = brief.get("length") or 20_000
+    return int(words) * _LETTERS_A_WORD * 3 + 2_000
 
 
 def _wake(generation_id: uuid.UUID) -> None:

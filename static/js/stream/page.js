@@ -74,6 +74,7 @@ function addStep(label, detail, kind) {
   at("who").hidden = false;
 }
 
+let writes = "";
 const handlers = {
   status(data) {
     show(data.state, data.message || words.phases[data.phase] || "");
@@ -87,8 +88,13 @@ const handlers = {
   attempt(data) {
     if (data.state === "started") {
       at("model").textContent = data.label;
-      addStep(data.label, data.number > 1 ? words.goesOn : words.writes, "start");
-    } else addStep(data.message, data.next_label ? words.next.replace("%s", data.next_label) : data.remedy || "", "end");
+      // A model that goes on after its own limit is no further step.
+      if (data.label !== writes) addStep(data.label, data.number > 1 ? words.goesOn : words.writes, "start");
+      writes = data.label;
+    } else {
+      writes = "";
+      addStep(data.message, data.next_label ? words.next.replace("%s", data.next_label) : data.remedy || "", "end");
+    }
   },
   delta(data) {
     grow(() => live.append(data.text));
