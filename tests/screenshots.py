@@ -84,6 +84,8 @@ def shots(cast: Cast, draft: str, voice: str) -> list[Shot]:
         Shot("brief", "/write/?topic=Why+a+closed+window+must+be+probed", writer),
         Shot("templates", "/templates/", writer),
         Shot("template", "/templates/?q=press", writer, lambda page: page.locator(".type-link").first.click()),
+        Shot("long-text", "/write/long", writer),
+        Shot("outline", f"{document}outline", writer),
         Shot("template-new", "/templates/new", cast.editor),
         Shot("draft", draft, writer),
         Shot("citation", draft, writer, open_citation),

@@ -15,6 +15,7 @@ from apps.content.services import (
     factchecks,
     importing,
     ingesting,
+    outlines,
     publishing,
     releasing,
     sweeping,
@@ -113,6 +114,18 @@ def run_import(import_id: str) -> None:
 def sweep_imports() -> int:
     """Wake imports that were left behind."""
     return importing.sweep_imports()
+
+
+@shared_task(name="content.advance_outline")
+def advance_outline(document_id: str) -> None:
+    """Ask for the next section of a document."""
+    outlines.advance_outline(uuid.UUID(document_id))
+
+
+@shared_task(name="content.sweep_outlines")
+def sweep_outlines() -> int:
+    """Wake outlines that were left behind."""
+    return outlines.sweep_outlines()
 
 
 @shared_task(name="content.expire_exports")

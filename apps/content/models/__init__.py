@@ -13,6 +13,7 @@ from apps.content.models.prompt_actions import PromptAction, PromptActionVersion
 from apps.content.models.provenance import Provenance
 from apps.content.models.publications import Publication
 from apps.content.models.reviews import ReviewRequest, ReviewVerdict
+from apps.content.models.sections import Outline, Section
 from apps.content.models.sources import EmbeddingIndex, Source, SourceChunk, SourcePin
 from apps.content.models.suggestions import Suggestion
 from apps.content.models.voices import VoiceProfile, VoiceRule, VoiceSample
@@ -36,6 +37,7 @@ __all__ = [
     "GenerationPassage",
     "Import",
     "NewEvent",
+    "Outline",
     "Presence",
     "PromptAction",
     "PromptActionVersion",
@@ -44,6 +46,7 @@ __all__ = [
     "ReviewRequest",
     "ReviewVerdict",
     "Schedule",
+    "Section",
     "Source",
     "SourceChunk",
     "SourcePin",

@@ -7,7 +7,9 @@ import uuid
 from django.db import transaction
 
 from aiwriter.core.errors import Conflict, InvalidInput
-from apps.content.models import Document, Generation
+from apps.content.markup.markdown import word_count
+from apps.content.markup.outlines import put_section, with_heading
+from apps.content.models import Document, Generation, Section
 from apps.content.selectors.generations import get_generation
 from apps.content.services.citing import cite_version, renumber
 from apps.content.services.documents import create_document, lock_document, save_document
@@ -105,7 +107,11 @@ def _change(actor: Actor, row: Generation, text: str, mode: str, revision: int |
     renamed: dict[str, str] = {}
     if mode != "replace":
         text, renamed = renumber(text, row, document)
-    body = _body(document, row, text, mode, revision)
+    section = Section.objects.filter(generation=row).first() if mode == "append" else None
+    if section is not None:
+        body = _with_section(document, section, text)
+    else:
+        body = _body(document, row, text, mode, revision)
     before = document.current_version_id
     saved = save_document(
         actor=actor,
@@ -123,6 +129,23 @@ def _change(actor: Actor, row: Generation, text: str, mode: str, revision: int |
         cite_version(version, row, renamed)
         retrace(version, row)
     return saved
+
+
+def _with_section(document: Document, section: Section, text: str) -> str:
+    """The body with a section of the outline at its place; the section remembers what was put in."""
+    text = with_heading(text, section.heading)
+    earlier = document.sections.filter(position__lt=section.position).order_by("-position")
+    body = put_section(
+        document.body_markdown,
+        text,
+        old=section.text,
+        heading=section.heading,
+        before=list(earlier.values_list("text", "heading")),
+    )
+    section.text, section.words, section.state = text, word_count(text), Section.State.WRITTEN
+    section.error = section.remedy = ""
+    section.save(update_fields=["text", "words", "state", "error", "remedy"])
+    return body
 
 
 def _body(document: Document, row: Generation, text: str, mode: str, revision: int | None) -> str:

@@ -13,6 +13,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from aiwriter.core.errors import AppError
+from aiwriter.core.queue import enqueue
 from aiwriter.core.threads import in_thread
 from apps.backends.models import ModelCall
 from apps.content.markup.markdown import word_count
@@ -90,6 +91,7 @@ async def finish(claim: Claim, held: Held, passages: Sequence[GenerationPassage]
             facts = {"generation_id": str(claim.row.pk), "kind": claim.row.kind, "state": ending.state}
             facts["document_id"] = str(claim.row.document_id) if claim.row.document_id else ""
             emit(claim.row.workspace_id, "generation.finished", facts)
+            wake_follower(claim.row)
         # Citations have fresh ids each time this runs, so a repeated transaction adds none twice.
         Citation.objects.filter(generation_id=claim.row.pk, version=None).delete()
         for citation in citations:
@@ -97,6 +99,12 @@ async def finish(claim: Claim, held: Held, passages: Sequence[GenerationPassage]
         Citation.objects.bulk_create(citations)
 
     await asyncio.wrap_future(writer.commit(held, close, last=True))
+
+
+def wake_follower(row: Generation) -> None:
+    """Tell whoever waits for this generation that it has ended; a sweeper tells it again if the message is lost."""
+    if row.input.get("follow") and row.document_id:
+        enqueue(row.input["follow"], document_id=str(row.document_id))
 
 
 def tidy(kind: str, text: str) -> str:

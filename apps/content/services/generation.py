@@ -63,6 +63,8 @@ def start_generation(
     apply: bool = False,
     template: Mapping[str, Any] | None = None,
     pages: Sequence[str] = (),
+    follow: str = "",
+    plan: Sequence[str] = (),
 ) -> Generation:
     """Ask for text. Returns at once; the text arrives as events.
 
@@ -78,6 +80,8 @@ def start_generation(
         apply: take the text over into the document when it is done.
         template: which content type the brief was made by; kept with it.
         pages: addresses that the worker reads first, and gives to the model as passages.
+        follow: name of a task that is woken with the document's id when this ends.
+        plan: headings of the whole text that a section belongs to.
 
     Raises:
         NotFound, PermissionDenied: workspace, document or source are not the actor's.
@@ -103,6 +107,10 @@ def start_generation(
         input_["template"] = dict(template)
     if pages:
         input_["pages"] = list(pages)
+    if follow:
+        input_["follow"] = follow
+    if plan:
+        input_["context"]["plan"] = list(plan)
     input_["estimate"] = estimate_note(kind, input_["brief"], input_["context"])
     input_["voice"] = voice_for_prompt(room.pk, document, input_["brief"].get("voice"))
     if len(idempotency_key) > 120:
@@ -162,6 +170,7 @@ def stop(actor: Actor, found: Generation) -> None:
             Generation.objects.filter(pk=found.pk).update(output_markdown=text, partial_length=len(text))
             done = {"state": "stopped", "finish_reason": "stopped", "words": len(text.split()), "length": len(text)}
             events.append(found.pk, [("done", done)])
+            finishing.wake_follower(found)
         running = Generation.objects.filter(pk=found.pk, state=State.RUNNING).update(
             state=State.STOPPING, stop_requested_at=now
         )

@@ -22,6 +22,7 @@ from apps.content.services.prompts import PASSAGES, queries_for
 
 logger = logging.getLogger(__name__)
 MAX_PASSAGE = 4_000
+_MOST_FOR_SECTION = 30
 # A writer waits for it; words alone find enough.
 QUERY_SECONDS = 15.0
 
@@ -95,6 +96,9 @@ def _wanted(claim: Claim) -> int:
     """How many passages to look for; 0 where the wish is about given text only."""
     kind, brief = claim.row.kind, claim.row.input["brief"]
     use = brief.get("use_sources", kind not in ("rewrite", "title"))
+    if kind == "section" and use:
+        # A long section needs more to quote from: one passage has about a hundred words.
+        return max(PASSAGES[kind], min(_MOST_FOR_SECTION, int(brief.get("length") or 0) // 60))
     return PASSAGES[kind] if use else 0
 
 

@@ -95,6 +95,12 @@ def _wish(kind: str, brief: Mapping[str, Any], context: Mapping[str, Any]) -> st
         lines[-1] += " one sentence that says what it will tell."
     elif kind == "section":
         lines.append(f'Write the section "{brief.get("heading", "")}" of the document below. Begin with its heading.')
+        if context.get("plan"):
+            others = "; ".join(str(each) for each in context["plan"])
+            lines.append(
+                f"The whole document has these sections: {others}. Write none but this one, and repeat nothing"
+            )
+            lines[-1] += " that stands in the document already."
     elif kind == "title":
         lines.append("Suggest one title for the document below. Answer with the title alone, on one line, unquoted.")
     elif brief.get("prompt"):

@@ -29,6 +29,7 @@ from apps.content.services.documents import delete_document
 from apps.content.services.exports import start_export
 from apps.content.services.importing import import_file
 from apps.content.services.lifecycle import approve
+from apps.content.services.outlines import set_sections
 from apps.content.services.prompt_actions import create_prompt_action
 from apps.content.services.publishing import publish_document
 from apps.content.services.suggestions import suggest_edits
@@ -194,6 +195,11 @@ def _common_template(people):
     return made.pk
 
 
+def _with_sections(people):
+    set_sections(actor=people.actor("wanda"), document_id=_document(people), sections=[{"heading": "New"}])
+    return {}
+
+
 def _import(people):
     _files()
     made = import_file(
@@ -261,6 +267,9 @@ BODIES = {
     "POST api/v1/content/<uuid:document_id>/suggestions": lambda people: {
         "edits": [{"quote": "first", "replacement": "only"}]
     },
+    "PUT api/v1/content/<uuid:document_id>/sections": lambda people: {"sections": [{"heading": "New"}]},
+    "POST api/v1/content/<uuid:document_id>/sections/plan": lambda people: {"topic": "Bridges"},
+    "POST api/v1/content/<uuid:document_id>/sections/write": _with_sections,
     "POST api/v1/templates": lambda people: {"name": "New", "instructions": "Write."},
     "PATCH api/v1/templates/<uuid:content_type_id>": lambda people: {"name": "New"},
     "POST api/v1/templates/<uuid:content_type_id>/generate": lambda people: {"values": {}},

@@ -85,7 +85,7 @@ def read(request: GenerateRequest) -> Wish:
         topic=topic,
         title=_text(params, "title") or headline(topic),
         headings=headings,
-        length=max(60, min(6000, wanted or (220 if kind == "section" else 800))),
+        length=max(60, min(20_000, wanted or (220 if kind == "section" else 800))),
         action=_text(params, "action").lower(),
         text=_text(params, "text"),
     )
