@@ -38,6 +38,8 @@ class ContentConfig(AppConfig):
         "comment.deleted": "A comment was taken away",
         "comment.resolved": "Comments were marked as settled",
         "comment.reopened": "Comments were opened again",
+        "share.created": "A link to a document was made",
+        "share.revoked": "A link to a document was ended",
         "document.duplicated": "A document was copied",
         "document.merged": "Two texts of a document were merged",
         "document.moved": "A document was put into another collection",

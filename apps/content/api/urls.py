@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from apps.content.api import (
+    calendar,
     collections,
     comments,
     documents,
@@ -23,6 +24,7 @@ from apps.content.api import (
     publications,
     reviews,
     seo,
+    sharing,
     sources,
     suggestions,
     tags,
@@ -77,6 +79,9 @@ urlpatterns = [
     path(f"{_thread}/replies", comments.ReplyListView.as_view(), name="api-comment-replies"),
     path(f"{_thread}/replies/<uuid:comment_id>", comments.ReplyView.as_view(), name="api-comment"),
     path(f"{_thread}/resolve", comments.ResolveView.as_view(), name="api-comment-resolve"),
+    path("calendar", calendar.CalendarView.as_view(), name="api-calendar"),
+    path(f"{_document}/share-links", sharing.LinkListView.as_view(), name="api-share-links"),
+    path("share-links/<uuid:link_id>", sharing.LinkView.as_view(), name="api-share-link"),
     path(f"{_document}/reviews", reviews.DocumentReviewsView.as_view(), name="api-document-reviews"),
     path("reviews", reviews.ReviewListView.as_view(), name="api-reviews"),
     path("reviews/<uuid:review_id>", reviews.ReviewView.as_view(), name="api-review"),

@@ -14,6 +14,7 @@ from apps.content.models.provenance import Provenance
 from apps.content.models.publications import Publication
 from apps.content.models.reviews import ReviewRequest, ReviewVerdict
 from apps.content.models.sections import Outline, Section
+from apps.content.models.sharing import ShareLink
 from apps.content.models.sources import EmbeddingIndex, Source, SourceChunk, SourcePin
 from apps.content.models.suggestions import Suggestion
 from apps.content.models.voices import VoiceProfile, VoiceRule, VoiceSample
@@ -47,6 +48,7 @@ __all__ = [
     "ReviewVerdict",
     "Schedule",
     "Section",
+    "ShareLink",
     "Source",
     "SourceChunk",
     "SourcePin",

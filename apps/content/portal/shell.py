@@ -59,6 +59,7 @@ class Item:
 MAIN = (
     Item(_("Home"), "content:home", "home", whole=True),
     Item(_("Documents"), "content:documents", "document", "content.read"),
+    Item(_("Calendar"), "content:calendar", "calendar", "content.read", extra=True),
     Item(_("Reviews"), "content:reviews", "check", "content.read", extra=True),
     Item(_("Collections"), "content:collections", "folder", "content.read", extra=True),
     Item(_("Sources"), "content:sources", "source", "sources.read"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from apps.content.portal import (
+    calendar,
     documents,
     editor,
     exports,
@@ -25,6 +26,7 @@ from apps.content.portal import (
     rewrites,
     search,
     seo,
+    sharing,
     sources,
     templates,
     versions,
@@ -54,6 +56,10 @@ urlpatterns = [
     path("documents/<uuid:document_id>/exports", exports.choose, name="export-choose"),
     path("documents/<uuid:document_id>/status", lifecycle.status, name="status"),
     path("documents/<uuid:document_id>/publish", publications.publish, name="publish-to"),
+    path("calendar/", calendar.show, name="calendar"),
+    path("documents/<uuid:document_id>/share", sharing.share, name="share"),
+    path("share-links/<uuid:link_id>/revoke", sharing.revoke, name="revoke-share"),
+    path("s/<str:secret>/", sharing.shared, name="shared"),
     path("reviews/", reviews.review_list, name="reviews"),
     path("reviews/<uuid:review_id>/decide", reviews.decide, name="decide-review"),
     path("publications/", publications.publication_list, name="publications"),

@@ -120,6 +120,28 @@ def require_allowance(actor: Actor) -> Allowance | None:
     return allowance
 
 
+def require_visitor(network: str, *, amount: int) -> None:
+    """Count one request of somebody without an account.
+
+    Args:
+        network: where from, see `audit.network_of`.
+        amount: requests a minute that one network may make; 0: as many as it likes.
+
+    Raises:
+        TooManyRequests: with the seconds to wait.
+    """
+    if not amount:
+        return
+    limit = Limit(name="visitor", key=f"visitor:{network}", amount=amount)
+    allowance = _take([limit])[0]
+    if not allowance.passed:
+        raise TooManyRequests(
+            f"Your network may open {amount} links a minute.",
+            retry_after=allowance.retry_after,
+            remedy="Wait a minute, then open the link again.",
+        )
+
+
 def refusal(allowance: Allowance) -> TooManyRequests:
     """The error for a request that is one too many."""
     whose = "This token" if allowance.limit.name == "token" else "This account"

@@ -7,6 +7,7 @@ from django.utils import timezone
 from apps.content.models import Comment, CommentThread, Document, ReviewRequest
 from apps.content.services.comments import comment
 from apps.content.services.reviewing import request_review
+from apps.content.services.sharing import create_link
 from tests.web.matrix.content import THINGS as CONTENT
 
 
@@ -35,9 +36,20 @@ def _settled(people):
     return {}
 
 
+def _link(people):
+    row, _secret = create_link(actor=people.actor("wanda"), document_id=CONTENT["document_id"](people))
+    return row.pk
+
+
+def _secret(people):
+    return create_link(actor=people.actor("wanda"), document_id=CONTENT["document_id"](people))[1].reveal()
+
+
 _THREAD = "api/v1/content/<uuid:document_id>/comments/<uuid:thread_id>"
-THINGS = {"review_id": _review, "thread_id": _thread, "comment_id": _comment}
+THINGS = {"review_id": _review, "thread_id": _thread, "comment_id": _comment, "link_id": _link, "secret": _secret}
 BODIES = {
+    "GET api/v1/calendar": lambda people: {"start": "2026-11-01T00:00:00Z", "end": "2026-12-01T00:00:00Z"},
+    "POST documents/<uuid:document_id>/share": lambda people: {"which": "current", "days": "7"},
     "POST api/v1/content/<uuid:document_id>/comments": lambda people: {"body": "Is it true?"},
     f"POST {_THREAD}/replies": lambda people: {"body": "It is."},
     f"DELETE {_THREAD}/resolve": _settled,
