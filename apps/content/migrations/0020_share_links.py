@@ -9,7 +9,7 @@ import aiwriter.core.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("content", "0018_comments"),
+        ("content", "0019_sections"),
         ("users", "0003_rate_limits"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
