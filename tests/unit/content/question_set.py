@@ -10,13 +10,24 @@ from __future__ import annotations
 import importlib
 import inspect
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
+
+from aiwriter_sdk import EmbedResult
+from apps.content.markup.chunks import chunk_document
+from apps.content.models import Source, SourceChunk
+from apps.content.parsing.builder import TextBuilder
+from apps.content.parsing.document import Limits
+from apps.content.parsing.markdown import read_markdown
+from apps.content.retrieval import hybrid, index, keyword
+from apps.users.models import Workspace
 
 QUESTIONS = Path(__file__).resolve().parents[2] / "data" / "retrieval" / "questions.tsv"
 # The beginning of a module's documentation; the whole would only make the test slow.
 MOST_WORDS = 200
+Embed = Callable[[Sequence[str]], EmbedResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +82,58 @@ def _plain(text: str) -> str:
     return "\n".join("" if line and not line.strip("=-~*#") else line.replace("#", "") for line in lines)
 
 
-def reciprocal_rank(answers: Iterable[str], right: frozenset[str]) -> float:
-    """1 / rank of the first right document among the first ten, each counted once; 0 when it is not there."""
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """How well one way of searching answers: means over the questions.
+
+    Args:
+        questions: how many were asked.
+        reciprocal_rank: 1 / rank of the first right document among the first ten, 0 when it is not there.
+        recall: share of the questions with a right document among the first five.
+    """
+
+    questions: int
+    reciprocal_rank: float
+    recall: float
+
+
+def answered(workspace: Workspace, embed: Embed) -> dict[str, Answered]:
+    """Ask all questions of "keyword", of "vector" and of both, "hybrid"; the corpus is put into the workspace first."""
+    for name, text in corpus().items():
+        builder = TextBuilder(Limits())
+        read_markdown(text, builder)
+        document = builder.finish(kind="markdown", mime="text/markdown", fallback_title=name)
+        source = Source.objects.create(workspace=workspace, title=name, text=document.text, state="ready")
+        rows = index.replace_chunks(
+            source, chunk_document(document.text, headings=document.headings, blocks=document.blocks)
+        )
+        index.store_vectors(rows, embed([index.embedding_text(row) for row in rows]))
+    chunks = SourceChunk.objects.filter(workspace=workspace)
+    title = dict(chunks.values_list("id", "source__title"))
+    present = set(title.values())
+    ranks: dict[str, list[int]] = {"keyword": [], "vector": [], "hybrid": []}
+    for question in questions():
+        if not question.modules & present:
+            continue
+        words = keyword.search(workspace_id=workspace.pk, query=question.text, limit=50)
+        vectors = index.nearest(workspace_id=workspace.pk, result=embed([question.text]), limit=50).hits
+        both = hybrid.search(workspace_id=workspace.pk, query=question.text, limit=50, embed=lambda text: embed([text]))
+        ranks["keyword"].append(_rank((title[hit.chunk_id] for hit in words), question.modules))
+        ranks["vector"].append(_rank((title[hit.chunk_id] for hit in vectors), question.modules))
+        ranks["hybrid"].append(_rank((hit.title for hit in both.hits), question.modules))
+    return {
+        half: Answered(
+            len(found),
+            round(mean(1 / rank if rank else 0.0 for rank in found), 3),
+            round(mean(0 < rank <= 5 for rank in found), 3),
+        )
+        for half, found in ranks.items()
+    }
+
+
+def _rank(answers: Iterable[str], right: frozenset[str]) -> int:
+    """Rank of the first right document among the first ten, each counted once; 0 when it is not there."""
     for rank, name in enumerate(list(dict.fromkeys(answers))[:10], start=1):
         if name in right:
-            return 1 / rank
-    return 0.0
+            return rank
+    return 0

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import mean
 
 import numpy as np
 import pytest
 from aiwriter_model_offline import lexical, minilm
 
 from aiwriter_sdk import EmbedResult
-from apps.content.markup.chunks import chunk_document
-from apps.content.models import Source, SourceChunk
-from apps.content.parsing.builder import TextBuilder
-from apps.content.parsing.document import Limits
-from apps.content.parsing.markdown import read_markdown
-from apps.content.retrieval import hybrid, index, keyword
-from apps.users.models import Workspace
 from tests.people import People
-from tests.unit.content.question_set import Question, corpus, questions, reciprocal_rank
+from tests.unit.content.question_set import Embed, answered, questions
 
 # Modules that are named by an everyday word which a question about something else may use too.
 COMMON_WORDS = {"string", "types", "time", "code", "copy", "select", "random", "secrets"}
-Embed = Callable[[Sequence[str]], EmbedResult]
 
 
 def by_words(texts: Sequence[str]) -> EmbedResult:
@@ -63,37 +54,11 @@ class Remembering:
             scratch.replace(self.path)
 
 
-def shelve(workspace: Workspace, embed: Embed) -> None:
-    for name, text in corpus().items():
-        builder = TextBuilder(Limits())
-        read_markdown(text, builder)
-        document = builder.finish(kind="markdown", mime="text/markdown", fallback_title=name)
-        source = Source.objects.create(workspace=workspace, title=name, text=document.text, state="ready")
-        rows = index.replace_chunks(
-            source, chunk_document(document.text, headings=document.headings, blocks=document.blocks)
-        )
-        index.store_vectors(rows, embed([index.embedding_text(row) for row in rows]))
-
-
-def ranks(people: People, embed: Embed) -> dict[str, float]:
-    """Mean reciprocal rank of the keyword half, the vector half and both."""
-    workspace = people.press
-    shelve(workspace, embed)
-    title = dict(SourceChunk.objects.values_list("id", "source__title"))
-    present = set(title.values())
-    asked: list[Question] = [question for question in questions() if question.modules & present]
-    assert len(asked) >= 120, "too few modules are installed here"
-    found: dict[str, list[float]] = {"keyword": [], "vector": [], "hybrid": []}
-    for question in asked:
-        words = keyword.search(workspace_id=workspace.pk, query=question.text, limit=50)
-        vectors = index.nearest(workspace_id=workspace.pk, result=embed([question.text]), limit=50).hits
-        both = hybrid.search(workspace_id=workspace.pk, query=question.text, limit=50, embed=lambda text: embed([text]))
-        found["keyword"].append(reciprocal_rank((title[hit.chunk_id] for hit in words), question.modules))
-        found["vector"].append(reciprocal_rank((title[hit.chunk_id] for hit in vectors), question.modules))
-        found["hybrid"].append(reciprocal_rank((hit.title for hit in both.hits), question.modules))
-    measured = {name: round(mean(values), 3) for name, values in found.items()}
-    print(f"{len(asked)} questions, {len(title)} passages: {measured}")
-    return measured
+def mean_reciprocal_ranks(people: People, embed: Embed) -> dict[str, float]:
+    found = answered(people.press, embed)
+    print(found)
+    assert found["keyword"].questions >= 200, "too few modules are installed here"
+    return {half: result.reciprocal_rank for half, result in found.items()}
 
 
 def test_the_question_set_avoids_the_answers_names() -> None:
@@ -108,7 +73,7 @@ def test_the_question_set_avoids_the_answers_names() -> None:
 @pytest.mark.timeout(600)
 def test_search_by_meaning_and_words(people: People) -> None:
     by_meaning = Remembering()
-    measured = ranks(people, by_meaning)
+    measured = mean_reciprocal_ranks(people, by_meaning)
     by_meaning.save()
     assert measured["hybrid"] >= 0.77
     assert measured["vector"] >= 0.77
@@ -118,6 +83,6 @@ def test_search_by_meaning_and_words(people: People) -> None:
 
 @pytest.mark.django_db
 def test_search_by_words_alone(people: People) -> None:
-    measured = ranks(people, by_words)
+    measured = mean_reciprocal_ranks(people, by_words)
     assert measured["keyword"] >= 0.62
     assert measured["hybrid"] >= 0.99 * max(measured["keyword"], measured["vector"])
