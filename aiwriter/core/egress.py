@@ -162,6 +162,23 @@ def allowed_networks() -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(n, strict=False) for n in settings.EGRESS_ALLOW_NETWORKS)
 
 
+def outgoing_networks() -> tuple[Network, ...]:
+    """The private networks that addresses typed by writers may lead to.
+
+    Others than those of the backends: these are open to the loopback address, where a local model may listen, and a writer
+    must not reach the machine's own services.
+    """
+    return tuple(ipaddress.ip_network(n, strict=False) for n in settings.OUTGOING_ALLOW_NETWORKS)
+
+
+def refused_literal(host: str) -> str:
+    """Why a host that is written as a number may not be called; "" for a name, which is judged when it is looked up."""
+    try:
+        return judge(ipaddress.ip_address(host), outgoing_networks())
+    except ValueError:
+        return ""
+
+
 class GuardedClient:
     """Implements `aiwriter_sdk.HttpClient`. One per event loop: connections belong to the loop that opened them.
 

@@ -15,8 +15,7 @@ from tests.lab.portal import Portal
 @pytest.fixture(scope="module")
 def running() -> Iterator[Portal]:
     """A whole portal, started as a person starts it."""
-    # pytest-django puts the settings of the tests into the environment; this portal is to run with the product's.
-    with Portal({"DJANGO_SETTINGS_MODULE": "aiwriter.settings"}) as portal:
+    with Portal() as portal:
         yield portal
 
 

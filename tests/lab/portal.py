@@ -56,6 +56,8 @@ class Portal:
         clean = {k: v for k, v in os.environ.items() if not k.startswith("AIWRITER_") and k != "DATABASE_URL"}
         self.environment = {
             **clean,
+            # The process that starts it may run with the settings of the tests.
+            "DJANGO_SETTINGS_MODULE": "aiwriter.settings",
             "AIWRITER_HOST": "127.0.0.1",
             "AIWRITER_PORT": str(self.port),
             "AIWRITER_DATA_DIR": str(self.folder),

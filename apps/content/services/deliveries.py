@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
-import ipaddress
 import logging
 import time
 import uuid
@@ -17,13 +16,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from django.conf import settings
 from django.db.models import F, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from aiwriter.core.egress import GuardedClient
+from aiwriter.core.egress import GuardedClient, outgoing_networks
 from aiwriter.core.errors import AppError
 from aiwriter.core.queue import enqueue
 from aiwriter.core.redact import redact
@@ -258,8 +256,7 @@ def _signed(row: WebhookDelivery, body: bytes, secrets: list[str]) -> dict[str, 
 
 async def _post(url: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes, float]:
     # Not the networks of backends: whoever may enter an address here must not reach what stands beside the portal.
-    allowed = tuple(ipaddress.ip_network(n, strict=False) for n in settings.OUTGOING_ALLOW_NETWORKS)
-    client = GuardedClient(allowed=allowed, max_bytes=_MAX_ANSWER)
+    client = GuardedClient(allowed=outgoing_networks(), max_bytes=_MAX_ANSWER)
     try:
         async with (
             asyncio.timeout(TIMEOUT),

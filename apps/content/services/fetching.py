@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import email.message
-import ipaddress
 import tempfile
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -13,9 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
-from django.conf import settings
-
-from aiwriter.core.egress import GuardedClient, Network
+from aiwriter.core.egress import GuardedClient, outgoing_networks
 from aiwriter.core.errors import AppError, InvalidInput, TooLarge, Unavailable
 from aiwriter_sdk import BackendError
 from apps.content.markup.markdown import clean_text
@@ -92,17 +89,11 @@ def fetch_all(wanted: Sequence[Wanted]) -> list[Page | AppError]:
     """
 
     async def every() -> list[Page | AppError]:
-        # Not the networks of the backends: those are open to the loopback address, where a local model may listen, and
-        # a writer must not reach the machine's own services through the address of a page.
-        client = GuardedClient(allowed=_networks(), max_bytes=MAX_BYTES)
+        client = GuardedClient(allowed=outgoing_networks(), max_bytes=MAX_BYTES)
         async with aclosing(client):
             return await asyncio.gather(*(_guarded(client, each) for each in wanted))
 
     return asyncio.run(every()) if wanted else []
-
-
-def _networks() -> tuple[Network, ...]:
-    return tuple(ipaddress.ip_network(each, strict=False) for each in settings.OUTGOING_ALLOW_NETWORKS)
 
 
 async def _guarded(client: GuardedClient, wanted: Wanted) -> Page | AppError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import html
-import ipaddress
 import logging
 import re
 import uuid
@@ -17,12 +16,11 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from aiwriter.core.egress import GuardedClient
+from aiwriter.core.egress import GuardedClient, outgoing_networks
 from aiwriter.core.errors import AppError, Conflict, InvalidInput, NotFound, TooLarge, Unavailable, UnsupportedType
 from aiwriter.core.queue import enqueue
 from aiwriter.core.threads import in_thread
@@ -374,8 +372,7 @@ async def read_page(url: str) -> tuple[str, str]:
 
 
 async def _get(url: str) -> tuple[str, str, bytes]:
-    allowed = tuple(ipaddress.ip_network(n, strict=False) for n in settings.OUTGOING_ALLOW_NETWORKS)
-    client = GuardedClient(allowed=allowed, max_bytes=MAX_PAGE)
+    client = GuardedClient(allowed=outgoing_networks(), max_bytes=MAX_PAGE)
     try:
         async with asyncio.timeout(FETCH_SECONDS):
             for _ in range(_REDIRECTS):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.text import slugify
 
-from aiwriter.core.egress import GuardedClient
+from aiwriter.core.egress import GuardedClient, outgoing_networks
 from aiwriter.core.errors import InvalidInput
 from aiwriter_sdk import BackendError
 from apps.content.markup import seo as rules
@@ -161,8 +160,7 @@ def check_links(*, actor: Actor, document_id: uuid.UUID | str) -> list[dict[str,
 
 
 async def _ask(addresses: list[str]) -> list[dict[str, Any]]:
-    allowed = tuple(ipaddress.ip_network(n, strict=False) for n in settings.OUTGOING_ALLOW_NETWORKS)
-    client = GuardedClient(allowed=allowed, max_bytes=64 * 1024, connect_timeout=4.0)
+    client = GuardedClient(allowed=outgoing_networks(), max_bytes=64 * 1024, connect_timeout=4.0)
     room = asyncio.Semaphore(_AT_ONCE)
 
     async def one(address: str) -> dict[str, Any]:

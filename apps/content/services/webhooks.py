@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from aiwriter.core.egress import refused_literal
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound
 from aiwriter_sdk import Secret
 from apps.content.markup.markdown import clean_text
@@ -221,6 +222,12 @@ def _url(url: str) -> str:
             "This is not an address of the web.",
             field="url",
             remedy="Enter one such as https://hooks.example.org/aiwriter, without a user name in it.",
+        )
+    if refusal := refused_literal(parts.hostname or ""):
+        raise InvalidInput(
+            f"{parts.hostname} cannot be told: {refusal}.",
+            field="url",
+            remedy="Use a public address, or ask an operator to open the network (AIWRITER_OUTGOING_ALLOW_NETWORKS).",
         )
     return cleaned
 
