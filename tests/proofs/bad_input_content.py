@@ -209,7 +209,7 @@ def _templates(client: httpx2.Client) -> list[str]:
     copy = made.json()
     answer = client.patch(f"/templates/{copy['id']}", json={"instructions": "Write of {nonesuch}."})
     done.append(_refused(answer, "template with an unknown variable", "nonesuch"))
-    answer = client.post(f"/templates/{listed[0]['id']}/generate", json={"brief": {}})
+    answer = client.post(f"/templates/{listed[0]['id']}/generate", json={"values": {}})
     done.append(_refused(answer, "template with a missing variable"))
     return done
 
@@ -223,7 +223,7 @@ def _cursors(client: httpx2.Client, things: dict[str, str]) -> list[str]:
         done.append(_refused(client.get("/templates", params={"cursor": value}), name, "cursor"))
     done.append(_refused(client.get("/content", params={"limit": "many"}), "a limit in words", "limit"))
     done.append(
-        _refused(client.get(f"/content/{things['document_id']}/compare", params={"from": "x"}), "a version in words")
+        _refused(client.get(f"/content/{things['document_id']}/diff", params={"from": "x", "to": "1"}), "a version in words")
     )
     return done
 

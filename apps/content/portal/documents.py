@@ -209,6 +209,9 @@ def many(request: HttpRequest) -> HttpResponse:
 def _back(request: HttpRequest) -> str:
     """The list that was looked at, with its filters."""
     target = request.POST.get("next", "")
-    if url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
+    # Only a path: a plain word would be taken for the name of a route.
+    if target.startswith("/") and url_has_allowed_host_and_scheme(
+        target, {request.get_host()}, require_https=request.is_secure()
+    ):
         return target
     return reverse("content:documents")

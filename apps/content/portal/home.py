@@ -56,6 +56,8 @@ def open_workspace(request: HttpRequest, workspace_id: uuid.UUID) -> HttpRespons
     workspace = get_workspace(actor_of(request), workspace_id)
     request.session[WORKSPACE_KEY] = str(workspace.pk)
     target = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
+    if not target.startswith("/") or not url_has_allowed_host_and_scheme(
+        target, {request.get_host()}, require_https=request.is_secure()
+    ):
         target = "content:home"
     return redirect(target)
