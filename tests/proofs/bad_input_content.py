@@ -223,7 +223,9 @@ def _cursors(client: httpx2.Client, things: dict[str, str]) -> list[str]:
         done.append(_refused(client.get("/templates", params={"cursor": value}), name, "cursor"))
     done.append(_refused(client.get("/content", params={"limit": "many"}), "a limit in words", "limit"))
     done.append(
-        _refused(client.get(f"/content/{things['document_id']}/diff", params={"from": "x", "to": "1"}), "a version in words")
+        _refused(
+            client.get(f"/content/{things['document_id']}/diff", params={"from": "x", "to": "1"}), "a version in words"
+        )
     )
     return done
 

@@ -241,3 +241,9 @@ def test_an_operator_without_a_workspace_is_shown_the_way(portal):
     page = portal("otto").get("/").content.decode()
     assert "You are in no workspace" in page
     assert "/admin/" in page
+
+
+def test_an_address_to_return_to_is_a_path_and_nothing_else(portal, people: People) -> None:
+    for word in ("not-a-number \x00 <script>", "content", "//elsewhere.example", "https://elsewhere.example/"):
+        answer = portal("wanda").post("/documents/many", {"next": word})
+        assert (answer.status_code, answer.headers["Location"]) == (302, "/documents/")
