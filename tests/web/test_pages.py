@@ -17,6 +17,7 @@ from apps.content.services.documents import save_document
 from apps.content.services.ingesting import ingest
 from tests.factories.backends import storage_profile
 from tests.factories.content import DocumentFactory, TextSourceFactory
+from tests.people import People
 
 
 @pytest.fixture
