@@ -23,6 +23,8 @@ from apps.content.services import outlines as service
 from apps.content.services.applying import apply_generation
 from apps.content.services.documents import create_document
 
+USUAL_WORDS = 300
+
 
 class PlanForm(forms.Form):
     """What a long text is to be."""
@@ -107,7 +109,10 @@ def save(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
         if isinstance(error, AppError) and error.status in (403, 404):
             raise
         context = _context(request, document_id)
-        context |= {"problems": _told(error), "sent": request.POST}
+        # What was typed stays, and so does the revision that it was typed upon.
+        sent = [_sent(request, number) for number in request.POST.getlist("row")]
+        context |= {"problems": _told(error), "rows": sent or context["rows"]}
+        context["revision"] = request.POST.get("revision") or context["revision"]
         return render(request, "content/outline.html", context, status=getattr(error, "status", 422))
     if request.POST.get("then") == "write":
         return _then(request, document_id, lambda: service.write_sections(actor=actor, document_id=document_id))
@@ -182,9 +187,34 @@ def _context(request: HttpRequest, document_id: uuid.UUID) -> dict[str, Any]:
         "words": sum(each.words for each in written),
         "wanted": sum(each.target_words for each in sections),
         "busy": int(found.state != found.State.IDLE),
-        "next_position": len(sections) + 1,
+        "rows": [*map(_shown, sections), _blank(len(sections) + 1)],
+        "revision": found.revision,
         "form": PlanForm(initial=initial),
     }
+
+
+def _shown(section: Section) -> dict[str, Any]:
+    """A section as a row of the form."""
+    return {
+        "n": str(section.position),
+        "id": str(section.pk),
+        "position": section.position,
+        "heading": section.heading,
+        "instruction": section.instruction,
+        "words": section.target_words,
+    }
+
+
+def _blank(position: int) -> dict[str, Any]:
+    """The empty row, which adds one."""
+    empty = {"id": "", "heading": "", "instruction": "", "words": USUAL_WORDS}
+    return {"n": str(position), "position": position, **empty}
+
+
+def _sent(request: HttpRequest, number: str) -> dict[str, Any]:
+    """A row as it was sent."""
+    names = ("id", "position", "heading", "instruction", "words", "remove")
+    return {"n": number} | {name: request.POST.get(f"{name}-{number}", "") for name in names}
 
 
 def _rows(request: HttpRequest) -> list[dict[str, Any]]:
@@ -198,7 +228,8 @@ def _rows(request: HttpRequest) -> list[dict[str, Any]]:
         heading = post.get(f"heading-{number}", "").strip()
         if post.get(f"remove-{number}") or not (heading or post.get(f"id-{number}")):
             continue
-        words, position = post.get(f"words-{number}", "").strip(), post.get(f"position-{number}", "").strip()
+        words = post.get(f"words-{number}", "").strip() or str(USUAL_WORDS)
+        position = post.get(f"position-{number}", "").strip()
         if not words.isdigit():
             raise InvalidInput(
                 _("The length of “%(heading)s” is no number.") % {"heading": heading},

@@ -213,6 +213,13 @@ def test_the_page_plans_orders_and_writes_without_a_script(people: People, porta
     assert [each.heading for each in document.sections.all()] == ["A", "B"]
     wrong = browser.post(f"{address}/save", {**form, "words-1": "many"})
     assert "The length of “B” is no number. Write digits only." in wrong.content.decode()
+    # What was typed stays.
+    assert 'name="words-1" inputmode="numeric" value="many"' in wrong.content.decode()
+    assert "Begin." in wrong.content.decode()
+    # The empty row can be used as it is.
+    assert 'name="words-3" inputmode="numeric" value="300"' in browser.get(address).content.decode()
+    assert browser.post(f"{address}/save", {**form, "words-1": ""}).status_code == 302
+    assert document.sections.get(heading="B").target_words == 300
     first = document.sections.first()
     again = {"row": ["1"], "id-1": str(first.pk), "heading-1": "A", "position-1": "1", "words-1": "90", "then": "write"}
     assert browser.post(f"{address}/save", again).status_code == 302
