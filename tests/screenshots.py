@@ -63,7 +63,15 @@ def select_and_improve(page: Page) -> None:
     page.locator(".ProseMirror > p").first.click(click_count=3)
     page.keyboard.press("Control+j")
     page.locator("[data-action=shorten]").click()
-    page.locator(".suggestion[data-state=done]").wait_for()
+    page.locator(".change").first.wait_for()
+
+
+def check_claims(page: Page) -> None:
+    """Have the claims checked, and show what was found."""
+    start = page.get_by_role("button", name="Check the claims")
+    if start.count():
+        start.click()
+    page.locator("[data-busy='0'] .claim").first.wait_for(timeout=60_000)
 
 
 def shots(cast: Cast, draft: str, voice: str) -> list[Shot]:
@@ -91,6 +99,23 @@ def shots(cast: Cast, draft: str, voice: str) -> list[Shot]:
         Shot("citation", draft, writer, open_citation),
         Shot("editor", document, writer, wait_for_editor),
         Shot("suggestion", document, writer, select_and_improve),
+        Shot("claims", f"{document}claims", writer, check_claims),
+        Shot("status", f"{document}status", writer),
+        Shot("share", f"{document}share", cast.editor),
+        Shot("seo", f"{document}seo", writer),
+        Shot("publish", f"{document}publish", writer),
+        Shot("document-usage", f"{document}usage", writer),
+        Shot("calendar", "/calendar/", writer),
+        Shot("reviews", "/reviews/", writer),
+        Shot("actions", "/ai-actions/", cast.editor),
+        Shot("imports", "/imports/", writer),
+        Shot("exports", "/exports/", writer),
+        Shot("publications", "/publications/", writer),
+        Shot("webhooks", "/webhooks/", cast.editor),
+        Shot("usage", "/usage/", writer),
+        Shot("budgets", "/budgets/", cast.editor),
+        Shot("models", "/models/", writer),
+        Shot("notifications", "/notifications/", writer),
         Shot("versions", f"{document}versions/", writer),
         Shot("compare", f"{document}compare?from=1&to=3", writer),
         Shot("sources", "/sources/", writer),
