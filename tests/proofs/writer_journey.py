@@ -66,7 +66,7 @@ def prove() -> str:
         expect(not complaints, f"the browser complained: {complaints[:5]}")
     passed = _rest()
     return (
-        f"brief to published text in place ({len(blog.site.live)} post), Word {sizes[0]:,} and PDF {sizes[1]:,} bytes, "
+        f"brief to published text in place ({len(blog.live)} post), Word {sizes[0]:,} and PDF {sizes[1]:,} bytes, "
         f"changes decided one by one, and {passed} more browser tests"
     )
 
