@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -90,7 +91,7 @@ def _packed(path: Path) -> Found:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist()[:20_000])
             declared = archive.read("mimetype")[:80] if "mimetype" in names and _small(archive, "mimetype") else b""
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, RuntimeError) as error:
         raise Problem("broken", "its directory cannot be read") from error
     if "word/document.xml" in names:
         return Found("docx", _OOXML + "wordprocessingml.document")

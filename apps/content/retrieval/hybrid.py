@@ -1,11 +1,12 @@
 """The entrance of retrieval: one question, two halves, one list.
 
 The keyword half knows names and numbers, the vector half knows meanings. Each gives a ranked list, and the lists are
-fused by reciprocal rank: a passage gets weight / (5 + rank) from each list it is in. On the first 136 questions of the tests' set (mean reciprocal rank, SQLite / PostgreSQL) keywords alone reach 0.69 / 0.65 and MiniLM alone 0.83. The usual
+fused by reciprocal rank: a passage gets weight / (5 + rank) from each list it is in. On the first 136 questions of the
+tests' set (mean reciprocal rank, SQLite / PostgreSQL) keywords alone reach 0.69 / 0.65 and MiniLM alone 0.83. The usual
 1/(60 + rank) with equal weights falls to 0.79; these weights keep 0.83 / 0.82 and still show the first keyword hit among
-the first twelve. A question that names something exactly (a number, an identifier, an abbreviation, a quotation) weighs both
-halves alike. An embedder that only hashes words (0.50 alone) helps when it weighs little. When the vector half fails or
-is not there, the keyword half answers alone and the result says so.
+the first twelve. A question that names something exactly (a number, an identifier, an abbreviation, a quotation) weighs
+both halves alike. An embedder that only hashes words (0.50 alone) helps when it weighs little. When the vector half fails
+or is not there, the keyword half answers alone and the result says so.
 
 The caller has checked the permission and passes workspace and sources; nothing outside them is read. The question is
 embedded by a function that the caller passes, so retrieval knows no model backend.

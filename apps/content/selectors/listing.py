@@ -158,6 +158,7 @@ def people_by_document(ids: Iterable[uuid.UUID], *, but: uuid.UUID | None = None
     """
     found: dict[uuid.UUID, list[str]] = {}
     rows = Presence.objects.now().filter(document_id__in=list(ids)).select_related("user")
+    rows = rows.only("document_id", "user__full_name", "user__email")
     if but:
         rows = rows.exclude(user_id=but)
     for row in rows.order_by("since"):

@@ -9,6 +9,7 @@ import logging
 import re
 import uuid
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -314,12 +315,13 @@ def _zip(path: Path) -> Iterator[_Text]:
 
 
 def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    if entry.flag_bits & 0x1:
+        raise InvalidInput("The zip is encrypted.", field="file", remedy="Pack it without a password.")
     try:
         with archive.open(entry) as stream:
             content = stream.read(MAX_ENTRY + 1)
-    except RuntimeError:
-        raise InvalidInput("The zip is encrypted.", field="file", remedy="Pack it without a password.") from None
-    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, EOFError):
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, OSError, ValueError, EOFError):
+        # RuntimeError: zipfile does not know the method of packing.
         raise InvalidInput("The zip is damaged.", field="file", remedy="Pack it again.") from None
     if len(content) > MAX_ENTRY:
         raise TooLarge(

@@ -112,6 +112,19 @@ def _docx_bomb() -> bytes:
     return output.getvalue()
 
 
+def _damaged(method: int = zipfile.ZIP_DEFLATED, *, flags: int = 0, spoil: bool = False) -> bytes:
+    """A zip of one text whose entry says another method or other flags, or whose packed bytes are no stream."""
+    text = b"# A\n\n" + bytes(range(32, 127)) * 20
+    content = bytearray(zipped(**{"a.md": text}))
+    central = content.index(b"PK\x01\x02")
+    for header, at in ((0, 6), (central, 8)):
+        content[header + at] |= flags
+        content[header + at + 2 : header + at + 4] = method.to_bytes(2, "little")
+    if spoil:
+        content[34:40] = b"\xff" * 6
+    return bytes(content)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
@@ -121,6 +134,9 @@ def _docx_bomb() -> bytes:
         ("bomb.zip", _bomb, "larger than 5 MiB"),
         ("many.zip", lambda: zipped(**{f"{n}.md": b"x" for n in range(501)}), "501 files"),
         ("broken.zip", lambda: b"PK\x03\x04", "damaged"),
+        ("stream.zip", lambda: _damaged(spoil=True), "damaged"),
+        ("method.zip", lambda: _damaged(97), "damaged"),
+        ("locked.zip", lambda: _damaged(flags=1), "encrypted"),
         ("nothing.zip", lambda: zipped(**{"a.png": b"x"}), "no text"),
         ("binary.md", lambda: b"\x00\x01\xff" * 100, "not a text"),
     ],

@@ -203,3 +203,13 @@ def test_a_child_writes_no_file_and_ends_with_its_parent(tmp_path: Path) -> None
 def test_text_of_the_portal_goes_the_same_way() -> None:
     document = guard.parse_text("# Title\n\nSome *words*.", filename="note.md", scope="text")
     assert (document.title, document.text) == ("Title", "Title\n\nSome words.")
+
+
+def test_a_book_whose_kind_cannot_be_unpacked_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "book.epub"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mimetype", "application/epub+zip")
+    content = bytearray(path.read_bytes())
+    content[38:44] = b"\xff" * 6
+    path.write_bytes(bytes(content))
+    assert refused(path).code == "file_broken"
