@@ -52,6 +52,7 @@ class ContentConfig(AppConfig):
         "tag.merged": "A tag was merged with another",
         "tag.deleted": "A tag was taken away",
         "settings.changed": "The settings of a workspace were changed",
+        "picture.added": "A picture was put into a document",
         "document.exported": "A document was exported",
         "documents.exported": "Several documents were exported",
         "version.restored": "An earlier version became the text again",

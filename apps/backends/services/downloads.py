@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 
 from django.db import close_old_connections
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -26,15 +27,33 @@ def download(actor: Actor, file: StoredFile, *, seen: str = "") -> HttpResponseB
         file: which.
         seen: the request's If-None-Match.
     """
+    response = _response(actor, file, seen, "application/octet-stream", attachment=True)
+    if response.status_code == HTTPStatus.OK:
+        record(actor, "file.downloaded", obj=file)
+    return response
+
+
+def show(actor: Actor, file: StoredFile, *, content_type: str, seen: str = "") -> HttpResponseBase:
+    """The response that carries a picture which stands in a page.
+
+    Args:
+        actor: needs the reading capability of the file's purpose.
+        file: which.
+        content_type: a type of pictures that cannot hold a script; a browser shows it as that or not at all.
+        seen: the request's If-None-Match.
+    """
+    return _response(actor, file, seen, content_type, attachment=False)
+
+
+def _response(actor: Actor, file: StoredFile, seen: str, content_type: str, *, attachment: bool) -> HttpResponseBase:
     reader = filestore.open_file(actor=actor, file=file)
     tag = f'"{file.blob.sha256}"'
     if tag in [part.strip().removeprefix("W/") for part in seen.split(",")]:
         reader.close()
         return HttpResponse(status=304, headers={"ETag": tag})
-    record(actor, "file.downloaded", obj=file)
-    response = StreamingHttpResponse(_stream(reader), content_type="application/octet-stream")
+    response = StreamingHttpResponse(_stream(reader), content_type=content_type)
     response.headers["Content-Length"] = str(reader.size)
-    response.headers["Content-Disposition"] = content_disposition_header(True, file.name) or "attachment"
+    response.headers["Content-Disposition"] = content_disposition_header(attachment, file.name) or "attachment"
     response.headers["ETag"] = tag
     response.headers["Cache-Control"] = "private, no-cache"
     response.headers["X-Content-Type-Options"] = "nosniff"

@@ -17,7 +17,7 @@ from markdown_it.token import Token
 
 from apps.content.markup.exports import Reference
 from apps.content.markup.markdown import parse
-from apps.content.markup.pictures import Picture, Pictures
+from apps.content.markup.pictures import Picture, Pictures, alt_of
 
 _DEEPEST_LIST = 3
 _MARKER = re.compile(r"(\[\d{1,4}\])")
@@ -221,9 +221,9 @@ class _Writer:
     def picture(self, paragraph: Any, child: Token) -> None:
         """A picture no wider than the text; one that Word cannot show is named in the text."""
         address = str(child.attrs.get("src", ""))
-        found = self.pictures.get(address)
-        if found is None or not self._drawn(paragraph, found, child.content):
-            paragraph.add_run(f"[{child.content or address}]").italic = True
+        found, alt = self.pictures.get(address), alt_of(child)
+        if found is None or not self._drawn(paragraph, found, alt):
+            paragraph.add_run(f"[{alt or address}]").italic = True
 
     def _drawn(self, paragraph: Any, picture: Picture, alt: str) -> bool:
         section = self.document.sections[0]

@@ -22,7 +22,7 @@ from markdown_it.token import Token
 from aiwriter.core.errors import InvalidInput
 from apps.content.markup.exports import Reference
 from apps.content.markup.markdown import parse
-from apps.content.markup.pictures import ENDINGS, Picture, Pictures
+from apps.content.markup.pictures import ENDINGS, Picture, Pictures, alt_of
 
 _TEMPLATE = Path(__file__).with_name("document.typ")
 _FONT_PACKAGES = ("manimgx_fonts", "manimgx_fonts_cjk")
@@ -240,7 +240,7 @@ class _Tree:
         return [*nodes, {"t": "text", "v": text[last:]}] if last < len(text) else nodes
 
     def _picture(self, child: Token) -> dict[str, Any]:
-        address, alt = str(child.attrs.get("src", "")), child.content
+        address, alt = str(child.attrs.get("src", "")), alt_of(child)
         picture = self.pictures.get(address)
         if picture is None:
             return {"t": "text", "v": f"[{alt or address}]"}

@@ -13,6 +13,7 @@ from markdown_it.token import Token
 # What every reader of Word files, PDF and web pages can show; others are named in the text instead.
 ENDINGS = {"image/png": "png", "image/jpeg": "jpg", "image/gif": "gif", "image/webp": "webp"}
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_OWN = re.compile(rf"/pictures/{_ID.pattern}", re.IGNORECASE)
 _SIGNATURES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"))
 
 
@@ -55,14 +56,25 @@ def addresses_in(tokens: Iterable[Token]) -> Iterator[str]:
                 yield str(child.attrs.get("src", ""))
 
 
+def alt_of(token: Token) -> str:
+    """What a picture is said to show, in plain words: its token holds the Markdown, with marks and backslashes."""
+    said = "".join(" " if child.type.endswith("break") else child.content for child in token.children or ())
+    return " ".join(said.split())
+
+
 def alts_in(tokens: Iterable[Token]) -> dict[str, str]:
     """What the pictures of a parsed text are said to show, by address."""
     found: dict[str, str] = {}
     for token in tokens:
         for child in token.children or ():
             if child.type == "image":
-                found.setdefault(str(child.attrs.get("src", "")), child.content)
+                found.setdefault(str(child.attrs.get("src", "")), alt_of(child))
     return found
+
+
+def named_in(body: str) -> set[str]:
+    """The addresses of the portal's own pictures in a Markdown text."""
+    return set(_OWN.findall(body))
 
 
 def kept_file_id(address: str) -> uuid.UUID | None:

@@ -8,6 +8,7 @@ from markdown_it.token import Token
 
 from apps.content.markup.exports import Reference
 from apps.content.markup.markdown import parse
+from apps.content.markup.pictures import alt_of
 
 
 def text_file(title: str, body: str, references: Sequence[Reference], *, note: str = "") -> str:
@@ -131,7 +132,7 @@ def inline_text(token: Token) -> str:
         elif child.type == "hardbreak":
             pieces.append("\n")
         elif child.type == "image":
-            pieces.append(f"[{child.content or child.attrs.get('src', '')}]")
+            pieces.append(f"[{alt_of(child) or child.attrs.get('src', '')}]")
         else:
             pieces.append(child.content)
     return "".join(pieces)

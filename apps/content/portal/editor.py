@@ -20,6 +20,7 @@ from apps.content.portal.panels import PANELS
 from apps.content.portal.passages import shown_passage
 from apps.content.portal.requests import actor_of, answers_json, is_fragment, json_body, signed_in
 from apps.content.portal.rewrites import ACTIONS, offered
+from apps.content.portal.shortcuts import SHORTCUTS
 from apps.content.selectors.documents import citations_of, get_document
 from apps.content.services import documents as service
 from apps.content.services.merging import Text
@@ -49,6 +50,7 @@ def edit(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
             "prompts": offered(actor, document),
             "languages": [name for _code, name in LANGUAGES],
             "panels": PANELS,
+            "shortcuts": SHORTCUTS,
             "version": document.current_version,
         },
     )

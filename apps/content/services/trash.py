@@ -12,6 +12,7 @@ from django.utils import timezone
 from apps.content.models import Document, Presence, WritingSettings
 from apps.content.selectors.documents import get_document
 from apps.content.selectors.organising import binned_documents
+from apps.content.services.pictures import drop_unused, pictures_named_by
 from apps.users.models import Workspace
 from apps.users.selectors.access import Actor, get_workspace, require
 from apps.users.services.audit import record
@@ -84,5 +85,8 @@ def _purge(actor: Actor, document: Document, reason: str) -> bool:
         if (row := still.first()) is None:
             return False
         record(actor, "document.purged", obj=row, reason=reason)
+        workspace_id, shown = row.workspace_id, pictures_named_by(row)
         row.delete()
+        if shown:
+            drop_unused(workspace_id, shown)
     return True

@@ -5,11 +5,16 @@ import { announce, toast } from "../announce.js";
 import { PassagePanel } from "../passages.js";
 import { watchConflicts } from "./conflict.js";
 import { LocalDraft } from "./drafts.js";
+import { FindBar } from "./find.js";
+import { watchFocus } from "./focus.js";
+import { PictureDialog } from "./pictures.js";
 import { watchPresence } from "./presence.js";
 import { Rail } from "./panels.js";
-import { Rewriter } from "./rewrite.js";
+import { Rewriter, enterPresses } from "./rewrite.js";
 import { Saver } from "./saving.js";
 import { documentExtensions } from "./schema.js";
+import { watchShortcuts } from "./shortcuts.js";
+import { SlashMenu } from "./slash.js";
 import { watchToolbar } from "./toolbar.js";
 
 const page = document.getElementById("editor");
@@ -20,12 +25,14 @@ const title = page.querySelector("[name=title]");
 const canvas = page.querySelector("[data-canvas]");
 const state = page.querySelector("[data-save-state]");
 
+// The slash menu while it is open; the extension looks here for who gets the keys.
+const slash = { current: null };
 const editor = new Editor({
   element: page.querySelector("[data-text]"),
   // Tiptap would add a style element of its own, which the content security policy refuses; editor.css has the rules.
   injectCSS: false,
   content: source.value,
-  extensions: documentExtensions({ placeholder: words.placeholder, citations: known }),
+  extensions: documentExtensions({ placeholder: words.placeholder, citations: known, slash }),
   editorProps: {
     attributes: {
       class: "prose",
@@ -80,18 +87,6 @@ title.addEventListener("keydown", (event) => {
 });
 editor.on("blur", () => saver.save("autosave"));
 title.addEventListener("blur", () => saver.save("autosave"));
-document.addEventListener("keydown", (event) => {
-  if (!(event.ctrlKey || event.metaKey)) return;
-  if (event.key === "s") {
-    event.preventDefault();
-    saver.touch();
-    saver.save("manual").then((stored) => stored && announce(words.save.saved));
-  }
-  if (event.key === "j") {
-    event.preventDefault();
-    rewriter.open();
-  }
-});
 document.addEventListener("visibilitychange", () => {
   if (document.visibilityState === "hidden" && saver.isDirty) saver.save("autosave", { keepalive: true });
 });
@@ -103,10 +98,16 @@ addEventListener("beforeunload", (event) => {
 
 offerDraft();
 const link = document.getElementById("link");
-watchToolbar(page.querySelector("[data-toolbar]"), editor, () => {
+const askForLink = () => {
   link.querySelector("input").value = editor.getAttributes("link").href || "";
   link.showModal();
+};
+const pictures = new PictureDialog(editor, document.getElementById("picture"));
+watchToolbar(page.querySelector("[data-toolbar]"), editor, {
+  link: askForLink,
+  image: () => pictures.open(),
 });
+link.addEventListener("keydown", (event) => enterPresses(event, "set"));
 link.addEventListener("close", () => {
   if (link.returnValue === "cancel") return;
   const href = link.querySelector("input").value.trim();
@@ -117,9 +118,28 @@ link.addEventListener("close", () => {
 
 const side = document.getElementById("panel");
 const passages = new PassagePanel(side, (marker) => page.dataset.citation.replace(/0$/, encodeURIComponent(marker)));
-const context = { editor, page, canvas, saver, words, passages, rail: new Rail(side) };
+const context = { editor, page, canvas, saver, words, passages, pictures, slash, rail: new Rail(side) };
 const rewriter = new Rewriter(context);
+context.rewriter = rewriter;
 page.querySelector("[data-improve]").addEventListener("click", () => rewriter.open());
+
+const find = new FindBar(context);
+page.querySelector("[data-find-open]").addEventListener("click", () => find.open());
+const focus = watchFocus(context);
+new SlashMenu(context);
+watchShortcuts(document.getElementById("shortcuts"), {
+  "mod+s"() {
+    saver.touch();
+    saver.save("manual").then((stored) => stored && announce(words.save.saved));
+  },
+  "mod+j": () => rewriter.open(),
+  "mod+f": () => find.open(),
+  "mod+h": () => find.open({ replace: true }),
+  "mod+k": askForLink,
+  "mod+/": () => document.getElementById("shortcuts").showModal(),
+  "mod+shift+f": () => focus(),
+  "alt+f10": () => page.querySelector("[data-toolbar] select").focus(),
+});
 
 passages.follow(canvas);
 passages.follow(page.querySelector("[data-citations]"));

@@ -13,6 +13,13 @@ import { suggestionKey } from "./schema.js";
 const { DOMSerializer } = pm.model;
 const REMEMBERED = "aiwriter.editor.answers";
 
+/** Enter in a field would press the dialog's first button, which cancels; press the one that goes on. */
+export function enterPresses(event, value) {
+  if (event.key !== "Enter" || event.target.tagName !== "INPUT" || event.isComposing) return;
+  event.preventDefault();
+  event.currentTarget.querySelector(`[value=${value}]`).click();
+}
+
 export class Rewriter {
   /**
    * @param {object} context of the editor: `editor`, `canvas`, `saver`, and `changes` once its panel has started.
@@ -34,6 +41,7 @@ export class Rewriter {
     this.ask.addEventListener("close", () => this.custom());
     this.values = document.getElementById("values");
     this.values?.addEventListener("close", () => this.answered());
+    this.values?.addEventListener("keydown", (event) => enterPresses(event, "go"));
     this.card.addEventListener("click", (event) => this.decide(event));
     this.card.addEventListener("keydown", (event) => event.key === "Escape" && this.discard());
   }
@@ -100,8 +108,12 @@ export class Rewriter {
     if (whole) this.editor.commands.selectAll();
     this.offerFor(whole);
     if (!this.editor.state.selection.empty) return true;
-    toast(this.words.nothing, "info");
+    this.tellNothing();
     return false;
+  }
+
+  tellNothing() {
+    toast(this.words.nothing, "info");
   }
 
   /** What works on a passage only is not offered when nothing was selected. */

@@ -19,6 +19,7 @@ import {
   Heading,
   History,
   HorizontalRule,
+  Image,
   Italic,
   Link,
   ListItem,
@@ -34,6 +35,9 @@ import {
   pm,
 } from "django-prose-editor/editor";
 import { Changes, CommentMarks, Origins } from "./changes.js";
+import { Find } from "./find.js";
+import { FocusBlock } from "./focus.js";
+import { SlashKeys } from "./slash.js";
 
 const { Plugin, PluginKey } = pm.state;
 const { Decoration, DecorationSet } = pm.view;
@@ -131,7 +135,7 @@ const Suggestion = Extension.create({
 });
 
 /** All extensions of the editor. */
-export function documentExtensions({ placeholder, citations }) {
+export function documentExtensions({ placeholder, citations, slash }) {
   return [
     Document,
     Paragraph,
@@ -148,6 +152,8 @@ export function documentExtensions({ placeholder, citations }) {
     Blockquote,
     HorizontalRule,
     HardBreak,
+    // Inline, as in Markdown: a picture stands in a paragraph, alone or among words.
+    Image.configure({ inline: true, allowBase64: false }),
     Link.configure({ openOnClick: false, enableTarget: false, protocols: ["http", "https", "mailto"] }),
     Table,
     TableRow,
@@ -162,5 +168,8 @@ export function documentExtensions({ placeholder, citations }) {
     Changes,
     Origins,
     CommentMarks,
+    Find,
+    FocusBlock,
+    SlashKeys.configure({ open: () => slash.current }),
   ];
 }

@@ -18,16 +18,17 @@ const COMMANDS = {
 /**
  * @param {HTMLElement} bar
  * @param {object} editor Tiptap's editor.
- * @param {() => void} askForLink opens the dialog for an address.
+ * @param {Record<string, () => void>} asks opens a dialog instead of doing something at once, by name of the command.
  */
-export function watchToolbar(bar, editor, askForLink) {
+export function watchToolbar(bar, editor, asks) {
   const style = bar.querySelector("[data-style]");
   bar.addEventListener("mousedown", (event) => event.target.closest("button") && event.preventDefault());
   bar.addEventListener("click", (event) => {
     const button = event.target.closest("[data-command]");
     if (!button) return;
-    if (button.dataset.command === "link") askForLink();
-    else COMMANDS[button.dataset.command](editor.chain().focus()).run();
+    const { command } = button.dataset;
+    if (asks[command]) asks[command]();
+    else COMMANDS[command](editor.chain().focus()).run();
   });
   style.addEventListener("change", () => {
     const level = Number(style.value);

@@ -30,6 +30,7 @@ from apps.content.services.exports import start_export
 from apps.content.services.importing import import_file
 from apps.content.services.lifecycle import approve
 from apps.content.services.outlines import set_sections
+from apps.content.services.pictures import add_picture
 from apps.content.services.prompt_actions import create_prompt_action
 from apps.content.services.publishing import publish_document
 from apps.content.services.suggestions import suggest_edits
@@ -168,6 +169,22 @@ def _prompt(people):
     return found.pk
 
 
+PNG = b"\x89PNG\r\n\x1a\n and more"
+
+
+def _picture_file(people):
+    _files()
+    made = add_picture(
+        actor=people.actor("wanda"), document_id=_document(people), name="a.png", stream=ContentFile(PNG, "a.png")
+    )
+    return made.pk
+
+
+def _picture_upload(people):
+    _files()
+    return {"file": ContentFile(PNG, "a.png")}
+
+
 def _webhook(people):
     found = WebhookEndpoint.objects.filter(workspace=people.press).first()
     if found is None:
@@ -260,6 +277,7 @@ BODIES = {
     "POST api/v1/seo/meta-description": _seo_document,
     "POST api/v1/seo/alt-text": _picture,
     "PATCH api/v1/content/<uuid:document_id>/seo": lambda people: {"keyword": "tides"},
+    "POST api/v1/content/<uuid:document_id>/pictures": _picture_upload,
     "POST api/v1/prompt-actions": lambda people: {"name": "New", "template": "{selection}"},
     "PATCH api/v1/prompt-actions/<uuid:action_id>": lambda people: {"name": "New"},
     "POST api/v1/webhooks": lambda people: {"name": "Site", "url": "https://hooks.example.org/"},
@@ -295,6 +313,7 @@ THINGS = {
     "content.contenttype": _common_template,
     "import_id": _import,
     "action_id": _prompt,
+    "picture_id": _picture_file,
     "webhook_id": _webhook,
     "delivery_id": _delivery,
     "publication_id": _publication,

@@ -50,6 +50,7 @@ def _merge_form(people):
 
 _ACTION = {"name": "New", "template": "{selection}", "scope": "both", "placement": "replace"}
 BODIES = {
+    "POST documents/<uuid:document_id>/pictures": STATED["POST api/v1/content/<uuid:document_id>/pictures"],
     "POST ai-actions/": lambda people: _ACTION,
     "POST ai-actions/<uuid:action_id>/": lambda people: _ACTION,
     "POST ai-actions/<uuid:action_id>/restore": lambda people: {"number": "1"},
