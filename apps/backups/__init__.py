@@ -1,0 +1,1 @@
+"""Backups, their verification, drills and restores."""

@@ -1,0 +1,116 @@
+"""Compression and encryption of chunks and records. Primitives come from maintained libraries; none is our own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+
+import zstandard
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from apps.backups.repository.errors import Damaged
+
+NONCE, TAG = 12, 16
+LEVEL = 3
+_RAW, _ZSTD = b"\0", b"\1"
+_SAMPLE = 8 * 1024
+_LARGE = 64 * 1024
+_tools = threading.local()
+
+
+def _compressor() -> zstandard.ZstdCompressor:
+    """A compressor for this thread: they may not be shared, and making one for each chunk costs more than the chunk."""
+    found: zstandard.ZstdCompressor | None = getattr(_tools, "compressor", None)
+    if found is None:
+        found = _tools.compressor = zstandard.ZstdCompressor(level=LEVEL)
+    return found
+
+
+def _decompressor() -> zstandard.ZstdDecompressor:
+    found: zstandard.ZstdDecompressor | None = getattr(_tools, "decompressor", None)
+    if found is None:
+        found = _tools.decompressor = zstandard.ZstdDecompressor()
+    return found
+
+
+def _hopeless(data: bytes | memoryview) -> bool:
+    """Whether three samples of a large chunk do not get smaller: a picture or an archive."""
+    size = len(data)
+    sample = b"".join(bytes(data[at : at + _SAMPLE]) for at in (0, size // 2, size - _SAMPLE))
+    return len(_compressor().compress(sample)) > len(sample) * 0.97
+
+
+def pack_up(data: bytes | memoryview) -> bytes:
+    """A flag and the data, compressed where that helps."""
+    if len(data) >= _LARGE and _hopeless(data):
+        return _RAW + bytes(data)
+    small = _compressor().compress(data) if len(data) > 32 else b""
+    return _ZSTD + small if small and len(small) < len(data) else _RAW + bytes(data)
+
+
+def unpack(data: bytes, size: int) -> bytes:
+    """The data of `pack_up`. The size is known from the index, so that no small bytes can become a flood."""
+    if data[:1] == _RAW:
+        plain = data[1:]
+    elif data[:1] == _ZSTD:
+        try:
+            plain = _decompressor().decompress(memoryview(data)[1:], max_output_size=size or 1)
+        except zstandard.ZstdError as error:
+            raise Damaged("A chunk cannot be decompressed.") from error
+    else:
+        raise Damaged("A chunk has an unknown flag.")
+    if len(plain) != size:
+        raise Damaged(f"A chunk has {len(plain)} bytes and should have {size}.")
+    return plain
+
+
+class Cipher:
+    """AES-256-GCM under one key. A nonce is random: below 2^32 chunks a key, and each run has its own."""
+
+    def __init__(self, key: bytes) -> None:
+        self._aead = AESGCM(key)
+
+    def seal(self, plain: bytes, bound: bytes) -> bytes:
+        """Nonce, ciphertext, tag. `bound` is authenticated and not stored."""
+        nonce = os.urandom(NONCE)
+        return nonce + self._aead.encrypt(nonce, plain, bound)
+
+    def open(self, sealed: bytes | memoryview, bound: bytes) -> bytes:
+        """The plain bytes, or `Damaged`."""
+        if len(sealed) < NONCE + TAG:
+            raise Damaged("Sealed bytes are cut short.")
+        try:
+            return self._aead.decrypt(bytes(sealed[:NONCE]), sealed[NONCE:], bound)
+        except InvalidTag as error:
+            raise Damaged("Sealed bytes are not what was written.") from error
+
+
+def new_data_key() -> bytes:
+    """A key for one run."""
+    return os.urandom(32)
+
+
+def with_checksum(body: bytes) -> bytes:
+    """The bytes and their SHA-256, so that anybody can check them without a key."""
+    return body + hashlib.sha256(body).digest()
+
+
+def without_checksum(data: bytes) -> bytes:
+    """The bytes of `with_checksum`, or `Damaged`."""
+    body, digest = data[:-32], data[-32:]
+    if len(digest) != 32 or hashlib.sha256(body).digest() != digest:
+        raise Damaged("A record is not what was written.")
+    return body
+
+
+def seal_record(cipher: Cipher, name: str, body: bytes) -> bytes:
+    """A record: compressed, sealed and bound to its name, with a checksum that needs no key."""
+    return with_checksum(cipher.seal(len(body).to_bytes(4, "big") + pack_up(body), name.encode()))
+
+
+def open_record(cipher: Cipher, name: str, data: bytes) -> bytes:
+    """The content of a record."""
+    plain = cipher.open(without_checksum(data), name.encode())
+    return unpack(plain[4:], int.from_bytes(plain[:4], "big"))

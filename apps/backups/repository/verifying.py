@@ -1,0 +1,274 @@
+"""Checks: the cheap one reads bytes and names and needs no identity, the deep one opens every chunk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from apps.backups.repository import packs
+from apps.backups.repository.control import QUIET, Control
+from apps.backups.repository.errors import Damaged, KeyNeeded, NoSuchSet, ObjectMissing
+from apps.backups.repository.reader import SetReader
+from apps.backups.repository.records import PLACES
+from apps.backups.repository.sealing import open_record, unpack
+from apps.backups.repository.sets import PLACE as SETS
+from apps.backups.repository.sets import Entry, Manifest
+from apps.backups.repository.shipping import threads_for_sealing
+
+if TYPE_CHECKING:
+    from apps.backups.repository.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that is not as it was written.
+
+    Args:
+        kind: "record", "pack", "chunks", "set" or "companion".
+        name: of the object, or the id of the set.
+        what: what is wrong with it.
+        sets: ids of the sets that it takes something from.
+    """
+
+    kind: str
+    name: str
+    what: str
+    sets: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Report:
+    """What a check found."""
+
+    packs: int = 0
+    packs_read: int = 0
+    bytes: int = 0
+    bytes_read: int = 0
+    chunks_read: int = 0
+    sets: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything that was looked at is as it was written."""
+        return not self.problems
+
+    @property
+    def exit_code(self) -> int:
+        """0, or 14 when something is wrong."""
+        return 0 if self.ok else Damaged.exit_code
+
+    @property
+    def broken_sets(self) -> set[str]:
+        """Sets that cannot be restored whole."""
+        return {set_id for problem in self.problems for set_id in problem.sets}
+
+
+def verify_cheap(repository: Repository, *, share: float = 1.0, control: Control = QUIET, mark: bool = True) -> Report:
+    """Bytes against names, records against their twins, and every chunk of every set in a pack that is there.
+
+    Args:
+        share: the part of the bytes to read, those first that were not read for longest; references are checked in full.
+        mark: mark damaged packs, so that the next backup stores again what they hold.
+    """
+    report = Report()
+    _check_records(repository, report)
+    if not repository.has_keys:
+        _read_packs(repository, report, sorted(repository.store.names(packs.PLACE)), control)
+        report.notes.append("Without the writer's secret only bytes were checked, not whether anything is missing.")
+        return report
+    gone = repository.sync(control)
+    chosen = _share(repository.index.oldest_first(), share)
+    unreadable = repository.index.unreadable
+    report.packs = len(repository.index.packs()) + len(unreadable)
+    bad = _read_packs(repository, report, chosen, control)
+    repository.index.mark_verified([name for name, _ in chosen if name not in bad])
+    bad.update(unreadable)
+    if bad and mark:
+        repository.marks.mark_damaged(bad.keys())
+    repository.sync(control)
+    bad.update(
+        dict.fromkeys(repository.marks.damaged() & set(dict(repository.store.names(packs.PLACE))), "marked damaged")
+    )
+    needed = _check_references(repository, report, bad, control)
+    for name, what in sorted(bad.items()):
+        if needed is not None and not needed(name) and name not in unreadable:
+            report.notes.append(f"{name} is damaged ({what}); all that it held is in other packs.")
+        elif name in unreadable and not report.broken_sets:
+            report.notes.append(f"{name} is damaged ({what}); no set needs it.")
+        else:
+            report.problems.append(Problem("pack", name, what, tuple(sorted(report.broken_sets))))
+    for name in gone:
+        if report.broken_sets:
+            report.problems.append(Problem("pack", name, "missing", tuple(sorted(report.broken_sets))))
+        else:
+            report.notes.append(f"{name} is gone; no set needs it.")
+    return report
+
+
+def verify_deep(repository: Repository, *, share: float = 1.0, control: Control = QUIET) -> Report:
+    """The cheap check, and every chunk of a share of the packs opened and compared with its name."""
+    if not repository.can_read:
+        raise KeyNeeded("The deep check opens contents, so it needs an identity.")
+    report = verify_cheap(repository, share=0.0, control=control)
+    chosen = _share(repository.index.oldest_first(), share)
+
+    def look(name: str, data: bytes) -> int:
+        items = repository.index.items(name)
+        view, wraps = memoryview(data), packs.decode_head(data)[0]
+        for item in items:
+            cipher = repository.index_cipher if item.key == 0 else repository.data_cipher(wraps[item.key - 1])
+            plain = unpack(cipher.open(view[item.start : item.start + item.stored], item.id), item.raw)
+            if repository.keys.chunk_id(plain) != item.id:
+                raise Damaged("a chunk does not have its name")
+        return len(items)
+
+    bad = _read_packs(repository, report, chosen, control, look)
+    repository.index.mark_verified([name for name, _ in chosen if name not in bad])
+    if bad:
+        repository.marks.mark_damaged(bad.keys())
+        repository.sync(control)
+        needed = _check_references(repository, report, bad, control)
+        for name, what in sorted(bad.items()):
+            if needed is None or needed(name):
+                report.problems.append(Problem("pack", name, what, tuple(sorted(report.broken_sets))))
+    for manifest in repository.manifests():
+        if manifest.info.id in report.broken_sets:
+            continue
+        control.check()
+        try:
+            entries = list(SetReader(repository, manifest).entries())
+            if len(entries) != manifest.info.entries or sum(e.chunks for e in entries) != manifest.info.chunks:
+                raise Damaged("its list of entries is not the one that was written")
+        except Damaged as error:
+            report.problems.append(Problem("set", manifest.info.id, error.message, (manifest.info.id,)))
+    return report
+
+
+def losses(repository: Repository, set_id: str) -> list[Entry]:
+    """The entries of a set that cannot be restored, by name. Needs an identity."""
+    reader = repository.reader(set_id)
+    refs = reader.chunk_ids()
+    lost = []
+    for entry in reader.entries():
+        ids = [next(refs) for _ in range(entry.chunks)]
+        if repository.index.absent(ids):
+            lost.append(entry)
+    return lost
+
+
+def _share(found: Sequence[tuple[str, int]], share: float) -> list[tuple[str, int]]:
+    wanted, chosen, have = share * sum(size for _, size in found), [], 0
+    for name, size in found:
+        if have >= wanted:
+            break
+        chosen.append((name, size))
+        have += size
+    return chosen
+
+
+def _check_records(repository: Repository, report: Report) -> None:
+    records = repository.records
+    names = ["format", *(name for place in PLACES[1:] for name in records.names(place))]
+    for name in names:
+        report.problems += [Problem("record", place, what) for place, what in records.faults(name)]
+    for name, digest in repository.companions.items():
+        try:
+            if hashlib.sha256(repository.store.get(name)).hexdigest() != digest:
+                report.problems.append(Problem("companion", name, "damaged"))
+        except ObjectMissing:
+            report.problems.append(Problem("companion", name, "missing"))
+
+
+def _read_packs(
+    repository: Repository,
+    report: Report,
+    chosen: Sequence[tuple[str, int]],
+    control: Control,
+    look: Callable[[str, bytes], int] | None = None,
+) -> dict[str, str]:
+    """Read packs and compare them with their names, a few at a time. Returns those that are not what they should be."""
+    bad: dict[str, str] = {}
+    total, done = sum(size for _, size in chosen), 0
+
+    def read(name: str) -> tuple[int, int, str]:
+        try:
+            data = repository.store.get(name)
+        except ObjectMissing:
+            return 0, 0, "missing"
+        control.throttle(len(data))
+        if packs.pack_name(hashlib.sha256(data).hexdigest()) != name:
+            return len(data), 0, "its bytes are not those of its name"
+        try:
+            return len(data), look(name, data) if look else 0, ""
+        except Damaged as error:
+            return len(data), 0, error.message
+
+    waiting: deque[tuple[str, Future[tuple[int, int, str]]]] = deque()
+    with ThreadPoolExecutor(threads_for_sealing(), "verify") as pool:
+        todo = iter(chosen)
+        try:
+            while True:
+                while len(waiting) < threads_for_sealing() * 2 and (following := next(todo, None)):
+                    waiting.append((following[0], pool.submit(read, following[0])))
+                if not waiting:
+                    break
+                control.check()
+                name, future = waiting.popleft()
+                size, chunks, what = future.result()
+                done += size
+                report.packs_read, report.bytes_read = report.packs_read + 1, report.bytes_read + size
+                report.chunks_read += chunks
+                if what:
+                    bad[name] = what
+                control.progress("verify", done, total)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    report.bytes = max(report.bytes, total)
+    return bad
+
+
+def _check_references(
+    repository: Repository, report: Report, bad: dict[str, str], control: Control
+) -> Callable[[str], bool] | None:
+    """Every chunk of every set is in a sound pack. Returns a question: does a set need this damaged pack?"""
+    index = repository.index
+    report.sets = 0
+    lost: set[bytes] = set()
+    checked: dict[bytes, frozenset[bytes]] = {}
+    for name in repository.records.names(SETS):
+        control.check()
+        set_id = name.removeprefix(SETS)
+        report.sets += 1
+        try:
+            manifest = Manifest.decode(open_record(repository.index_cipher, name, repository.records.get(name)))
+        except (Damaged, ObjectMissing, NoSuchSet) as error:
+            report.problems.append(Problem("set", set_id, error.message, (set_id,)))
+            continue
+        missing: set[bytes] = set()
+        try:
+            reader = SetReader(repository, manifest)
+            missing.update(index.absent(list(reader.list_ids())))
+            for chunk, ids in reader.ref_pieces():
+                if chunk not in checked:
+                    checked[chunk] = frozenset(index.absent(ids))
+                missing |= checked[chunk]
+        except Damaged as error:
+            report.problems.append(Problem("set", set_id, f"its lists cannot be read: {error.message}", (set_id,)))
+            lost |= missing
+            continue
+        if missing:
+            report.problems.append(Problem("chunks", set_id, f"{len(missing)} chunks are in no sound pack", (set_id,)))
+            lost |= missing
+
+    def needed(name: str) -> bool:
+        rows = index.rows("select b.id from blobs b join packs p on p.number = b.pack where p.name = ?", (name,))
+        return any(row[0] in lost for row in rows)
+
+    return needed
