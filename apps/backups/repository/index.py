@@ -24,8 +24,9 @@ create table if not exists blobs (
     key integer not null, primary key (id, pack)) without rowid;
 create table if not exists known (key text primary key, size integer not null, digest text not null, ids blob not null)
     without rowid;
+create table if not exists seen (id text primary key) without rowid;
 """
-_LAYOUT = "1"
+_LAYOUT = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Index:
             db.executescript(_SCHEMA)
             owner = dict(db.execute("select key, value from meta"))
             if owner and owner != {"repository": repository, "layout": _LAYOUT}:
-                for table in ("blobs", "packs", "known", "meta"):
+                for table in ("blobs", "packs", "known", "seen", "meta"):
                     db.execute(f"delete from {table}")  # noqa: S608
                 owner = {}
             if not owner:
@@ -149,6 +150,11 @@ class Index:
             db.executemany("update packs set doomed = 1 where name = ?", [(name,) for name in doomed])
         self.fresh = True
         return sorted(name for name in have if name not in there)
+
+    def doubt(self, names: Collection[str]) -> None:
+        """Count these packs as damaged until the next `sync`."""
+        with self.work() as db:
+            db.executemany("update packs set damaged = 1 where name = ?", [(name,) for name in names])
 
     def add_pack(self, name: str, size: int, items: Sequence[Item]) -> int:
         """Know a pack that is durable."""
@@ -292,6 +298,23 @@ class Index:
         """Drop what sources consist of where a part of it is in no pack any more."""
         with self.work() as db:
             db.execute("delete from known where not exists (select 1 from blobs where id = substr(known.ids, 1, 32))")
+
+    # Sets that were here
+
+    def see(self, set_id: str) -> None:
+        """The set is here."""
+        with self.work() as db:
+            db.execute("insert or ignore into seen values (?)", (set_id,))
+
+    def unsee(self, set_ids: Iterable[str]) -> None:
+        """The sets are gone or about to go, and that is meant."""
+        with self.work() as db:
+            db.executemany("delete from seen where id = ?", [(set_id,) for set_id in set_ids])
+
+    def unseen(self, present: Iterable[str]) -> list[str]:
+        """Sets that were here and are not among those present."""
+        there = set(present)
+        return sorted(str(row[0]) for row in self.rows("select id from seen") if row[0] not in there)
 
     # When a pack was read last
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from apps.backups.repository.repository import Repository
 
 GRACE = timedelta(hours=48)
+REMEMBERED = timedelta(days=30)
 _WRAPS = 64
 
 
@@ -80,7 +81,7 @@ def prune(
         needs = _Needs(repository, live, control)
         for doom in dooms:
             control.check()
-            _settle(repository, doom, needs, report)
+            _settle(repository, doom, present, needs, report)
         doomed = {pack for doom in repository.marks.dooms() for pack in doom.packs}
         _mark(repository, set(drop) - hidden, doomed, needs, report, grace, repack_below, control)
         repository.index.forget_sources()
@@ -128,8 +129,10 @@ class _Needs:
         with self._index.work() as db:
             db.execute("create temp table if not exists rank (number integer primary key, worth integer)")
             db.execute("delete from rank")
-            for number, name, damaged in db.execute("select number, name, damaged from packs").fetchall():
-                worth = number + (1 << 40 if name in doomed else 0) + (1 << 41 if damaged else 0)
+            found = db.execute("select number, name, damaged from packs order by name").fetchall()
+            # By name, not by number: two machines that look at the same packs choose the same ones.
+            for order, (number, name, damaged) in enumerate(found):
+                worth = order + (1 << 40 if name in doomed else 0) + (1 << 41 if damaged else 0)
                 db.execute("insert into rank values (?, ?)", (number, worth))
         rows = self._index.rows(
             "select p.name, sum(best.stored) from (select b.id, min(r.worth) as worth, b.stored as stored from live l"
@@ -153,7 +156,7 @@ def fill(index: Index, ids: Collection[bytes]) -> None:
         db.executemany("insert or ignore into live values (?)", [(chunk,) for chunk in ids])
 
 
-def _settle(repository: Repository, doom: Doom, needs: _Needs, report: PruneReport) -> None:
+def _settle(repository: Repository, doom: Doom, present: Collection[str], needs: _Needs, report: PruneReport) -> None:
     """Remove what is due; take back what is needed again. Sets go before packs, the mark goes last."""
     spared = {pack for pack in doom.packs if pack in needs.packs}
     report.spared_packs += len(spared)
@@ -161,7 +164,7 @@ def _settle(repository: Repository, doom: Doom, needs: _Needs, report: PruneRepo
         if spared:
             repository.marks.doom(doom.sets, doom.packs - spared, doom.after, doom.name)
         return
-    for set_id in sorted(doom.sets):
+    for set_id in sorted(doom.sets.intersection(present)):
         repository.records.delete(set_name(set_id))
         report.removed_sets.append(set_id)
     known = repository.index.packs()
@@ -174,7 +177,11 @@ def _settle(repository: Repository, doom: Doom, needs: _Needs, report: PruneRepo
             report.removed_packs, report.freed_bytes = report.removed_packs + 1, report.freed_bytes + size
         repository.marks.mark_sound(pack)
     repository.index.forget(gone)
-    repository.marks.lift(doom)
+    # The names of dropped sets stay for a while, so that other machines that knew them see that it was meant.
+    if not doom.sets or doom.due(margin=-REMEMBERED):
+        repository.marks.lift(doom)
+    elif doom.packs:
+        repository.marks.doom(doom.sets, (), doom.after, doom.name)
 
 
 def _mark(
@@ -204,6 +211,7 @@ def _mark(
     if not useless and not sets:
         return
     repository.marks.doom(sets, useless, datetime.now(UTC) + grace)
+    repository.index.unsee(sets)
     report.doomed_sets = sorted(sets)
     report.doomed_packs = len(useless)
     report.doomed_bytes = sum(packs[name][1] for name in useless if name in packs)

@@ -70,6 +70,7 @@ class Repository:
         masters: dict[int, str],
         cache: Path | None,
         companions: Mapping[str, str],
+        identity: str | None = None,
     ) -> None:
         self.store = store
         self.id = id
@@ -83,6 +84,7 @@ class Repository:
         self.masters = masters
         self._index: Index | None = None
         self._index_cipher = Cipher(keys.index_key) if keys else None
+        self._identity = identity
         self._data_ciphers = DataCiphers(masters)
 
     def __repr__(self) -> str:
@@ -170,6 +172,7 @@ class Repository:
             masters=masters,
             cache=cache,
             companions=body.get("companions", {}),
+            identity=identity,
         )
 
     # What it has
@@ -221,7 +224,10 @@ class Repository:
         return Marks(self.records, self.index_cipher)
 
     def data_cipher(self, wrap: packs.Wrap) -> Cipher:
-        """The cipher of a wrapped data key."""
+        """The cipher of a wrapped data key. One of a newer master makes it look at the keys again."""
+        if self._identity is not None and wrap.master > max(self.masters, default=0):
+            self._record, self._keys, masters = _open_keys(self.records, self._keys, self._identity)
+            self.masters.update(masters)
         return self._data_ciphers.cipher(wrap)
 
     @property
@@ -238,7 +244,9 @@ class Repository:
         if self._index is None:
             self._index = Index(self.cache, self.id)
         marks = self.marks
-        doomed = [pack for doom in marks.dooms() if doom.due(margin=REUSE_MARGIN) for pack in doom.packs]
+        dooms = marks.dooms()
+        doomed = [pack for doom in dooms if doom.due(margin=REUSE_MARGIN) for pack in doom.packs]
+        self._index.unsee(set_id for doom in dooms for set_id in doom.sets)
         return self._index.sync(
             self.store.names(packs.PLACE),
             lambda name, size: packs.read_trailer(self.store, name, size, self.index_cipher, self.id),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import socket
 import time
@@ -51,7 +52,7 @@ class FolderStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
-        self._count = 0
+        self._numbers = itertools.count()
         self._made: set[Path] = set()
         self._cleared = False
 
@@ -79,8 +80,8 @@ class FolderStore:
             raise storage_error(name, error) from error
 
     def _write(self, target: Path, data: bytes) -> None:
-        self._count += 1
-        scratch = self.folder / _SCRATCH / f"{socket.gethostname()}-{os.getpid()}-{id(self):x}-{self._count}"
+        # `next` of a counter is one step: two threads never get the same scratch file.
+        scratch = self.folder / _SCRATCH / f"{socket.gethostname()}-{os.getpid()}-{id(self):x}-{next(self._numbers)}"
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             try:

@@ -79,7 +79,10 @@ def verify_cheap(repository: Repository, *, share: float = 1.0, control: Control
     report = Report()
     _check_records(repository, report)
     if not repository.has_keys:
-        _read_packs(repository, report, sorted(repository.store.names(packs.PLACE)), control)
+        found = sorted(repository.store.names(packs.PLACE))
+        report.packs = len(found)
+        for name, what in _read_packs(repository, report, found, control).items():
+            report.problems.append(Problem("pack", name, what))
         report.notes.append("Without the writer's secret only bytes were checked, not whether anything is missing.")
         return report
     gone = repository.sync(control)
@@ -92,12 +95,12 @@ def verify_cheap(repository: Repository, *, share: float = 1.0, control: Control
     if bad and mark:
         repository.marks.mark_damaged(bad.keys())
     repository.sync(control)
-    bad.update(
-        dict.fromkeys(repository.marks.damaged() & set(dict(repository.store.names(packs.PLACE))), "marked damaged")
-    )
-    needed = _check_references(repository, report, bad, control)
+    there = dict(repository.store.names(packs.PLACE))
+    bad.update({name: "damaged, as an earlier check found" for name in repository.marks.damaged() if name in there})
+    repository.index.doubt(bad)
+    needed = _check_references(repository, report, control)
     for name, what in sorted(bad.items()):
-        if needed is not None and not needed(name) and name not in unreadable:
+        if not needed(name) and name not in unreadable:
             report.notes.append(f"{name} is damaged ({what}); all that it held is in other packs.")
         elif name in unreadable and not report.broken_sets:
             report.notes.append(f"{name} is damaged ({what}); no set needs it.")
@@ -133,9 +136,10 @@ def verify_deep(repository: Repository, *, share: float = 1.0, control: Control 
     if bad:
         repository.marks.mark_damaged(bad.keys())
         repository.sync(control)
-        needed = _check_references(repository, report, bad, control)
+        repository.index.doubt(bad)
+        needed = _check_references(repository, report, control)
         for name, what in sorted(bad.items()):
-            if needed is None or needed(name):
+            if needed(name):
                 report.problems.append(Problem("pack", name, what, tuple(sorted(report.broken_sets))))
     for manifest in repository.manifests():
         if manifest.info.id in report.broken_sets:
@@ -234,15 +238,16 @@ def _read_packs(
     return bad
 
 
-def _check_references(
-    repository: Repository, report: Report, bad: dict[str, str], control: Control
-) -> Callable[[str], bool] | None:
+def _check_references(repository: Repository, report: Report, control: Control) -> Callable[[str], bool]:
     """Every chunk of every set is in a sound pack. Returns a question: does a set need this damaged pack?"""
     index = repository.index
     report.sets = 0
+    names = list(repository.records.names(SETS))
+    for set_id in index.unseen(name.removeprefix(SETS) for name in names):
+        report.problems.append(Problem("set", set_id, "was here and is gone, and nobody dropped it", (set_id,)))
     lost: set[bytes] = set()
     checked: dict[bytes, frozenset[bytes]] = {}
-    for name in repository.records.names(SETS):
+    for name in names:
         control.check()
         set_id = name.removeprefix(SETS)
         report.sets += 1
@@ -251,6 +256,7 @@ def _check_references(
         except (Damaged, ObjectMissing, NoSuchSet) as error:
             report.problems.append(Problem("set", set_id, error.message, (set_id,)))
             continue
+        index.see(set_id)
         missing: set[bytes] = set()
         try:
             reader = SetReader(repository, manifest)

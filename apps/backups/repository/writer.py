@@ -252,6 +252,7 @@ class SetWriter:
             put_checked(repository.store, place, data, self._control)
         if repository.records.get(name) != data:
             raise StorageFailed(f"The storage took {name} and gives back something else.")
+        self._index.see(self.id)
         self._control.progress("commit", 1, 1)
         return info
 

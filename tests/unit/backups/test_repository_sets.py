@@ -29,7 +29,7 @@ from tests.unit.backups.repositories import Place, contents, noise, text, write
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path, small_packs: None) -> Place:
     return Place.make(tmp_path / "repository")
 
 
@@ -190,11 +190,11 @@ def test_paths_that_leave_the_folder_are_refused(place: Place, path: str) -> Non
 def test_a_run_is_stopped_and_the_next_one_finds_what_is_stored(place: Place) -> None:
     def check() -> None:
         calls.append(1)
-        if len(calls) > 12:
+        if len(calls) > 20:
             raise Stopped("Somebody pressed stop.")
 
     calls: list[int] = []
-    what = {f"{n}": noise(n, 3_000_000) for n in range(12)}
+    what = {f"{n}": noise(n, 700_000) for n in range(24)}
     with closing(place.server()) as repository:
         with pytest.raises(Stopped):
             write(repository, what, control=Control(check=check))
