@@ -256,6 +256,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "prune-webhooks": {"task": "content.prune_webhooks", "schedule": 3600.0},
     "sweep-imports": {"task": "content.sweep_imports", "schedule": 20.0, "options": {"expires": 30}},
     "sweep-outlines": {"task": "content.sweep_outlines", "schedule": 10.0, "options": {"expires": 20}},
+    "sweep-batches": {"task": "content.sweep_batches", "schedule": 10.0, "options": {"expires": 20}},
     "expire-exports": {"task": "content.expire_exports", "schedule": 600.0},
     "prune-generation-events": {"task": "content.prune_events", "schedule": 3600.0},
     "purge-trash": {"task": "content.purge_trash", "schedule": 3600.0},

@@ -74,6 +74,25 @@ def check_claims(page: Page) -> None:
     page.locator("[data-busy='0'] .claim").first.wait_for(timeout=60_000)
 
 
+def bring_table(page: Page) -> None:
+    """Bring a table of which one row cannot be used."""
+    table = "Product,Features,Readers,Words\n"
+    table += "Tide clock,Shows the next high water,Anglers,150\nRain gauge,Empties itself,Gardeners,many\n"
+    table += "Sun dial,Brass; engraved by hand,People with a garden,120\n"
+    page.locator("#template").select_option(label="Product description")
+    page.locator("#file").set_input_files([{"name": "products.csv", "mimeType": "text/csv", "buffer": table.encode()}])
+    page.get_by_role("button", name="Read the table").click()
+    page.locator(".batch-problems").first.wait_for()
+
+
+def write_table(page: Page) -> None:
+    """Have the rows written that can be used."""
+    bring_table(page)
+    page.locator("[name=skip_bad]").check()
+    page.locator(".batch-acts .btn-primary").click()
+    page.locator("[data-busy='0'] [data-state=done]").first.wait_for(timeout=60_000)
+
+
 def shots(cast: Cast, draft: str, voice: str) -> list[Shot]:
     """All pictures; `draft` is the address of a finished generation, `voice` the id of a voice that has learnt."""
     document = f"/documents/{cast.document}/"
@@ -92,6 +111,10 @@ def shots(cast: Cast, draft: str, voice: str) -> list[Shot]:
         Shot("brief", "/write/?topic=Why+a+closed+window+must+be+probed", writer),
         Shot("templates", "/templates/", writer),
         Shot("template", "/templates/?q=press", writer, lambda page: page.locator(".type-link").first.click()),
+        Shot("batch-new", "/batches/new", writer),
+        Shot("batch", "/batches/new", writer, bring_table),
+        Shot("batch-written", "/batches/new", writer, write_table),
+        Shot("batches", "/batches/", writer),
         Shot("long-text", "/write/long", writer),
         Shot("outline", f"{document}outline", writer),
         Shot("template-new", "/templates/new", cast.editor),

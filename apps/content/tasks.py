@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 import uuid
 from typing import Any
@@ -10,6 +11,7 @@ from celery import shared_task
 from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
 
 from apps.content.services import (
+    batch_runs,
     deliveries,
     exports,
     factchecks,
@@ -128,6 +130,18 @@ def sweep_outlines() -> int:
     return outlines.sweep_outlines()
 
 
+@shared_task(name="content.advance_batch")
+def advance_batch(batch_id: str) -> None:
+    """Ask for the next rows of a batch."""
+    batch_runs.advance_batch(uuid.UUID(batch_id))
+
+
+@shared_task(name="content.sweep_batches")
+def sweep_batches() -> int:
+    """Wake batches that were left behind."""
+    return batch_runs.sweep_batches()
+
+
 @shared_task(name="content.expire_exports")
 def expire_exports() -> int:
     """Remove exported files whose time is over."""
@@ -148,8 +162,9 @@ def purge_trash() -> int:
 
 @worker_ready.connect
 def _take_over(**_: Any) -> None:
-    """A worker that starts where another was killed goes on with its generations at once."""
+    """A worker that starts where another was killed goes on with its generations and batches at once."""
     sweeping.sweep()
+    batch_runs.sweep_batches(patience=dt.timedelta(0))
 
 
 @worker_shutting_down.connect

@@ -1,4 +1,4 @@
-"""Generations outlive their workers: kill -9, SIGTERM, and a stop that nobody was there to hear."""
+"""Generations and batches outlive their workers: kill -9, SIGTERM, and a stop that nobody was there to hear."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import time
 import pytest
 
 from apps.backends.models import BackendProfile, ModelCall
-from apps.content.models import Generation
+from apps.content.models import Batch, Document, Generation
 from apps.content.selectors.generations import text_in_events
+from apps.content.services.batches import create_batch, start_batch
+from apps.content.services.content_types import create_content_type
 from apps.content.services.generation import stop_generation
 from apps.monitoring.models import UsageRow
 from tests.factories.backends import openai_profile, route
@@ -111,3 +113,38 @@ def test_a_stop_that_no_worker_heard_is_kept(model: BackendProfile, provider: Fa
     assert words == [f"w{n:06d}" for n in range(1, len(words) + 1)]
     # The successor ended it without asking the provider again.
     assert len(provider.log(texts=True)) == 1
+
+
+def test_a_batch_outlives_its_workers_and_makes_each_document_once(
+    model: BackendProfile, provider: FakeProvider, people: People
+):
+    provider.behave("fake-large", words=20, tps=80)
+    template = create_content_type(
+        actor=people.actor("eddie"),
+        workspace=people.press,
+        name="Label",
+        instructions="Write about {product}.",
+        fields={"properties": {"product": {"type": "string"}}, "required": ["product"]},
+    )
+    wanda, count = people.actor("wanda"), 16
+    table = "Product\n" + "".join(f"Thing {n}\n" for n in range(count))
+    batch = create_batch(
+        actor=wanda, workspace=people.press, content_type_id=template.pk, data=table.encode(), name="things.csv"
+    )
+    start_batch(actor=wanda, batch_id=batch.pk)
+    chance = random.Random(11)
+    with Worker() as worker:
+        for _ in range(3):
+            before = batch.rows.filter(state="done").count()
+            wait_for(lambda before=before: batch.rows.filter(state="done").count() > before, seconds=60)
+            time.sleep(chance.uniform(0.0, 0.4))
+            worker.kill()
+            worker.start()
+        wait_for(lambda: Batch.objects.filter(pk=batch.pk, state="done").exists(), seconds=120)
+    rows = list(batch.rows.select_related("document", "generation"))
+    assert [row.state for row in rows] == ["done"] * count
+    assert len({row.document_id for row in rows}) == Document.objects.count() == Generation.objects.count() == count
+    for row in rows:
+        assert row.document.body_markdown.split() == [f"w{n:06d}" for n in range(1, 21)]
+    succeeded = ModelCall.objects.filter(state="succeeded", subject__startswith="generation:")
+    assert succeeded.count() == succeeded.values("subject").distinct().count() == count

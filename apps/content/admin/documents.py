@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 
-from apps.content.models import Document, Export
+from apps.content.models import Batch, Document, Export
 from apps.users.admin.service_admin import ReadOnlyAdmin
 
 
@@ -54,3 +54,14 @@ class ExportAdmin(ReadOnlyAdmin):
     search_fields = ["=id", "requested_by__email"]
     fields = ["id", "requested_by", "format", "state", "attempts", "worker", "error", "remedy", "created_at"]
     list_select_related = ["requested_by"]
+
+
+@admin.register(Batch)
+class BatchAdmin(ReadOnlyAdmin):
+    """Tables whose rows become documents; what stands in them is not shown."""
+
+    list_display = ["id", "workspace", "requested_by", "state", "failures", "created_at", "started_at", "finished_at"]
+    list_filter = ["state"]
+    search_fields = ["=id", "requested_by__email", "workspace__name"]
+    fields = ["id", "workspace", "requested_by", "state", "failures", "error", "remedy", "created_at", "finished_at"]
+    list_select_related = ["workspace", "requested_by"]

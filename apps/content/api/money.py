@@ -104,10 +104,11 @@ class EstimateView(APIView):
             document_id=wish["document_id"],
             source_ids=wish["source_ids"],
         )
-        return Response(EstimateOutput(_shown(found)).data)
+        return Response(EstimateOutput(shown_estimate(found)).data)
 
 
-def _shown(found: WishEstimate) -> dict[str, Any]:
+def shown_estimate(found: WishEstimate) -> dict[str, Any]:
+    """An estimate as the API shows it."""
     refusing = found.refusing
     return {
         "kind": found.kind,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from apps.content.api import (
+    batches,
     calendar,
     collections,
     comments,
@@ -43,6 +44,7 @@ _generation = "generations/<uuid:generation_id>"
 _source = "sources/<uuid:source_id>"
 _prompt = "prompt-actions/<uuid:action_id>"
 _voice = "voices/<uuid:voice_id>"
+_batch = "batches/<uuid:batch_id>"
 _template = "templates/<uuid:content_type_id>"
 urlpatterns = [
     path("content", documents.DocumentListView.as_view(), name="api-content"),
@@ -145,6 +147,14 @@ urlpatterns = [
         templates.TemplateRestoreView.as_view(),
         name="api-template-restore",
     ),
+    path("batches", batches.BatchListView.as_view(), name="api-batches"),
+    path(_batch, batches.BatchView.as_view(), name="api-batch"),
+    path(f"{_batch}/rows", batches.BatchRowsView.as_view(), name="api-batch-rows"),
+    path(f"{_batch}/estimate", batches.BatchEstimateView.as_view(), name="api-batch-estimate"),
+    path(f"{_batch}/start", batches.BatchStartView.as_view(), name="api-batch-start"),
+    path(f"{_batch}/stop", batches.BatchStopView.as_view(), name="api-batch-stop"),
+    path(f"{_batch}/retry", batches.BatchRetryView.as_view(), name="api-batch-retry"),
+    path(f"{_batch}/outcome", batches.BatchOutcomeView.as_view(), name="api-batch-outcome"),
     path("voices", voices.VoiceListView.as_view(), name="api-voices"),
     path(_voice, voices.VoiceView.as_view(), name="api-voice"),
     path(f"{_voice}/approve", voices.VoiceApproveView.as_view(), name="api-voice-approve"),

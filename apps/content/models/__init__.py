@@ -1,5 +1,6 @@
 """Tables of the writers' work."""
 
+from apps.content.models.batches import Batch, BatchRow
 from apps.content.models.comments import Comment, CommentThread
 from apps.content.models.content_types import ContentType, ContentTypeVersion
 from apps.content.models.documents import Document, DocumentVersion
@@ -21,6 +22,8 @@ from apps.content.models.voices import VoiceProfile, VoiceRule, VoiceSample
 from apps.content.models.webhooks import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
+    "Batch",
+    "BatchRow",
     "CheckedClaim",
     "Citation",
     "ClaimCheck",

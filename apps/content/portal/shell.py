@@ -65,6 +65,7 @@ MAIN = (
     Item(_("Sources"), "content:sources", "source", "sources.read"),
     Item(_("Find a passage"), "content:search", "passage", "sources.read", extra=True),
     Item(_("Templates"), "content:templates", "table", "content.read", extra=True),
+    Item(_("Batches"), "content:batches", "list", "content.read", extra=True),
     Item(_("Voices"), "content:voices", "quote", "content.read", extra=True),
     Item(_("Import"), "content:imports", "upload", "content.write", extra=True),
     Item(_("Exported files"), "content:exports", "download", "content.read", extra=True),

@@ -88,6 +88,7 @@ def template(request: HttpRequest, content_type_id: uuid.UUID) -> HttpResponse:
         "template": found,
         "form": form,
         "ready": len(sources),
+        "may_write": can(actor, "content.generate", workspace=workspace),
         "may_change": _may_change(request, found),
         "may_copy": found.is_common and can(actor, "templates.manage", workspace=workspace),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from apps.content.portal import (
+    batches,
     calendar,
     documents,
     editor,
@@ -122,6 +123,15 @@ urlpatterns = [
     path("templates/<uuid:content_type_id>/copy", templates.copy, name="copy-template"),
     path("templates/<uuid:content_type_id>/versions/<int:number>/restore", templates.restore, name="restore-template"),
     path("templates/<uuid:content_type_id>/delete", templates.delete, name="delete-template"),
+    path("templates/<uuid:content_type_id>/table.csv", batches.template_table, name="template-table"),
+    path("batches/", batches.batch_list, name="batches"),
+    path("batches/new", batches.new_batch, name="new-batch"),
+    path("batches/<uuid:batch_id>/", batches.batch, name="batch"),
+    path("batches/<uuid:batch_id>/start", batches.start, name="start-batch"),
+    path("batches/<uuid:batch_id>/stop", batches.stop, name="stop-batch"),
+    path("batches/<uuid:batch_id>/retry", batches.retry, name="retry-batch"),
+    path("batches/<uuid:batch_id>/delete", batches.delete, name="delete-batch"),
+    path("batches/<uuid:batch_id>/outcome.csv", batches.outcome, name="batch-outcome"),
     path("write/", generations.brief, name="brief"),
     path("estimate/", money.estimate, name="estimate"),
     path("usage/", money.usage, name="usage"),

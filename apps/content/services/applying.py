@@ -9,7 +9,7 @@ from django.db import transaction
 from aiwriter.core.errors import Conflict, InvalidInput
 from apps.content.markup.markdown import word_count
 from apps.content.markup.outlines import put_section, with_heading
-from apps.content.models import Document, Generation, Section
+from apps.content.models import Collection, Document, Generation, Section
 from apps.content.selectors.generations import get_generation
 from apps.content.services.citing import cite_version, renumber
 from apps.content.services.documents import create_document, lock_document, save_document
@@ -89,7 +89,15 @@ def _new_document(actor: Actor, row: Generation, text: str) -> Document:
         brief=brief,
         reason="ai",
         generation=row,
+        collection_id=_collection(row),
     )
+
+
+def _collection(row: Generation) -> uuid.UUID | None:
+    """Where it was to go, if that is still there: a text that is written must not be lost over a folder."""
+    wanted = row.input.get("collection_id")
+    found = Collection.objects.filter(pk=wanted, workspace_id=row.workspace_id) if wanted else Collection.objects.none()
+    return found.values_list("pk", flat=True).first()
 
 
 def _change(actor: Actor, row: Generation, text: str, mode: str, revision: int | None) -> Document:

@@ -158,6 +158,9 @@ def start_from_type(
     source_ids: Collection[uuid.UUID | str] | None = None,
     idempotency_key: str = "",
     apply: bool = True,
+    collection_id: uuid.UUID | str | None = None,
+    follow: str = "",
+    follow_with: Mapping[str, str] | None = None,
 ) -> Generation:
     """Ask for a text by a content type.
 
@@ -169,6 +172,8 @@ def start_from_type(
         source_ids: sources that may be quoted; None means all of the workspace, an empty list none.
         idempotency_key: see `start_generation`.
         apply: make a document of it when it is done.
+        collection_id: where the document goes.
+        follow, follow_with: see `start_generation`.
 
     Raises:
         NotFound, PermissionDenied: workspace, type or source are not the actor's.
@@ -192,6 +197,9 @@ def start_from_type(
         apply=apply,
         template={"id": str(found.pk), "slug": found.slug, "revision": found.revision, "values": said},
         pages=pages,
+        follow=follow,
+        follow_with=follow_with,
+        collection_id=collection_id,
     )
 
 

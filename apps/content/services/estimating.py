@@ -8,8 +8,8 @@ keeps its own guess (`Generation.input["estimate"]`), and the calls that it made
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Sum
@@ -118,7 +118,56 @@ def estimate_wish(
         document = get_document(actor=actor, document_id=document_id)
         context = {"title": document.title, "body": document.body_markdown[-MAX_CONTEXT:]}
     checked = check_brief(kind, brief, has_document=bool(document_id))
-    guess_in, guess_out = guess(kind, checked, context, passages=_passages(room, kind, source_ids))
+    return _estimated(actor, room, kind, *guess(kind, checked, context, passages=_passages(room, kind, source_ids)))
+
+
+def estimate_wishes(
+    *,
+    actor: Actor,
+    workspace: Workspace,
+    kind: str,
+    briefs: Sequence[Mapping[str, Any]],
+    count: int,
+    source_ids: Collection[uuid.UUID | str] | None = None,
+) -> WishEstimate:
+    """What many wishes are likely to use together.
+
+    Args:
+        actor: who asks.
+        workspace: a row that was loaded for this actor.
+        kind: of all of them.
+        briefs: some of them, checked; the others are taken to be like them.
+        count: how many there are in all.
+        source_ids: as for `start_generation`.
+
+    Raises:
+        PermissionDenied: the workspace is not the actor's to write in.
+        InvalidInput: there is no brief.
+    """
+    require(actor, "content.generate", workspace=workspace)
+    if not briefs:
+        raise InvalidInput("Nothing is to be written.", remedy="Bring at least one row that can be used.")
+    most = _passages(workspace, kind, source_ids)
+    guesses = [guess(kind, brief, {}, passages=most) for brief in briefs]
+    reading, writing = _mean([each for each, _ in guesses]), _mean([each for _, each in guesses])
+    one = _estimated(actor, workspace, kind, reading, writing)
+    # Each is priced alone, since a model's limit of output holds for each.
+    return replace(
+        one,
+        input_tokens=_times(one.input_tokens, count),
+        output_tokens=_times(one.output_tokens, count),
+        models=[
+            replace(
+                each,
+                cost_low=None if each.cost_low is None else each.cost_low * count,
+                cost_high=None if each.cost_high is None else each.cost_high * count,
+            )
+            for each in one.models
+        ],
+    )
+
+
+def _estimated(actor: Actor, room: Workspace, kind: str, guess_in: Span, guess_out: Span) -> WishEstimate:
     known = calibration(room.pk, kind)
     input_tokens, output_tokens = _times(guess_in, known.input_ratio), _times(guess_out, known.output_ratio)
     return WishEstimate(
@@ -207,6 +256,11 @@ def _passages(room: Workspace, kind: str, source_ids: Collection[uuid.UUID | str
 
 def _times(span: Span, ratio: float) -> Span:
     return Span(max(1, round(span.low * ratio)), max(1, round(span.high * ratio)))
+
+
+def _mean(spans: Sequence[Span]) -> Span:
+    count = len(spans)
+    return Span(round(sum(each.low for each in spans) / count), round(sum(each.high for each in spans) / count))
 
 
 def _median(values: list[float]) -> float:

@@ -103,8 +103,9 @@ async def finish(claim: Claim, held: Held, passages: Sequence[GenerationPassage]
 
 def wake_follower(row: Generation) -> None:
     """Tell whoever waits for this generation that it has ended; a sweeper tells it again if the message is lost."""
-    if row.input.get("follow") and row.document_id:
-        enqueue(row.input["follow"], document_id=str(row.document_id))
+    with_what = row.input.get("follow_with") or ({"document_id": str(row.document_id)} if row.document_id else {})
+    if row.input.get("follow") and with_what:
+        enqueue(row.input["follow"], **with_what)
 
 
 def tidy(kind: str, text: str) -> str:

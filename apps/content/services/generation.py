@@ -64,7 +64,9 @@ def start_generation(
     template: Mapping[str, Any] | None = None,
     pages: Sequence[str] = (),
     follow: str = "",
+    follow_with: Mapping[str, str] | None = None,
     plan: Sequence[str] = (),
+    collection_id: uuid.UUID | str | None = None,
 ) -> Generation:
     """Ask for text. Returns at once; the text arrives as events.
 
@@ -80,8 +82,10 @@ def start_generation(
         apply: take the text over into the document when it is done.
         template: which content type the brief was made by; kept with it.
         pages: addresses that the worker reads first, and gives to the model as passages.
-        follow: name of a task that is woken with the document's id when this ends.
+        follow: name of a task that is woken when this ends.
+        follow_with: what it is woken with; the document's id when left out.
         plan: headings of the whole text that a section belongs to.
+        collection_id: where a document that is made of it goes.
 
     Raises:
         NotFound, PermissionDenied: workspace, document or source are not the actor's.
@@ -109,6 +113,10 @@ def start_generation(
         input_["pages"] = list(pages)
     if follow:
         input_["follow"] = follow
+    if follow_with:
+        input_["follow_with"] = dict(follow_with)
+    if collection_id:
+        input_["collection_id"] = str(collection_id)
     if plan:
         input_["context"]["plan"] = list(plan)
     input_["estimate"] = estimate_note(kind, input_["brief"], input_["context"])
