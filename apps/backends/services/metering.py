@@ -212,6 +212,25 @@ def settle_dead_attempts(subject: str, written: str) -> int:
     return len(dead)
 
 
+def said_all(subject: str, written: str) -> str:
+    """Why the model stopped, when its newest attempt came to an end and all of it was kept.
+
+    A worker can die between the end of an attempt and the note that the text is whole; its successor must not pay for
+    the same text again.
+
+    Args:
+        subject: whose attempts.
+        written: the text that was kept.
+
+    Returns:
+        "stop" or "filter"; "" while there is text to come, or some that was delivered is lost.
+    """
+    calls = list(ModelCall.objects.of_subject(subject).values_list("state", "finish_reason", "output_chars"))
+    if not calls or calls[-1][0] != ModelCall.State.SUCCEEDED or calls[-1][1] == "length":
+        return ""
+    return str(calls[-1][1]) if sum(chars for *_, chars in calls) <= len(written) else ""
+
+
 def settle_abandoned_calls(*, older_than: dt.timedelta = ABANDONED_AFTER) -> int:
     """Settle attempts whose process has shown no sign of life for a while and that nobody took over.
 

@@ -21,6 +21,7 @@ from aiwriter.core.errors import AppError, Conflict, InvalidInput, NotFound, Una
 from aiwriter.core.queue import enqueue
 from aiwriter.core.threads import in_thread, to_the_end
 from aiwriter_sdk import BackendError
+from apps.backends.services.metering import said_all
 from apps.backends.services.models import Completed, Delta, ModelCallSpec, open_model
 from apps.content.markup.markdown import clean_piece
 from apps.content.models import Document, Generation, GenerationPassage, Source
@@ -330,10 +331,11 @@ class _Work:
                 f"The worker ended {claim.row.stalls} times while it worked on this.",
                 remedy="Ask for it again; if that fails too, show the operator the worker's log.",
             )
-        if claim.finished:
-            # The worker before us had the whole text and died over the citations.
+        finished = claim.finished or await in_thread(said_all, finishing.subject_of(claim), claim.written)
+        if finished:
+            # The worker before us had the whole text and died over the citations, or just before.
             self.passages = await passages_for(claim)
-            return Ending(State.SUCCEEDED, claim.finished)
+            return Ending(State.SUCCEEDED, finished)
         if claim.row.input.get("pages") and not claim.row.retrieved:
             self._status("retrieving", "Reading the page.")
         else:

@@ -8,7 +8,7 @@ import pytest
 
 from aiwriter.core.errors import BudgetExceeded, Conflict, InvalidInput, NotFound, PermissionDenied
 from apps.backends.models import BackendProfile, ModelCall
-from apps.content.models import Citation, Generation
+from apps.content.models import Citation, Generation, GenerationEvent
 from apps.content.selectors.generations import text_in_events
 from apps.content.services.generation import retry_generation, run_generation, runner, start_generation, stop_generation
 from apps.monitoring.services.budgets import create_budget
@@ -58,6 +58,20 @@ def test_a_finished_generation_is_not_run_again(model: BackendProfile, provider:
     run_to_end(done)
     assert events_of(done) == before
     assert len(provider.log(texts=True)) == 1
+
+
+def test_a_text_that_was_whole_is_not_paid_for_again(model: BackendProfile, provider: FakeProvider, people: People):
+    provider.behave("fake-large", words=50)
+    done = run_to_end(GenerationFactory(workspace=people.press))
+    # As a worker leaves it that is killed after the attempt was settled and before anything else was noted.
+    last = GenerationEvent.objects.filter(generation=done, type="delta").latest("seq").seq
+    GenerationEvent.objects.filter(generation=done, seq__gt=last).delete()
+    Generation.objects.filter(pk=done.pk).update(state="queued", output_markdown="", finish_reason="", finished_at=None)
+    again = run_to_end(done)
+    assert (again.state, again.finish_reason) == ("succeeded", "stop")
+    assert numbered(again.output_markdown) == [f"w{n:06d}" for n in range(1, 51)]
+    assert len(provider.log(texts=True)) == 1
+    assert ModelCall.objects.filter(subject=f"generation:{done.pk}").count() == 1
 
 
 def test_citations_are_checked_against_the_passages(
