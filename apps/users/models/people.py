@@ -42,6 +42,11 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=(username or "").strip().lower())
 
 
+def short_name(full_name: str, email: str) -> str:
+    """The first word of a name; without one, the first part of the e-mail address."""
+    return (full_name.split() or [email.partition("@")[0]])[0]
+
+
 class User(AbstractBaseUser):
     """A person, or a program that acts by its tokens only.
 
@@ -99,7 +104,7 @@ class User(AbstractBaseUser):
 
     def get_short_name(self) -> str:
         """The first word of the name, for greetings."""
-        return (self.full_name.split() or [self.email.partition("@")[0]])[0]
+        return short_name(self.full_name, self.email)
 
     @property
     def is_active(self) -> bool:  # type: ignore[override]

@@ -21,6 +21,7 @@ from apps.users.models.capabilities import (
     system_roles_with,
     workspace_roles_with,
 )
+from apps.users.models.expiry import not_expired
 
 WorkspaceKey = Workspace | uuid.UUID | str
 
@@ -97,6 +98,34 @@ def workspaces_of(actor: Actor) -> QuerySet[Workspace]:
     if actor.token and actor.token.workspace_id:
         memberships = memberships.filter(workspace_id=actor.token.workspace_id)
     return Workspace.objects.filter(pk__in=memberships.values("workspace_id"))
+
+
+def rooms_where(actor: Actor, capability: str) -> list[uuid.UUID]:
+    """Ids of the workspaces in which the actor may do it, by one query: `require` and `workspaces_of` together.
+
+    Args:
+        actor: who.
+        capability: one of `CAPABILITIES`.
+
+    Raises:
+        NotAuthenticated: nobody acts.
+        PermissionDenied: the actor may do it nowhere.
+        KeyError: no such capability.
+    """
+    CAPABILITIES[capability]
+    if actor.is_system:
+        return list(Workspace.objects.order_by().values_list("pk", flat=True))
+    rooms: list[uuid.UUID] = []
+    if actor.user and actor.user.is_active and (actor.token is None or capability in actor.token.scopes):
+        bound = {"workspace_id": actor.token.workspace_id} if actor.token and actor.token.workspace_id else {}
+        rows = Membership.objects.filter(
+            not_expired(), user_id=actor.user.pk, role__in=workspace_roles_with(capability), **bound
+        )
+        rooms = list(rows.order_by().values_list("workspace_id", flat=True))
+    if not rooms:
+        # A role in the portal may allow it to one who is in no workspace; else this says why not.
+        require(actor, capability)
+    return rooms
 
 
 def can(actor: Actor, capability: str, *, workspace: WorkspaceKey | None = None) -> bool:

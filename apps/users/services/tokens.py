@@ -123,7 +123,7 @@ def authenticate(raw: str, address: str = "") -> Actor | None:
     key_id, _, secret = rest.partition("_")
     if prefix != KEY_PREFIX or not secret or len(raw) > 200:
         return None
-    token = ApiToken.objects.usable().select_related("user").filter(key_id=key_id).first()
+    token = next(iter(ApiToken.objects.usable(key_id=key_id).select_related("user").order_by()), None)
     if token is None or not constant_time_compare(token.digest, _digest(raw)):
         return None
     _note_use(token, address)
