@@ -64,6 +64,12 @@ _THINGS: list[tuple[str, str, dict[str, object]]] = [
     ),
     ("generation_id", "/generate/title", {"topic": "Tides"}),
     ("export_id", "/exports", {"document_ids": ["{document_id}"], "format": "md"}),
+    ("thread_id", "/content/{document_id}/comments", {"body": "Which tide?"}),
+    ("link_id", "/content/{document_id}/share-links", {}),
+    ("review_id", "/content/{document_id}/reviews", {"reviewers": ["writer@example.org"]}),
+    ("check_id", "/content/{document_id}/claim-checks", {}),
+    ("action_id", "/prompt-actions", {"name": "Calmer {n}", "template": "Write it calmer: {selection}"}),
+    ("content_type_id", "/templates", {"name": "Note {n}", "instructions": "Write a short note."}),
 ]
 
 
@@ -100,7 +106,10 @@ def _make(portal: Portal, token: str, number: int) -> dict[str, str]:
         made["workspace_id"] = api.get("/workspaces").json()["data"][0]["id"]
         made["member_id"] = api.get(f"/workspaces/{made['workspace_id']}/members").json()["data"][0]["id"]
         for name, path, body in _THINGS:
-            text = json.dumps(body).replace("{n}", str(number)).replace("{document_id}", made.get("document_id", ""))
+            known = {"{n}": str(number), "{document_id}": made.get("document_id", "")}
+            text = json.dumps(body)
+            for mark, value in known.items():
+                text, path = text.replace(mark, value), path.replace(mark, value)
             answer = api.post(path, content=text, headers={"Content-Type": "application/json"})
             expect(answer.status_code < 300, f"POST {path}: {answer.status_code} {answer.text}")
             made[name] = answer.json()["id"]
