@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView
 
+from aiwriter.core.rest.schema import KeptGenerator
 from apps.content.api.mcp import McpView
 
 handler400 = "aiwriter.core.views.bad_request"
@@ -16,7 +17,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("apps.monitoring.api.urls")),
     path("", include("apps.backends.api.urls")),
     path("", include("apps.content.api.urls")),
-    path("schema", SpectacularAPIView.as_view(), name="api-schema"),
+    path("schema", SpectacularAPIView.as_view(generator_class=KeptGenerator), name="api-schema"),
 ]
 urlpatterns = [
     path("api/v1/", include(api)),
