@@ -13,6 +13,8 @@ all others run in a transaction that is rolled back.
 from __future__ import annotations
 
 import importlib
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from queue import Empty
 from typing import Any
@@ -28,7 +30,6 @@ from tests.people import People
 
 # The tests of one of these files share a server or a whole portal: on several workers each would start its own.
 _SHARE_A_SERVER = (
-    "tests/e2e/",
     "tests/faults/test_failover",
     "tests/house/test_api",
     "tests/unit/backends/test_filestore",
@@ -41,7 +42,11 @@ class _Scheduling(LoadScopeScheduling):
     """Keeps together what shares a server. pytest-xdist's own groups do nothing under pytest 9.2 (xdist 3.8.0)."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid.partition("::")[0] if nodeid.startswith(_SHARE_A_SERVER) else nodeid
+        file = nodeid.partition("::")[0]
+        if file.startswith("tests/e2e/"):
+            # Two portals: one whose pages are looked at, one that is worked in.
+            return file if file.endswith("test_quality.py") else "tests/e2e"
+        return file if file.startswith(_SHARE_A_SERVER) else nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
@@ -61,6 +66,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (chosen if named or marked else left).append(item)
     config.hook.pytest_deselected(items=left)
     items[:] = chosen
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """With SQLite the database is the copy of one that the run has migrated (`tests/suite.py`), where there is one."""
+    return connection.vendor == "sqlite" and "TESTS_MIGRATED" in os.environ
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, django_db_keepdb: bool) -> None:
+    """Puts that copy where this worker's database is looked for."""
+    if django_db_keepdb:
+        shutil.copy(os.environ["TESTS_MIGRATED"], connection.settings_dict["TEST"]["NAME"])
 
 
 @pytest.fixture(scope="session")

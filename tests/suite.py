@@ -6,8 +6,12 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
 
 from tests.servers.postgres import Postgres
 from tests.servers.redis import Redis
@@ -20,6 +24,25 @@ ONLY_ON_SQLITE = (
     "tests/e2e",
     "tests/web/test_permission_matrix.py",
 )
+
+
+def _migrate(environment: dict[str, str], folder: Path) -> str:
+    """Make one migrated database, which each worker copies: migrating takes 8 s, and there are four workers.
+
+    Args:
+        environment: of the tests; with PostgreSQL it has DATABASE_URL.
+        folder: for a file of SQLite.
+
+    Returns:
+        the path of the file, or the database's name.
+    """
+    place = {"AIWRITER_DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "aiwriter.settings"}
+    if server := environment.get("DATABASE_URL"):
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute("CREATE DATABASE migrated")
+        place["DATABASE_URL"] = server.rpartition("/")[0] + "/migrated"
+    subprocess.run([sys.executable, "manage.py", "migrate", "--no-input", "-v0"], env={**environment, **place}, check=True)
+    return "migrated" if server else str(folder / "aiwriter.sqlite3")
 
 
 def main() -> int:
@@ -36,6 +59,8 @@ def main() -> int:
             environment["REDIS_URL"] = stack.enter_context(Redis()).url
         print(f"== Tests on {arguments.database}", flush=True)
         begun = time.monotonic()
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="aiwriter-migrated-"))
+        environment["TESTS_MIGRATED"] = _migrate(environment, Path(folder))
         if arguments.database == "postgres":
             more += [f"--ignore={path}" for path in ONLY_ON_SQLITE]
         # Twice as many as there are cores: tests of killed processes, wrong backends and browsers mostly wait.

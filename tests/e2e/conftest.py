@@ -1,4 +1,4 @@
-"""A portal, a cast and a browser for each file of browser tests."""
+"""A portal and a cast for all browser tests of a worker, and a browser for each file."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.e2e.stage import Cast, set_stage, wait_for_sources
 from tests.lab.portal import Portal
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running() -> Iterator[Portal]:
     """A whole portal, started as a person starts it."""
     with Portal() as portal:
         yield portal
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cast(running: Portal) -> Cast:
     """People, documents and sources."""
     made = set_stage(running)
@@ -29,7 +29,7 @@ def cast(running: Portal) -> Cast:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium."""
+    """Chromium, for one file: while it runs, the thread has an event loop in which no other test could run."""
     with chromium() as found:
         yield found
 

@@ -13,7 +13,7 @@ from tests.e2e.browser import Visitor
 from tests.e2e.stage import Cast
 from tests.fakes.provider import FakeProvider
 from tests.fakes.text import words
-from tests.lab.models import connect_models
+from tests.lab.models import connect_models, disconnect_models
 from tests.lab.portal import Portal
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -37,6 +37,7 @@ def models(running: Portal) -> Iterator[tuple[FakeProvider, FakeProvider]]:
             purposes=("write", "edit"),
         )
         yield first, second
+        disconnect_models(running, purposes=("write", "edit"))
 
 
 def start(page: Page, topic: str) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.browser import NARROW, Visitor
 from tests.e2e.stage import Cast
 from tests.fakes.provider import FakeProvider
-from tests.lab.models import connect_models
+from tests.lab.models import connect_models, disconnect_models
 from tests.lab.portal import Portal
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -169,7 +169,7 @@ def focus_and_keys(page: Page, visitor: Visitor) -> None:
 
 def ai_actions(page: Page, running: Portal) -> None:
     with FakeProvider(process=True, words=20, tps=200) as model:
-        step = {"name": "Team model", "base_url": model.openai_url, "model": "fake-large"}
+        step = {"name": "Editing model", "base_url": model.openai_url, "model": "fake-large"}
         connect_models(running, [step], purposes=("edit",))
         page.locator(".ProseMirror > p").first.click(click_count=3)
         page.keyboard.press("Control+j")
@@ -192,6 +192,7 @@ def ai_actions(page: Page, running: Portal) -> None:
         changes.first.locator("[data-choose=accept]").click()
         expect(changes).to_have_count(0)
         expect(page.locator(".ProseMirror > p").first).to_contain_text("w0000")
+        disconnect_models(running, purposes=("edit",))
 
 
 def test_the_tools_on_a_telephone(visit: Visit, cast: Cast) -> None:

@@ -6,6 +6,7 @@ A change of the API shows in the difference of the first, for whoever reads the 
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ SNAPSHOT, PAGE = ROOT / "tests/data/openapi.yaml", ROOT / "docs/api/reference.md
 HINT = "run: python -m tests.house.api, and look at the difference"
 
 
+@cache
 def described() -> str:
     """The description as the portal serves it; a warning while it is made is a fault."""
     from drf_spectacular.drainage import GENERATOR_STATS

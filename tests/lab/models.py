@@ -58,3 +58,18 @@ for purpose in {purposes!r}:
 answer = len(made)
 """
     )
+
+
+def disconnect_models(portal: Portal, *, purposes: tuple[str, ...]) -> None:
+    """Put the built-in backend alone back on these routes."""
+    portal.shell(
+        _PEOPLE
+        + f"""
+from apps.backends.models import BackendProfile
+from apps.backends.services import routing
+actor = Actor.for_user(get_user_model().objects.get(email={portal.email!r}))
+for purpose in {purposes!r}:
+    routing.set_route(actor=actor, purpose=purpose, steps=[{{"profile": BackendProfile.objects.get(managed="offline").pk}}])
+answer = True
+"""
+    )
