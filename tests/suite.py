@@ -41,7 +41,9 @@ def _migrate(environment: dict[str, str], folder: Path) -> str:
         with psycopg.connect(server, autocommit=True) as connection:
             connection.execute("CREATE DATABASE migrated")
         place["DATABASE_URL"] = server.rpartition("/")[0] + "/migrated"
-    subprocess.run([sys.executable, "manage.py", "migrate", "--no-input", "-v0"], env={**environment, **place}, check=True)
+    subprocess.run(
+        [sys.executable, "manage.py", "migrate", "--no-input", "-v0"], env={**environment, **place}, check=True
+    )
     return "migrated" if server else str(folder / "aiwriter.sqlite3")
 
 

@@ -168,5 +168,5 @@ class KeptGenerator(SchemaGenerator):
         """The description, which does not depend on who asks."""
         language = get_language() or ""
         if language not in self._kept:
-            self._kept[language] = super().get_schema(request=None, public=True)
+            self._kept[language] = super().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
         return self._kept[language]
