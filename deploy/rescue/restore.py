@@ -146,7 +146,7 @@ class Repository:
         self.index_key = hmac.digest(secret, f"aiwriter-backup/1 index {self.id}".encode(), "sha256")
         self.masters = {int(number): bech32_secret(text) for number, text in content["masters"].items()}
         self.places, self.heads, self.keys = {}, {}, {}
-        for path in sorted(self.folder.glob("packs/??/*")):
+        for path in sorted([*self.folder.glob("packs/??/*"), *self.folder.glob("twins/packs/??/*")]):
             try:
                 self.read_trailer(path)
             except (Trouble, struct.error, zstandard.ZstdError) as error:
@@ -177,7 +177,7 @@ class Repository:
         with path.open("rb") as file:
             file.seek(max(0, size - 12))
             length, listed, end = struct.unpack(">II4s", file.read(12))
-            if end != b"AWPE" or length + 12 > size:
+            if end not in (b"AWPE", b"AWPL") or length + 12 > size:
                 raise Trouble("the pack is cut short")
             file.seek(size - 12 - length)
             trailer = unseal(self.index_key, file.read(length), b"aiwriter-backup/1 trailer " + self.id.encode())

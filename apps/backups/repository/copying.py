@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from apps.backups.repository import packs
 from apps.backups.repository.control import QUIET, Control
 from apps.backups.repository.errors import Damaged, ForeignRepository, NoRepository, ObjectMissing
+from apps.backups.repository.mending import mend_lists
 from apps.backups.repository.records import TWIN, Records
 from apps.backups.repository.sealing import without_checksum
 from apps.backups.repository.sets import PLACE as SETS
@@ -86,7 +87,7 @@ def copy(repository: Repository, target: ObjectStore, *, control: Control = QUIE
         if newest and name.removeprefix(TWIN).startswith("keys/") and name.removeprefix(TWIN) < newest:
             target.delete(name)
             report.removed_keys += 1
-    wanted = sorted(source.names(packs.PLACE))
+    wanted = sorted([*source.names(packs.PLACE), *source.names(TWIN + packs.PLACE)])
     _copy_packs(source, target, wanted, there, report, control)
     hidden = {SETS + s for doom in repository.marks.dooms() for s in doom.sets} if repository.has_keys else set()
     for name in _twins(repository.records, SETS):
@@ -152,7 +153,7 @@ def _copy_packs(
             data = source.get(name)
         except ObjectMissing:
             return False
-        if packs.pack_name(hashlib.sha256(data).hexdigest()) != name:
+        if packs.pack_name(hashlib.sha256(data).hexdigest()) != name.removeprefix(TWIN):
             return False
         put_checked(target, name, data, control)
         return True
@@ -181,7 +182,7 @@ def _copy_packs(
 
 def compare(repository: Repository, target: ObjectStore) -> Comparison:
     """Which objects of packs, sets and keys differ between the two places. Names are digests: no byte has to be read."""
-    places = (packs.PLACE, SETS, "keys/", "format")
+    places = (packs.PLACE, TWIN + packs.PLACE, SETS, "keys/", "format")
 
     def listed(store: ObjectStore) -> dict[str, int]:
         return {name: size for place in places for name, size in store.names(place)}
@@ -214,6 +215,8 @@ def mend_from(repository: Repository, other: ObjectStore, *, control: Control = 
         put_checked(repository.store, name, data, control)
         repository.marks.mark_sound(name)
         mended.append(name)
+    repository.sync(control)
+    mended += mend_lists(repository)
     elsewhere = Records(other)
     for prefix in (SETS, "keys/"):
         for name in elsewhere.names(prefix):

@@ -18,7 +18,7 @@ _SCHEMA = """
 create table if not exists meta (key text primary key, value text) without rowid;
 create table if not exists packs (
     number integer primary key, name text unique not null, size integer not null,
-    damaged integer not null default 0, doomed integer not null default 0, verified real not null default 0);
+    lists integer not null default 0, damaged integer not null default 0, doomed integer not null default 0, verified real not null default 0);
 create table if not exists blobs (
     id blob not null, pack integer not null, start integer not null, stored integer not null, raw integer not null,
     key integer not null, primary key (id, pack)) without rowid;
@@ -26,7 +26,7 @@ create table if not exists known (key text primary key, size integer not null, d
     without rowid;
 create table if not exists seen (id text primary key) without rowid;
 """
-_LAYOUT = "2"
+_LAYOUT = "3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Place:
     stored: int
     raw: int
     key: int
+    lists: int
 
 
 class Index:
@@ -116,7 +117,7 @@ class Index:
     def sync(
         self,
         listed: Iterable[tuple[str, int]],
-        read: Callable[[str, int], list[Item]],
+        read: Callable[[str, int], tuple[list[Item], bool]],
         *,
         damaged: Collection[str] = (),
         doomed: Collection[str] = (),
@@ -139,7 +140,7 @@ class Index:
         for done, name in enumerate(new):
             control.check()
             try:
-                self.add_pack(name, there[name], read(name, there[name]))
+                self.add_pack(name, there[name], *read(name, there[name]))
             except (Damaged, ObjectMissing) as error:
                 self.unreadable[name] = error.message
             control.progress("index", done + 1, len(new))
@@ -156,13 +157,15 @@ class Index:
         with self.work() as db:
             db.executemany("update packs set damaged = 1 where name = ?", [(name,) for name in names])
 
-    def add_pack(self, name: str, size: int, items: Sequence[Item]) -> int:
+    def add_pack(self, name: str, size: int, items: Sequence[Item], lists: bool = False) -> int:
         """Know a pack that is durable."""
         with self.work() as db:
             row = db.execute("select number from packs where name = ?", (name,)).fetchone()
             if row is not None:
                 return int(row[0])
-            number = db.execute("insert into packs (name, size) values (?, ?)", (name, size)).lastrowid or 0
+            number = (
+                db.execute("insert into packs (name, size, lists) values (?, ?, ?)", (name, size, lists)).lastrowid or 0
+            )
             db.executemany(
                 "insert or ignore into blobs values (?, ?, ?, ?, ?, ?)",
                 sorted((item.id, number, item.start, item.stored, item.raw, item.key) for item in items),
@@ -181,6 +184,10 @@ class Index:
     def packs(self) -> dict[str, tuple[int, int]]:
         """Number and size of each pack by name."""
         return {str(n): (int(k), int(s)) for k, n, s in self.rows("select number, name, size from packs")}  # type: ignore[call-overload]
+
+    def list_packs(self) -> dict[str, int]:
+        """Sizes of the packs that hold lists, by name."""
+        return {str(n): int(s) for n, s in self.rows("select name, size from packs where lists")}  # type: ignore[call-overload]
 
     # Where a chunk is
 
@@ -214,7 +221,7 @@ class Index:
         """All places of a chunk, sound packs first."""
         with self._lock:
             rows = self._db.execute(
-                "select p.number, p.name, b.start, b.stored, b.raw, b.key from blobs b join packs p on p.number = b.pack"
+                "select p.number, p.name, b.start, b.stored, b.raw, b.key, p.lists from blobs b join packs p on p.number = b.pack"
                 " where b.id = ? order by p.damaged, p.doomed, p.number",
                 (chunk,),
             ).fetchall()
@@ -270,7 +277,7 @@ class Index:
                 part = chunks[at : at + 500]
                 marks = ",".join("?" * len(part))
                 rows = self._db.execute(
-                    "select b.id, p.number, p.name, b.start, b.stored, b.raw, b.key from blobs b"  # noqa: S608
+                    "select b.id, p.number, p.name, b.start, b.stored, b.raw, b.key, p.lists from blobs b"  # noqa: S608
                     f" join packs p on p.number = b.pack where b.id in ({marks})"
                     " order by p.damaged desc, p.doomed desc, p.number desc",
                     part,

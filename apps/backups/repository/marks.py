@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from apps.backups.repository.errors import Damaged, ObjectMissing
-from apps.backups.repository.records import Records
+from apps.backups.repository.records import TWIN, Records
 from apps.backups.repository.sealing import Cipher, open_record, seal_record
 
-DOOMED, DAMAGED = "marks/doomed/", "marks/damaged/"
+DOOMED, DAMAGED, BENT = "marks/doomed/", "marks/damaged/", "marks/bent/"
 # A writer does not count on packs that go within this time: its run may take as long.
 REUSE_MARGIN = timedelta(hours=12)
 # A set is not committed on packs that go within this time: clocks of two machines may differ by as much.
@@ -65,19 +65,23 @@ class Marks:
 
     def damaged(self) -> set[str]:
         """Names of packs that are known to be damaged."""
-        found = set()
-        for name in self._records.names(DAMAGED):
-            digest = name.removeprefix(DAMAGED)
-            found.add(f"packs/{digest[:2]}/{digest}")
-        return found
+        return self._marked(DAMAGED)
+
+    def bent(self) -> set[str]:
+        """Names of packs of lists whose twin is known to be damaged."""
+        return self._marked(BENT)
+
+    def _marked(self, place: str) -> set[str]:
+        digests = (name.removeprefix(place) for name in self._records.names(place))
+        return {f"packs/{digest[:2]}/{digest}" for digest in digests}
 
     def mark_damaged(self, packs: Collection[str]) -> None:
         """Writers do not count on these packs any more, so that what they hold is stored again."""
         for pack in packs:
-            name = DAMAGED + pack.rpartition("/")[2]
+            name = (BENT if pack.startswith(TWIN) else DAMAGED) + pack.rpartition("/")[2]
             body = json.dumps({"seen": datetime.now(UTC).isoformat()}).encode()
             self._records.put(name, seal_record(self._cipher, name, body))
 
     def mark_sound(self, pack: str) -> None:
         """The pack is whole again, or gone."""
-        self._records.delete(DAMAGED + pack.rpartition("/")[2])
+        self._records.delete((BENT if pack.startswith(TWIN) else DAMAGED) + pack.rpartition("/")[2])

@@ -17,7 +17,7 @@ _HEAD = struct.Struct(">4sBB")
 _WRAP = struct.Struct(">IH")
 _ITEM = struct.Struct(">32sIIB")
 _FOOT = struct.Struct(">II4s")
-_MAGIC, _END = b"AWPK", b"AWPE"
+_MAGIC, _END, _END_LISTS = b"AWPK", b"AWPE", b"AWPL"
 VERSION = 1
 _TAIL = 96 * 1024
 HEAD_BYTES = 2048
@@ -49,9 +49,14 @@ def pack_name(digest: str) -> str:
 
 
 class PackBuilder:
-    """Collects sealed chunks and makes a pack of them."""
+    """Collects sealed chunks and makes a pack of them.
 
-    def __init__(self, wraps: Sequence[Wrap]) -> None:
+    Args:
+        lists: the pack holds lists of sets. Sources cannot give those back, so such packs are stored twice.
+    """
+
+    def __init__(self, wraps: Sequence[Wrap], *, lists: bool = False) -> None:
+        self.lists = lists
         self._parts = [encode_head(wraps)]
         self.size = len(self._parts[0])
         self.items: list[Item] = []
@@ -66,7 +71,7 @@ class PackBuilder:
         """Its name and its bytes."""
         listed = b"".join(_ITEM.pack(item.id, item.stored, item.raw, item.key) for item in self.items)
         trailer = index.seal(pack_up(listed), BOUND + repository.encode())
-        self._parts += [trailer, _FOOT.pack(len(trailer), len(listed), _END)]
+        self._parts += [trailer, _FOOT.pack(len(trailer), len(listed), _END_LISTS if self.lists else _END)]
         data = b"".join(self._parts)
         return pack_name(hashlib.sha256(data).hexdigest()), data
 
@@ -110,12 +115,12 @@ def read_head(store: ObjectStore, name: str) -> list[Wrap]:
         return decode_head(store.get(name, 0, 256 * 1024))[0]
 
 
-def decode_trailer(tail: bytes, size: int, head: int, index: Cipher, repository: str) -> list[Item] | int:
-    """The items of a pack from its last bytes; when those are too few, how many are needed."""
+def decode_trailer(tail: bytes, size: int, head: int, index: Cipher, repository: str) -> tuple[list[Item], bool] | int:
+    """The items of a pack from its last bytes, and whether it holds lists; when those are too few, how many are needed."""
     if len(tail) < _FOOT.size:
         raise Damaged("A pack is cut short.")
     length, listed, end = _FOOT.unpack_from(tail, len(tail) - _FOOT.size)
-    if end != _END or length + _FOOT.size + head > size:
+    if end not in (_END, _END_LISTS) or length + _FOOT.size + head > size:
         raise Damaged("A pack does not end as packs do.")
     if length + _FOOT.size > len(tail):
         return length + _FOOT.size
@@ -130,17 +135,17 @@ def decode_trailer(tail: bytes, size: int, head: int, index: Cipher, repository:
     for chunk, stored, raw, key in sizes:
         items.append(Item(chunk, at, stored, raw, key))
         at += stored
-    return items
+    return items, end == _END_LISTS
 
 
-def read_trailer(store: ObjectStore, name: str, size: int, index: Cipher, repository: str) -> list[Item]:
-    """The items of a stored pack."""
+def read_trailer(store: ObjectStore, name: str, size: int, index: Cipher, repository: str) -> tuple[list[Item], bool]:
+    """The items of a stored pack, and whether it holds lists."""
     want = min(size, _TAIL)
     tail = store.get(name, size - want, want)
-    items = decode_trailer(tail, size, _HEAD.size, index, repository)
-    if isinstance(items, int):
-        tail = store.get(name, size - items, items)
-        items = decode_trailer(tail, size, _HEAD.size, index, repository)
-    if isinstance(items, int) or len(tail) < min(size, _FOOT.size):
+    found = decode_trailer(tail, size, _HEAD.size, index, repository)
+    if isinstance(found, int):
+        tail = store.get(name, size - found, found)
+        found = decode_trailer(tail, size, _HEAD.size, index, repository)
+    if isinstance(found, int):
         raise Damaged(f"{name} is cut short.")
-    return items
+    return found

@@ -19,6 +19,7 @@ from apps.backups.repository.locking import exclusive
 from apps.backups.repository.marks import Doom
 from apps.backups.repository.packs import Wrap, read_head
 from apps.backups.repository.reader import SetReader
+from apps.backups.repository.records import TWIN
 from apps.backups.repository.sets import set_name
 from apps.backups.repository.shipping import Line, Shipper
 
@@ -170,12 +171,14 @@ def _settle(repository: Repository, doom: Doom, present: Collection[str], needs:
     known = repository.index.packs()
     gone = []
     for pack in sorted(doom.packs - spared):
+        repository.store.delete(TWIN + pack)
         repository.store.delete(pack)
         if pack in known:
             number, size = known[pack]
             gone.append(number)
             report.removed_packs, report.freed_bytes = report.removed_packs + 1, report.freed_bytes + size
         repository.marks.mark_sound(pack)
+        repository.marks.mark_sound(TWIN + pack)
     repository.index.forget(gone)
     # The names of dropped sets stay for a while, so that other machines that knew them see that it was meant.
     if not doom.sets or doom.due(margin=-REMEMBERED):
@@ -224,16 +227,18 @@ def _rewrite(repository: Repository, little: Collection[str], needs: _Needs, con
         for group in _grouped(repository, little):
             wraps = list(dict.fromkeys(wrap for _, head in group for wrap in head))
             keys = {wrap: number for number, wrap in enumerate(wraps, 1)}
-            line = Line(wraps)
+            contents, listing = Line(wraps), Line(wraps, lists=True)
+            lists = repository.index.list_packs()
             for name, head in group:
                 control.check()
+                line = listing if name in lists else contents
                 data = memoryview(repository.store.get(name))
                 wanted = needs.chunks(name)
                 for item in repository.index.items(name):
                     if item.id in wanted and not shipper.holds(item.id):
                         sealed = bytes(data[item.start : item.start + item.stored])
                         shipper.add_sealed(line, item.id, sealed, item.raw, keys[head[item.key - 1]] if item.key else 0)
-            shipper.flush(line)
+            shipper.flush(contents, listing)
         return shipper.bytes_added
     finally:
         shipper.close()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from apps.backups.repository.errors import Damaged, KeyNeeded, ObjectMissing, WrongKey
 from apps.backups.repository.index import Place
 from apps.backups.repository.keys import open_with
 from apps.backups.repository.packs import Wrap, read_head
+from apps.backups.repository.records import TWIN
 from apps.backups.repository.sealing import Cipher, unpack
 from apps.backups.repository.sets import Listing
 
@@ -63,6 +65,14 @@ class ChunkReader:
         raise Damaged(f"Chunk {chunk.hex()[:16]} cannot be read: {reason}.")
 
     def _open(self, chunk: bytes, place: Place) -> bytes:
+        try:
+            return self._open_at(chunk, place)
+        except (Damaged, ObjectMissing):
+            if not place.lists:
+                raise
+        return self._open_at(chunk, replace(place, name=TWIN + place.name))
+
+    def _open_at(self, chunk: bytes, place: Place) -> bytes:
         sealed = self._bytes(place)
         if len(sealed) != place.stored:
             raise Damaged("the pack is cut short")

@@ -32,9 +32,10 @@ from apps.backups.repository.keys import (
     new_writer_secret,
 )
 from apps.backups.repository.marks import REUSE_MARGIN, Marks
+from apps.backups.repository.mending import mend_lists
 from apps.backups.repository.reader import SetReader
 from apps.backups.repository.reading import DataCiphers
-from apps.backups.repository.records import PLACES, Records
+from apps.backups.repository.records import PLACES, TWIN, Records
 from apps.backups.repository.sealing import Cipher, open_record
 from apps.backups.repository.sets import PLACE as SETS
 from apps.backups.repository.sets import Manifest, SetInfo, set_name
@@ -247,13 +248,25 @@ class Repository:
         dooms = marks.dooms()
         doomed = [pack for doom in dooms if doom.due(margin=REUSE_MARGIN) for pack in doom.packs]
         self._index.unsee(set_id for doom in dooms for set_id in doom.sets)
+        listed = {name.removeprefix(TWIN): size for name, size in self.store.names(TWIN + packs.PLACE)}
+        listed.update(self.store.names(packs.PLACE))
         return self._index.sync(
-            self.store.names(packs.PLACE),
-            lambda name, size: packs.read_trailer(self.store, name, size, self.index_cipher, self.id),
+            listed.items(),
+            self._read_trailer,
             damaged=marks.damaged(),
             doomed=doomed,
             control=control,
         )
+
+    def _read_trailer(self, name: str, size: int) -> tuple[list[packs.Item], bool]:
+        try:
+            return packs.read_trailer(self.store, name, size, self.index_cipher, self.id)
+        except (Damaged, ObjectMissing):
+            try:
+                return packs.read_trailer(self.store, TWIN + name, size, self.index_cipher, self.id)
+            except ObjectMissing:
+                pass
+            raise
 
     def close(self) -> None:
         """Let go of the cache."""
@@ -267,6 +280,8 @@ class Repository:
         """A new set. What is lost or damaged in the repository and still in the source is stored again by it."""
         self.mend_records()
         self.sync(control)
+        if mend_lists(self):
+            self.sync(control)
         return SetWriter(self, kind=kind, labels=labels or {}, control=control)
 
     def mend_records(self) -> list[str]:

@@ -13,6 +13,7 @@ from apps.backups.repository.errors import Damaged, KeyNeeded, ObjectMissing
 from apps.backups.repository.keys import KeyRecord, Master, make_key_record, new_master, seal_for
 from apps.backups.repository.locking import exclusive
 from apps.backups.repository.packs import Wrap
+from apps.backups.repository.records import TWIN
 from apps.backups.repository.sealing import Cipher, new_data_key
 from apps.backups.repository.shipping import Line, Shipper, threads_for_sealing
 
@@ -123,7 +124,8 @@ def _old(repository: Repository, heads: dict[str, list[Wrap]]) -> list[str]:
 def _move_all(repository: Repository, heads: dict[str, list[Wrap]], report: ReencryptReport, control: Control) -> None:
     master = repository.record.current
     key = new_data_key()
-    line = Line([Wrap(master.number, seal_for(key, [master.recipient]))])
+    wraps = [Wrap(master.number, seal_for(key, [master.recipient]))]
+    contents, listing, lists = Line(wraps), Line(wraps, lists=True), repository.index.list_packs()
     cipher = Cipher(key)
     old = _old(repository, heads)
     fresh = {name for name in heads if name not in old}
@@ -153,6 +155,7 @@ def _move_all(repository: Repository, heads: dict[str, list[Wrap]], report: Reen
                 if chunks is None:
                     report.failed.append(name)
                     continue
+                line = listing if name in lists else contents
                 for chunk, sealed, raw, number in chunks:
                     if not shipper.holds(chunk):
                         shipper.add_sealed(line, chunk, sealed, raw, number)
@@ -160,7 +163,7 @@ def _move_all(repository: Repository, heads: dict[str, list[Wrap]], report: Reen
                 done += sizes[name][1]
                 report.packs, report.bytes = report.packs + 1, report.bytes + sizes[name][1]
                 control.progress("reencrypt", done, total)
-        shipper.flush(line)
+        shipper.flush(contents, listing)
     finally:
         shipper.close()
     repository.sync(control)
@@ -169,6 +172,7 @@ def _move_all(repository: Repository, heads: dict[str, list[Wrap]], report: Reen
         control.check()
         # The old pack goes only when each of its chunks is in another pack that is there.
         if name in there and repository.index.is_held_elsewhere(name):
+            repository.store.delete(TWIN + name)
             repository.store.delete(name)
             report.removed_packs += 1
         elif name in there:

@@ -11,7 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from apps.backups.repository.control import Control
 from apps.backups.repository.errors import ObjectMissing, StorageFailed
 from apps.backups.repository.index import Index
-from apps.backups.repository.packs import PACK_SIZE, Item, PackBuilder, Wrap
+from apps.backups.repository.packs import PACK_SIZE, PackBuilder, Wrap
+from apps.backups.repository.records import TWIN
 from apps.backups.repository.sealing import Cipher, pack_up
 from apps.backups.repository.store import ObjectStore
 
@@ -53,13 +54,18 @@ def put_checked(store: ObjectStore, name: str, data: bytes, control: Control) ->
 class Line:
     """One line of packs: contents in one, lists in another, so that lists are read without the contents."""
 
-    def __init__(self, wraps: Sequence[Wrap]) -> None:
+    def __init__(self, wraps: Sequence[Wrap], *, lists: bool = False) -> None:
         self.wraps = wraps
-        self.builder = PackBuilder(wraps)
+        self.lists = lists
+        self.builder = self.empty()
         self.batch: list[tuple[bytes, bytes | memoryview]] = []
         self.batch_bytes = 0
         self.batch_key = 0
         self.batch_cipher: Cipher | None = None
+
+    def empty(self) -> PackBuilder:
+        """The next pack."""
+        return PackBuilder(self.wraps, lists=self.lists)
 
 
 class Shipper:
@@ -81,7 +87,7 @@ class Shipper:
         self._sealers = ThreadPoolExecutor(threads, "seal")
         self._carrier = ThreadPoolExecutor(1, "carry")
         self._sealing: deque[tuple[Line, int, Future[Sealed]]] = deque()
-        self._carrying: deque[Future[tuple[str, int, list[Item]]]] = deque()
+        self._carrying: deque[Future[tuple[str, int, PackBuilder]]] = deque()
         self._pending: set[bytes] = set()
         self.bytes_added = 0
         self.packs_added: list[str] = []
@@ -134,21 +140,23 @@ class Shipper:
         """Close the open pack of a line and give it to the carrier."""
         if not line.builder.items:
             return
-        builder, line.builder = line.builder, PackBuilder(line.wraps)
+        builder, line.builder = line.builder, line.empty()
         self._carrying.append(self._carrier.submit(self._carry, builder))
         while len(self._carrying) > 2 or (self._carrying and self._carrying[0].done()):
             self._arrived()
 
-    def _carry(self, builder: PackBuilder) -> tuple[str, int, list[Item]]:
+    def _carry(self, builder: PackBuilder) -> tuple[str, int, PackBuilder]:
         name, data = builder.finish(self._index_cipher, self._repository)
+        if builder.lists:
+            put_checked(self._store, TWIN + name, data, self._control)
         put_checked(self._store, name, data, self._control)
-        return name, len(data), builder.items
+        return name, len(data), builder
 
     def _arrived(self) -> None:
-        name, size, items = self._carrying.popleft().result()
-        self._index.add_pack(name, size, items)
-        self._pending.difference_update(item.id for item in items)
-        self.bytes_added += size
+        name, size, builder = self._carrying.popleft().result()
+        self._index.add_pack(name, size, builder.items, builder.lists)
+        self._pending.difference_update(item.id for item in builder.items)
+        self.bytes_added += size * (2 if builder.lists else 1)
         self.packs_added.append(name)
 
     def flush(self, *lines: Line) -> None:

@@ -13,7 +13,7 @@ from apps.backups.repository import packs
 from apps.backups.repository.control import QUIET, Control
 from apps.backups.repository.errors import Damaged, KeyNeeded, NoSuchSet, ObjectMissing
 from apps.backups.repository.reader import SetReader
-from apps.backups.repository.records import PLACES
+from apps.backups.repository.records import PLACES, TWIN
 from apps.backups.repository.sealing import open_record, unpack
 from apps.backups.repository.sets import PLACE as SETS
 from apps.backups.repository.sets import Entry, Manifest
@@ -79,7 +79,7 @@ def verify_cheap(repository: Repository, *, share: float = 1.0, control: Control
     report = Report()
     _check_records(repository, report)
     if not repository.has_keys:
-        found = sorted(repository.store.names(packs.PLACE))
+        found = sorted([*repository.store.names(packs.PLACE), *repository.store.names(TWIN + packs.PLACE)])
         report.packs = len(found)
         for name, what in _read_packs(repository, report, found, control).items():
             report.problems.append(Problem("pack", name, what))
@@ -89,7 +89,10 @@ def verify_cheap(repository: Repository, *, share: float = 1.0, control: Control
     chosen = _share(repository.index.oldest_first(), share)
     unreadable = repository.index.unreadable
     report.packs = len(repository.index.packs()) + len(unreadable)
-    bad = _read_packs(repository, report, chosen, control)
+    lists = repository.index.list_packs()
+    twins = [(TWIN + name, size) for name, size in chosen if name in lists]
+    bad = _read_packs(repository, report, [*chosen, *twins], control)
+    _check_twins(repository, report, lists, bad, mark=mark)
     repository.index.mark_verified([name for name, _ in chosen if name not in bad])
     bad.update(unreadable)
     if bad and mark:
@@ -189,6 +192,27 @@ def _check_records(repository: Repository, report: Report) -> None:
             report.problems.append(Problem("companion", name, "missing"))
 
 
+def _check_twins(
+    repository: Repository, report: Report, lists: dict[str, int], bad: dict[str, str], *, mark: bool
+) -> None:
+    """Packs of lists are there twice. What is wrong with one copy is a problem; what one of them has is not lost."""
+    there = dict(repository.store.names(TWIN + packs.PLACE))
+    first = dict(repository.store.names(packs.PLACE))
+    for name, size in lists.items():
+        faults = {}
+        for place, sizes in ((name, first), (TWIN + name, there)):
+            if place not in sizes:
+                faults[place] = "missing"
+            elif place in bad or sizes[place] != size:
+                faults[place] = bad.get(place, "its size is another one")
+        if mark:
+            repository.marks.mark_damaged([place for place, what in faults.items() if what != "missing"])
+        report.problems += [Problem("pack", place, what) for place, what in faults.items()]
+        bad.pop(TWIN + name, None)
+        if len(faults) < 2:
+            bad.pop(name, None)
+
+
 def _read_packs(
     repository: Repository,
     report: Report,
@@ -206,7 +230,7 @@ def _read_packs(
         except ObjectMissing:
             return 0, 0, "missing"
         control.throttle(len(data))
-        if packs.pack_name(hashlib.sha256(data).hexdigest()) != name:
+        if packs.pack_name(hashlib.sha256(data).hexdigest()) != name.removeprefix(TWIN):
             return len(data), 0, "its bytes are not those of its name"
         try:
             return len(data), look(name, data) if look else 0, ""

@@ -45,7 +45,7 @@ class SetWriter:
         key = new_data_key()
         wraps = [Wrap(repository.record.current.number, seal_for(key, [repository.record.current.recipient]))]
         self._data_cipher, self._index_cipher = Cipher(key), repository.index_cipher
-        self._contents, self._lists = Line(wraps), Line(wraps)
+        self._contents, self._lists = Line(wraps), Line(wraps, lists=True)
         self._index = repository.index
         self._ids_of = repository.keys.chunk_id
         self._shipper = Shipper(

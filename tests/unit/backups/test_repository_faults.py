@@ -14,10 +14,11 @@ import pytest
 
 from apps.backups.repository import FolderStore, Repository, RepositoryError, losses, verify_cheap, verify_deep
 from apps.backups.repository.errors import Damaged, NoSpace, StorageFailed
-from tests.unit.backups.repositories import Contents, FaultyStore, Place, chunk_copies, contents, flip, noise, write
+from tests.lab.repositories import Contents, FaultyStore, Place, chunk_copies, contents, flip, noise, write
 
 KINDS = {
     "a pack of contents": "packs/",
+    "a twin of a pack of lists": "twins/packs/",
     "the record of a set": "sets/",
     "the twin of a set": "twins/sets/",
     "the keys": "keys/",
@@ -209,7 +210,7 @@ _CHILD = """
 import sys
 from pathlib import Path
 from apps.backups.repository import shipping
-from tests.unit.backups.repositories import Place, noise
+from tests.lab.repositories import Place, noise
 shipping.PACK_SIZE = 1024 * 1024
 place = Place(Path(sys.argv[1]), "", "", bytes.fromhex(sys.argv[2]))
 print("ready", flush=True)
@@ -248,4 +249,5 @@ def test_a_lost_folder_is_no_repository_and_a_lost_half_is_named(place: Place) -
     shutil.rmtree(place.folder / "packs")
     with closing(place.server()) as repository:
         report = verify_cheap(repository)
-    assert {problem.kind for problem in report.problems} >= {"set"}
+    assert {problem.kind for problem in report.problems} == {"chunks", "pack"}
+    assert len(report.broken_sets) == 1

@@ -36,7 +36,7 @@ from apps.backups.repository.errors import (
     WrongKey,
 )
 from apps.backups.repository.locking import exclusive
-from tests.unit.backups.repositories import FaultyStore, Place, contents, flip, noise, write
+from tests.lab.repositories import FaultyStore, Place, contents, flip, noise, write
 
 NOW = timedelta(0)
 LATER = timedelta(hours=48)

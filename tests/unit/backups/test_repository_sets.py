@@ -25,7 +25,7 @@ from apps.backups.repository.errors import (
     WrongKey,
 )
 from apps.backups.repository.sealing import with_checksum
-from tests.unit.backups.repositories import Place, contents, noise, text, write
+from tests.lab.repositories import Place, contents, noise, text, write
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from apps.backups.repository import make_identity, prune, reencrypt, verify_cheap
-from tests.unit.backups.repositories import Contents, Place, contents, flip
+from tests.lab.repositories import Contents, Place, contents, flip
 
 SCRIPT = Path(__file__).parents[3] / "deploy" / "rescue" / "restore.py"
 

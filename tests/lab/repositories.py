@@ -1,4 +1,4 @@
-"""Repositories for tests: a place, its keys, sets with known contents, and places that do not behave."""
+"""Backup repositories for tests and proofs: a place, its keys, sets with known contents, and places that do not behave."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from pathlib import Path
 
 from apps.backups.repository import Control, FolderStore, ObjectStore, Repository, SetInfo, make_identity
 from apps.backups.repository.control import QUIET
+from apps.backups.repository.store import storage_error
 
 Contents = dict[str, bytes]
-WORDS = Path(__file__).read_text().split()
+WORDS = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text().split()
 
 
 def text(seed: int, size: int) -> bytes:
@@ -126,14 +127,10 @@ class FaultyStore:
     def _call(self) -> None:
         self.calls += 1
         if self.refuse and self.calls % self.refuse == 0:
-            from apps.backups.repository.store import storage_error
-
             raise storage_error("the network", OSError(errno.ECONNRESET, "Connection reset by peer"))
 
     def put(self, name: str, data: bytes) -> None:
         """Store, or pretend to."""
-        from apps.backups.repository.store import storage_error
-
         self._call()
         if self.room is not None:
             if self.room < len(data):
