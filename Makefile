@@ -10,7 +10,7 @@ EDITABLE := $(foreach p,$(PLUGINS),-e plugins/$(p))
 UV := $(BIN)/uv
 P ?=
 
-.PHONY: help run test test-sqlite test-postgres check format prove bench screenshots docs lock clean
+.PHONY: help run rebuild test test-sqlite test-postgres check format prove bench screenshots docs lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -36,6 +36,10 @@ $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 
 run: $(VENV)/.run ## Start the portal; DEMO=1 also loads an example workspace
 	@exec $(BIN)/python -m aiwriter.supervisor $(if $(DEMO),--demo)
+
+rebuild: $(VENV)/.run ## Restore a portal on an empty machine and start it: REPO=/path/to/repository KEY=/path/to/key
+	@$(BIN)/python manage.py restore rebuild --repo "$(REPO)" --key "$(KEY)" $(if $(SET),--set "$(SET)")
+	@exec $(BIN)/python -m aiwriter.supervisor
 
 test: $(VENV)/.dev test-sqlite test-postgres ## Run all tests, on SQLite and on PostgreSQL with a Redis-protocol server
 

@@ -143,6 +143,12 @@ VARIABLES: tuple[Variable, ...] = (
         check=lambda v: _database_problem(v) if v else "",
     ),
     V(
+        name="AIWRITER_PG_BIN",
+        type="path",
+        default="",
+        help="Folder with pg_dump and psql, which backups of PostgreSQL need. Empty: the newest that is installed.",
+    ),
+    V(
         name="REDIS_URL",
         type="str",
         default="",

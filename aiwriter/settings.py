@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "apps.monitoring",
     "apps.backends",
     "apps.content",
+    "apps.backups",
     "aiwriter.console.apps.ConsoleConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -263,6 +264,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "collect-file-garbage": {"task": "backends.collect_garbage", "schedule": 6 * 3600.0},
     "prune-rate-limits": {"task": "users.prune_rate_limits", "schedule": 3600.0},
     "prune-idempotency": {"task": "users.prune_idempotency", "schedule": 3600.0},
+    "start-due-backups": {"task": "backups.start_due", "schedule": 15.0, "options": {"expires": 30}},
+    "clear-backup-scratch": {"task": "backups.clear_scratch", "schedule": 3600.0},
     "settle-abandoned-calls": {"task": "backends.settle_abandoned_calls", "schedule": 60.0},
 }
 if CELERY_BROKER_URL.startswith("filesystem"):
@@ -290,7 +293,26 @@ MAX_GENERATIONS = ENV["AIWRITER_MAX_GENERATIONS"]
 BOOTSTRAP_STEPS = [
     "apps.backends.services.defaults.ensure_defaults",
     "apps.content.services.type_seeds.ensure_content_types",
+    "apps.backups.services.defaults.ensure_backups",
 ]
+# What a backup set consists of, in order: the first takes the snapshot apart, the others read from it.
+BACKUP_SOURCES = [
+    "apps.backups.sources.database.database",
+    "apps.backups.sources.files.files",
+    "apps.backups.sources.configuration.configuration",
+]
+# What a restore drill does with the restored portal; each returns what it tried, whether it worked, and a detail.
+DRILL_PROBES = [
+    "apps.backups.services.probes.sign_in",
+    "apps.content.services.recovery.open_document",
+    "apps.content.services.recovery.find_words",
+    "apps.content.services.recovery.find_passages",
+]
+# Run once in a database that a restore has just put in place.
+AFTER_RESTORE = ["apps.content.services.recovery.index_again"]
+# Which row is "a document" when one is brought back with everything that belongs to it.
+BACKUP_ITEMS = {"document": "content.Document", "file": "backends.StoredFile"}
+PG_BIN = ENV["AIWRITER_PG_BIN"]
 HEALTH_CHECKS = [
     "apps.monitoring.health.database",
     "apps.monitoring.health.migrations",
@@ -301,6 +323,9 @@ HEALTH_CHECKS = [
     "apps.backends.health.model_route",
     "apps.content.health.vector_store",
     "apps.content.health.queue",
+    "apps.backups.health.backups",
+    "apps.backups.health.backup_proof",
+    "apps.backups.health.backup_copies",
 ]
 AIWRITER_CHROMA_URL = ENV["AIWRITER_CHROMA_URL"]
 AIWRITER_VECTOR_CACHE_MB = ENV["AIWRITER_VECTOR_CACHE_MB"]

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import time
 import urllib.error
 import urllib.request
@@ -252,6 +253,8 @@ class Supervisor:
             ]
         else:
             lines += ["", "  Forgotten password? .venv/bin/python manage.py reset_password E-MAIL"]
+        for note in found.get("notes", []):
+            lines += ["", *textwrap.wrap(note, 100, initial_indent="  ", subsequent_indent="  ")]
         lines += ["", "  Stop with Ctrl-C; everything is kept and the next `make run` goes on from here.", ""]
         say("\n".join(lines))
 

@@ -210,6 +210,23 @@ def save(place: OpenStorage, incoming: Received) -> StoredBlob:
     )
 
 
+def exists(blob: StoredBlob) -> bool:
+    """Whether the storage has the bytes of a blob, judged by name and size; nothing is read.
+
+    Raises:
+        Unavailable: the storage cannot be reached.
+    """
+    place = open_storage(blob.profile)
+    expected = encryption.encrypted_size(blob.size) if blob.encrypted else blob.size
+    try:
+        with calls.guarded(place.backend):
+            return place.storage.exists(blob.storage_name) and place.storage.size(blob.storage_name) == expected
+    except FileNotFoundError:
+        return False
+    except BackendError as error:
+        raise _unavailable(blob.profile, error) from error
+
+
 def discard(place: OpenStorage, name: str) -> None:
     """Delete bytes that no row names.
 

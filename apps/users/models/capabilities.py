@@ -37,6 +37,10 @@ CAPABILITIES: Mapping[str, str] = {
     "plugins.read": "See which plugins are installed and why one is not used",
     "monitoring.read": "See health, usage and jobs",
     "jobs.manage": "Stop and retry jobs, change schedules",
+    "backups.read": "See backups, drills and restores",
+    "backups.run": "Make, check and drill backups",
+    "backups.manage": "Set up places for backups and their schedules",
+    "backups.restore": "Restore from backups, and take out the key that opens them",
     "audit.read": "Read the audit record",
     "users.manage": "Manage accounts, workspaces and system roles",
 }
@@ -60,6 +64,8 @@ _OPERATOR = frozenset(
     {
         "backends.read",
         "backends.manage",
+        "backups.read",
+        "backups.run",
         "plugins.read",
         "monitoring.read",
         "jobs.manage",
@@ -82,8 +88,10 @@ WORKSPACE_ROLES: Mapping[str, frozenset[str]] = {
 }
 SYSTEM_ROLES: Mapping[str, frozenset[str]] = {
     "operator": _OPERATOR,
-    "auditor": frozenset({"audit.read", "monitoring.read", "backends.read", "usage.read", "tokens.manage"}),
-    "admin": _OPERATOR | {"users.manage", "members.manage", "audit.read"},
+    "auditor": frozenset(
+        {"audit.read", "monitoring.read", "backends.read", "backups.read", "usage.read", "tokens.manage"}
+    ),
+    "admin": _OPERATOR | {"users.manage", "members.manage", "audit.read", "backups.manage", "backups.restore"},
 }
 # Who watches must not be who acts: an auditor holds no second system role.
 EXCLUSIVE_SYSTEM_ROLE = "auditor"

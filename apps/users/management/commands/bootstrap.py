@@ -27,13 +27,16 @@ class Command(ServiceCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the steps. The administrator comes last: nothing after it can fail and lose the password."""
         call_command("createcachetable", verbosity=0)
-        for name in settings.BOOTSTRAP_STEPS:
-            import_string(name)()
+        # A step may return words for the person at the terminal, such as where the first key lies.
+        notes = [said for name in settings.BOOTSTRAP_STEPS if isinstance(said := import_string(name)(), str) and said]
         made = bootstrap_first_admin(email=options["email"])
         if options["json"]:
-            found = {"email": made[0].email, "password": made[1].reveal()} if made else {}
-            self.stdout.write(json.dumps(found))
-        elif made:
+            found: dict[str, Any] = {"email": made[0].email, "password": made[1].reveal()} if made else {}
+            self.stdout.write(json.dumps({**found, **({"notes": notes} if notes else {})}))
+            return
+        for note in notes:
+            self.stdout.write(note)
+        if made:
             self.stdout.write("First sign-in, shown this once:")
             self.stdout.write(f"  address   {settings.PUBLIC_URL}/")
             self.stdout.write(f"  e-mail    {made[0].email}")

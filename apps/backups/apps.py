@@ -1,0 +1,47 @@
+"""Django's view of the app."""
+
+from django.apps import AppConfig
+
+
+class BackupsConfig(AppConfig):
+    """Imports the tasks, so that every process can look their names up.
+
+    Attributes:
+        audit_actions: what this app writes into the audit record.
+        admin_capabilities: who sees and who changes what in the console.
+    """
+
+    name = "apps.backups"
+    label = "backups"
+    verbose_name = "Backups"
+    audit_actions = {
+        "backup.destination_created": "A place for backups was set up",
+        "backup.destination_updated": "The settings of a place for backups were changed",
+        "backup.destination_deleted": "A place for backups was taken out of use",
+        "backup.policy_created": "A schedule of backups was made",
+        "backup.policy_updated": "A schedule of backups was changed",
+        "backup.policy_deleted": "A schedule of backups was removed",
+        "backup.requested": "A backup, a check or a clean-up was asked for",
+        "backup.stopped": "A running backup, drill or restore was stopped",
+        "backup.pinned": "A backup set was pinned or unpinned",
+        "backup.pruned": "Old backup sets were removed",
+        "backup.drill_requested": "A restore drill was asked for",
+        "backup.restore_planned": "A restore was planned",
+        "backup.restore_requested": "A restore was started",
+        "backup.restored": "Something was restored from a backup",
+        "backup.restore_undone": "A restore was undone",
+        "backup.key_shown": "The key that opens the backups was taken out",
+        "backup.keys_changed": "The recipients of the backups were changed",
+    }
+    admin_capabilities = {
+        "backups": {
+            "view": ("backups.read",),
+            "write": (),
+            "destination.write": ("backups.manage",),
+            "policy.write": ("backups.manage",),
+        }
+    }
+
+    def ready(self) -> None:
+        """Register tasks."""
+        from apps.backups import tasks  # noqa: F401

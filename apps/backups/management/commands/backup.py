@@ -1,0 +1,81 @@
+"""`manage.py backup`: make a backup now, or list what there is."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from apps.backups.management.backup_command import BackupCommand
+from apps.backups.models import BackupRun
+from apps.backups.selectors.destinations import chosen_destination
+from apps.backups.selectors.sets import sets_for
+from apps.backups.selectors.status import status_of
+from apps.backups.services.backups import start_backup
+from apps.backups.services.upkeep import pin_set, start_upkeep
+from apps.backups.services.working import carry_out
+
+
+class Command(BackupCommand):
+    """Makes a backup in this process, so that a script sees how it ended."""
+
+    help = "Make a backup now (run), copy it (copy), list the sets (list), pin one (pin), or say how things stand (status)."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Arguments."""
+        super().add_arguments(parser)
+        parser.add_argument("action", nargs="?", default="run", choices=["run", "list", "status", "pin", "copy"])
+        parser.add_argument("--destination", default="", help="name or id of the place; the first when left out")
+        parser.add_argument("--pin", default="", help="keep the set under this name; empty with `pin` takes it away")
+        parser.add_argument("--set", default="", help="with pin: which set")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do what was asked."""
+        getattr(self, f"_{options['action']}")(options)
+
+    def _run(self, options: dict[str, Any]) -> None:
+        place = chosen_destination(actor=self.actor, named=options["destination"])
+        run = start_backup(actor=self.actor, destination_id=place.pk, pin=options["pin"], trigger="command", wake=False)
+        self._work(run, options)
+
+    def _copy(self, options: dict[str, Any]) -> None:
+        place = chosen_destination(actor=self.actor, named=options["destination"])
+        run = start_upkeep(actor=self.actor, destination_id=place.pk, action="copy", trigger="command", wake=False)
+        self._work(run, options)
+
+    def _work(self, run: BackupRun, options: dict[str, Any]) -> None:
+        done = carry_out("run", run.pk, echo=self.echo(options))
+        self.ended(done, options, result=BackupRun.objects.get(pk=run.pk).result)
+
+    def _list(self, options: dict[str, Any]) -> None:
+        rows = sets_for(self.actor)
+        if options["destination"]:
+            rows = rows.filter(destination=chosen_destination(actor=self.actor, named=options["destination"]))
+        names = ("name", "state", "created_at", "bytes_source", "bytes_added", "rows", "files", "pin", "problem")
+        found = list(rows.values(*names, "destination__name"))
+        if options["json"]:
+            self.answer({"ok": True, "sets": found})
+            return
+        for each in found:
+            pin = f"  pinned: {each['pin']}" if each["pin"] else ""
+            self.stdout.write(
+                f"{each['name']}  {each['state']:<10}  {each['created_at']:%Y-%m-%d %H:%M:%S}  "
+                f"{each['bytes_source'] / 2**20:>10,.1f} MiB  +{each['bytes_added'] / 2**20:,.1f}  "
+                f"{each['destination__name']}{pin}"
+            )
+        self.stdout.write(f"{len(found)} sets.")
+
+    def _status(self, options: dict[str, Any]) -> None:
+        status = status_of(self.actor)
+        if options["json"]:
+            self.answer({"ok": not status.problems, **status.as_dict()})
+            return
+        self.stdout.write(status.headline)
+        for problem in status.problems:
+            self.stdout.write(f"  * {problem.message} {problem.remedy}")
+
+    def _pin(self, options: dict[str, Any]) -> None:
+        row = pin_set(actor=self.actor, set_id=options["set"], pin=options["pin"])
+        if options["json"]:
+            self.answer({"ok": True, "set": row.name, "pin": row.pin})
+        else:
+            self.stdout.write(f"{row.name} is {'kept as ' + row.pin if row.pin else 'no longer pinned'}.")

@@ -1,0 +1,40 @@
+"""`manage.py backup_step`: a step that runs as the restored portal. Not for people."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management import call_command
+
+from apps.backups.services import probes, rebuilding
+from apps.users.management.service_command import ServiceCommand
+
+
+class Command(ServiceCommand):
+    """Does one step and prints a JSON object."""
+
+    help = "Do one step of a drill, a restore or a rebuild within the restored portal. The portal itself calls this."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Arguments."""
+        parser.add_argument("step", choices=["probe", "migrate", "finish"])
+        parser.add_argument("--repository", default="", help="with finish: the repository's folder")
+        parser.add_argument("--key-file", default="", help="with finish: file with the key")
+        parser.add_argument("--set", default="", help="with finish: the set that was restored")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do it."""
+        found: dict[str, Any]
+        if options["step"] == "probe":
+            found = {"findings": probes.probe()}
+        elif options["step"] == "migrate":
+            call_command("migrate", interactive=False, verbosity=0)
+            found = {"ok": True}
+        else:
+            found = rebuilding.finish(
+                repository=options["repository"], key_file=options["key_file"], set_name=options["set"]
+            )
+        self.stdout.write(json.dumps(found))

@@ -1,0 +1,57 @@
+"""`manage.py keys`: who can open the backups."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from apps.backups.management.backup_command import BackupCommand
+from apps.backups.repository import keys
+from apps.backups.selectors.destinations import chosen_destination
+from apps.backups.services import destinations
+
+
+class Command(BackupCommand):
+    """Shows and changes keys."""
+
+    help = """new: make a pair of keys. list: whose keys open the backups. show: the key that this machine has, to keep it
+elsewhere. recipients: decide anew who can open them. forget: take the key off this machine."""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Arguments."""
+        super().add_arguments(parser)
+        parser.add_argument(
+            "action", nargs="?", default="list", choices=["new", "list", "show", "recipients", "forget"]
+        )
+        parser.add_argument("recipients", nargs="*", help="with recipients: all public keys (age1…)")
+        parser.add_argument("--destination", default="", help="name or id of the place; the first when left out")
+        parser.add_argument("--key", default="", help="the key, or a file that holds it; the stored one when left out")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do what was asked."""
+        if options["action"] == "new":
+            identity, recipient = keys.make_identity()
+            self._say(options, {"identity": identity, "recipient": recipient}, f"{identity}\n# public: {recipient}")
+            return
+        place = chosen_destination(actor=self.actor, named=options["destination"])
+        key = self.key(options["key"])
+        if options["action"] == "show":
+            identity = destinations.show_identity(actor=self.actor, destination_id=place.pk)
+            self._say(options, {"identity": identity}, identity)
+            return
+        if options["action"] == "recipients":
+            place = destinations.change_recipients(
+                actor=self.actor, destination_id=place.pk, recipients=options["recipients"], identity=key
+            )
+        elif options["action"] == "forget":
+            place = destinations.forget_identity(actor=self.actor, destination_id=place.pk, identity=key)
+        found = [{"recipient": each, "fingerprint": keys.fingerprint(each)} for each in place.recipients]
+        lines = [f"{each['fingerprint']}  {each['recipient']}" for each in found]
+        lines.append(f"The key is {'kept on' if place.identity_ref else 'not on'} this machine.")
+        self._say(options, {"recipients": found, "identity_kept_here": bool(place.identity_ref)}, "\n".join(lines))
+
+    def _say(self, options: dict[str, Any], found: dict[str, Any], text: str) -> None:
+        if options["json"]:
+            self.answer({"ok": True, "destination": options["destination"], **found})
+        else:
+            self.stdout.write(text)

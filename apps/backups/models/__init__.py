@@ -1,0 +1,11 @@
+"""Tables of backups."""
+
+from apps.backups.models.destinations import Destination
+from apps.backups.models.drills import Drill
+from apps.backups.models.jobs import RecoveryJob
+from apps.backups.models.policies import Policy
+from apps.backups.models.restores import Restore
+from apps.backups.models.runs import BackupRun
+from apps.backups.models.sets import BackupSet
+
+__all__ = ["BackupRun", "BackupSet", "Destination", "Drill", "Policy", "RecoveryJob", "Restore"]

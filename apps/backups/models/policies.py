@@ -1,0 +1,72 @@
+"""When backups are made and how long they are kept."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.utils import timezone
+
+from aiwriter.core.ids import uuid7
+from apps.backups.models.destinations import Destination
+
+
+class Policy(models.Model):
+    """A schedule, what is kept, and what is promised.
+
+    `rpo_minutes` and `rto_minutes` are the promise against which every drill is held: how much work may be lost at
+    most, and how long it may take until the portal serves again.
+    """
+
+    class Every(models.TextChoices):
+        """How often."""
+
+        HOUR = "hour", "Every hour"
+        SIX_HOURS = "six_hours", "Every six hours"
+        DAY = "day", "Every day"
+        WEEK = "week", "Every week, on Monday"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=80, unique=True)
+    destination = models.ForeignKey(Destination, on_delete=models.CASCADE, related_name="policies")
+    enabled = models.BooleanField(default=True)
+    every = models.CharField(max_length=10, choices=Every.choices, default=Every.HOUR)
+    at = models.TimeField(default=dt.time(2, 30), help_text="UTC. Of an hourly schedule only the minute counts.")
+    window_start = models.TimeField(
+        null=True, blank=True, help_text="UTC. Scheduled backups begin only from this time on …"
+    )
+    window_end = models.TimeField(null=True, blank=True, help_text="… until this time.")
+    bandwidth_mb = models.PositiveIntegerField(default=0, help_text="Megabytes a second at most; 0 sets no limit.")
+    keep_last = models.PositiveIntegerField(default=7)
+    keep_hourly = models.PositiveIntegerField(default=24)
+    keep_daily = models.PositiveIntegerField(default=14)
+    keep_weekly = models.PositiveIntegerField(default=8)
+    keep_monthly = models.PositiveIntegerField(default=12)
+    keep_yearly = models.PositiveIntegerField(default=3)
+    keep_days = models.PositiveIntegerField(default=2, help_text="Every set that is younger is kept.")
+    keep_minimum = models.PositiveIntegerField(
+        default=3, validators=[MinValueValidator(1)], help_text="So many sets stay, whatever the other rules say."
+    )
+    verify_percent = models.PositiveIntegerField(
+        default=15,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text="Share of the stored bytes that each run checks without a key.",
+    )
+    deep_days = models.PositiveIntegerField(default=30, help_text="Days between two deep checks; 0 for none.")
+    drill_days = models.PositiveIntegerField(default=7, help_text="Days between two restore drills; 0 for none.")
+    rpo_minutes = models.PositiveIntegerField(
+        "RPO in minutes", default=120, help_text="The promise: at most so much work is lost."
+    )
+    rto_minutes = models.PositiveIntegerField(
+        "RTO in minutes", default=60, help_text="The promise: after so long the portal serves again."
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        verbose_name_plural = "policies"
+
+    def __str__(self) -> str:
+        return self.name

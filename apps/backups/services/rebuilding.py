@@ -1,0 +1,251 @@
+"""A portal on an empty machine, from a repository and a key alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from aiwriter.core import secretrefs
+from aiwriter.core.errors import Conflict, NotFound, Unavailable
+from apps.backups.models import Destination
+from apps.backups.repository import keys
+from apps.backups.repository.errors import RepositoryError
+from apps.backups.repository.repository import Repository
+from apps.backups.repository.store import FolderStore
+from apps.backups.services import catalogue, items, jobs, postgres, restoring, sqlite
+from apps.backups.services.alerts import tell_operators
+from apps.backups.services.contents import DATABASE
+from apps.backups.services.progress import Progress
+from apps.backups.services.repositories import RepositoryProblem, told, work_folder
+from apps.backups.services.restoring import Target
+from apps.backups.services.stores import folder_of
+from apps.users.selectors.access import Actor
+from apps.users.services.audit import record
+
+Say = Callable[[str], None]
+
+
+class _Quiet(Progress):
+    """Progress of a step that has no row: there is no database yet."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+
+    def progress(self, phase: str, done: int, total: int) -> None:
+        """Nothing is kept."""
+
+    def check(self) -> None:
+        """Nobody can ask for a stop but with Ctrl-C."""
+
+    def phase(self, name: str, total: int = 0) -> None:
+        """Nothing is kept."""
+
+    def say(self, text: str) -> None:
+        """For the terminal."""
+        self._say(text)
+
+
+def rebuild(*, repository: str, key: str, set_name: str = "", say: Say) -> dict[str, Any]:
+    """Restore keys, database and files of a set into this machine's empty data folder and database.
+
+    Args:
+        repository: the repository's folder.
+        key: the key itself.
+        set_name: which set; the newest that is whole when left out.
+        say: told what is done.
+
+    Returns:
+        seconds by phase, counts, and how many secrets were variables of the old machine.
+
+    Raises:
+        Conflict: the database is not empty.
+        RepositoryProblem: there is no repository, or the key is wrong.
+        NotFound: there is no such set.
+    """
+    progress = _Quiet(say)
+    phases: dict[str, float] = {}
+    begun = time.monotonic()
+    opened = _open(repository, key)
+    sets = opened.sets()
+    whole = [info for info in sets if not info.extra.get("missing")] or sets
+    chosen = next((info for info in sets if info.id == set_name), None) if set_name else (whole[-1] if whole else None)
+    if chosen is None:
+        raise NotFound("There is no such set in the repository.", field="set", remedy="Leave it out for the newest.")
+    _require_empty()
+    with told():
+        reader = opened.reader(chosen.id)
+    extra = reader.info.extra
+    say(f"Set {chosen.id}, taken at {extra.get('snapshot_at', chosen.created)} by version {extra.get('portal', '?')}.")
+    phases["opening"] = time.monotonic() - begun
+    data_dir = Path(settings.DATA_DIR)
+
+    mark = time.monotonic()
+    target = _place_database(reader, extra, progress)
+    phases["database"] = time.monotonic() - mark
+    say(f"Database: {sum(int(t['rows']) for t in extra['database']['tables'].values()):,} rows, as the manifest says.")
+
+    mark = time.monotonic()
+    written = restoring.restore_keys(reader, data_dir, replace=True)
+    key_file = work_folder() / "rebuild-key"
+    key_file.touch(mode=0o600)
+    key_file.write_text(key, encoding="ascii")
+    phases["keys"] = time.monotonic() - mark
+    say(f"Keys and secrets: {len(written)} files.")
+
+    mark = time.monotonic()
+    try:
+        # A process of its own: this one was started with another secret key.
+        found = restoring.in_child(
+            target,
+            data_dir,
+            "finish",
+            "--repository",
+            repository,
+            "--key-file",
+            str(key_file),
+            "--set",
+            chosen.id,
+            deadline=24 * 3600,
+        )
+    finally:
+        key_file.unlink(missing_ok=True)
+    phases["files"] = time.monotonic() - mark
+    say(f"Files: {found['files']:,}, of which {found['missing']:,} were not in the set.")
+    variables = sorted(restoring.secret_variables(reader))
+    if variables:
+        say("The old machine had these secrets in its environment; set them here too: " + ", ".join(variables))
+    seconds = {name: round(value, 3) for name, value in phases.items()}
+    return {
+        "set": chosen.id,
+        "phases": seconds,
+        "rto_seconds": round(time.monotonic() - begun, 3),
+        "rows": sum(int(table["rows"]) for table in extra["database"]["tables"].values()),
+        **found,
+        "variables": variables,
+    }
+
+
+def _open(repository: str, key: str) -> Repository:
+    folder = Path(repository).expanduser()
+    if not folder.is_dir():
+        error = NotFound(
+            f"{folder} is no folder.",
+            field="repo",
+            remedy="Name the repository's folder; one in an object store is fetched first, with any of its programs.",
+        )
+        error.exit_code = 10
+        raise error
+    try:
+        keys.parse_identity(key)
+        return Repository.open(FolderStore(folder), cache=None, identity=key)
+    except RepositoryError as problem:
+        raise RepositoryProblem(problem) from problem
+
+
+def _require_empty() -> None:
+    """A rebuild writes over nothing.
+
+    Raises:
+        Conflict: somebody lives here.
+    """
+    remedy = "Restore into a running portal with the console, or start with an empty data folder and database."
+    if connection.vendor == "sqlite":
+        path = sqlite.live_path()
+        if path.exists() and path.stat().st_size and "users_user" in sqlite.measure(path):
+            raise Conflict(f"{path} holds a portal already.", remedy=remedy)
+        return
+    with psycopg.connect(**postgres.parameters()) as opened:
+        if opened.execute("SELECT 1 FROM pg_tables WHERE schemaname = 'public' LIMIT 1").fetchone():
+            raise Conflict("The database of DATABASE_URL is not empty.", remedy=remedy)
+
+
+def _place_database(reader: Any, extra: Any, progress: Progress) -> Target:
+    """The set's database where this portal's is to be."""
+    if connection.vendor == "sqlite":
+        path = sqlite.live_path()
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder = work_folder() / "rebuild"
+        folder.mkdir(exist_ok=True, mode=0o700)
+        (folder / "aiwriter.sqlite3").unlink(missing_ok=True)
+        made = restoring.restore_database(reader, extra, folder, "rebuild", progress)
+        _compare(made, extra, progress)
+        Path(made.place).replace(path)
+        return Target("sqlite", f"sqlite:///{path}", str(path))
+    restoring.refuse_other_engine(extra)
+    name = str(postgres.parameters()["dbname"])
+    with told():
+        postgres.load(name, reader.open(DATABASE["postgresql"]))
+    target = Target("postgresql", postgres.url_of(name), name)
+    _compare(target, extra, progress)
+    return target
+
+
+def _compare(target: Target, extra: Any, progress: Progress) -> None:
+    wrong = restoring.compare(target, extra, progress)
+    if wrong:
+        raise Unavailable(f"The restored database is not that of the set: {wrong[0]}.", remedy="Use another set.")
+
+
+def finish(*, repository: str, key_file: str, set_name: str) -> dict[str, Any]:
+    """The second half of a rebuild, as the restored portal: migrations, files, the place for backups, indexes.
+
+    Args:
+        repository: the repository's folder.
+        key_file: file with the key.
+        set_name: the set that was restored.
+    """
+    key = Path(key_file).read_text(encoding="ascii").strip()
+    call_command("migrate", interactive=False, verbosity=0)
+    call_command("createcachetable", verbosity=0)
+    opened = _open(repository, key)
+    with told():
+        reader = opened.reader(set_name)
+    placed = items.fill_storages(reader, _Quiet(lambda _: None))
+    _adopt(opened, key, repository)
+    for path in settings.AFTER_RESTORE:
+        import_string(path)()
+    record(
+        Actor.system_actor("rebuild"), "backup.restored", after={"scope": "system", "set": set_name, "rebuilt": True}
+    )
+    tell_operators(
+        "backup.rebuilt",
+        "The portal was rebuilt from a backup.",
+        "What was waiting at that time to be published or sent waits again. Look at the publications and the places "
+        "for backups before you let people in.",
+    )
+    return {"files": placed.count, "put_back": placed.written, "missing": placed.missing}
+
+
+def _adopt(opened: Repository, key: str, repository: str) -> None:
+    """Let the restored portal go on with its repository, with the key that was just used."""
+    own = keys.recipient_of(key)
+    for place in Destination.objects.filter(mirror_of=None):
+        if own in place.recipients:
+            reference = secretrefs.store("backup-identity", key)
+            Destination.objects.filter(pk=place.pk).update(identity_ref=reference)
+            Destination.objects.filter(mirror_of=place).update(identity_ref=reference)
+    # The place that the set came from is where it was found, which is another path than on the old machine.
+    source = Path(repository).expanduser().resolve()
+    for place in Destination.objects.filter(kind=Destination.Kind.FOLDER, mirror_of=None):
+        if place.recipients == list(opened.recipients) and not (folder_of(place) / "format").is_file():
+            Destination.objects.filter(pk=place.pk).update(folder=str(source))
+            place.folder = str(source)
+        if folder_of(place).resolve() == source:
+            catalogue.synchronise(place, opened)
+    # What was under way when the set was made, the making of the set itself first of all, is not gone on with.
+    for model in jobs.KINDS.values():
+        model.objects.filter(state__in=("queued", "running", "planned")).update(
+            state="stopped",
+            lease_until=None,
+            finished_at=timezone.now(),
+            error="It was under way when the set was made.",
+        )

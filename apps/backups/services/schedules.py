@@ -1,0 +1,122 @@
+"""When a policy's next backup, deep check and drill are due."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+
+from django.db import transaction
+from django.utils import timezone
+
+from aiwriter.core.errors import AppError
+from apps.backups.models import BackupRun, Drill, Policy
+from apps.backups.services import backups, drills, jobs, upkeep
+from apps.users.selectors.access import Actor
+
+log = logging.getLogger(__name__)
+# After the first start of a portal: long enough that whoever tries it is not disturbed.
+FIRST_AFTER = dt.timedelta(minutes=3)
+RETRY_AFTER = dt.timedelta(minutes=10)
+Every = Policy.Every
+_STEP = {
+    Every.HOUR: dt.timedelta(hours=1),
+    Every.SIX_HOURS: dt.timedelta(hours=6),
+    Every.DAY: dt.timedelta(days=1),
+    Every.WEEK: dt.timedelta(days=7),
+}
+
+
+def interval(policy: Policy) -> dt.timedelta:
+    """The time between two backups of a policy."""
+    return _STEP[Every(policy.every)]
+
+
+def slot_before(policy: Policy, moment: dt.datetime) -> dt.datetime:
+    """The last time at or before a moment at which the schedule wanted a backup."""
+    at = moment.astimezone(dt.UTC)
+    hour = policy.at.hour
+    if policy.every == Every.HOUR:
+        slot = at.replace(minute=policy.at.minute, second=0, microsecond=0)
+    elif policy.every == Every.SIX_HOURS:
+        slot = at.replace(hour=hour % 6 + at.hour // 6 * 6, minute=policy.at.minute, second=0, microsecond=0)
+    else:
+        slot = at.replace(hour=hour, minute=policy.at.minute, second=0, microsecond=0)
+        if policy.every == Every.WEEK:
+            slot -= dt.timedelta(days=slot.weekday())
+    return slot if slot <= at else slot - interval(policy)
+
+
+def next_backup(policy: Policy, now: dt.datetime | None = None) -> dt.datetime:
+    """When the next scheduled backup begins, at the earliest."""
+    moment = now or timezone.now()
+    return slot_before(policy, moment) + interval(policy)
+
+
+def backup_due(policy: Policy, now: dt.datetime) -> bool:
+    """Whether a backup is to begin now."""
+    if not _in_window(policy, now):
+        return False
+    runs = BackupRun.objects.filter(destination=policy.destination, action="backup")
+    last = runs.exclude(trigger__in=("restore",)).order_by("-created_at").first()
+    if last is None:
+        return now - policy.created_at >= FIRST_AFTER
+    if last.state in ("queued", "running"):
+        return False
+    if last.state == "failed" and now - last.created_at >= RETRY_AFTER and interval(policy) > RETRY_AFTER:
+        return True
+    return last.created_at < slot_before(policy, now)
+
+
+def _in_window(policy: Policy, now: dt.datetime) -> bool:
+    start, end = policy.window_start, policy.window_end
+    if start is None or end is None:
+        return True
+    at = now.astimezone(dt.UTC).time()
+    return start <= at < end if start <= end else at >= start or at < end
+
+
+def drill_due(policy: Policy, now: dt.datetime) -> bool:
+    """Whether a restore is to be rehearsed now."""
+    if not policy.drill_days or not policy.destination.identity_ref:
+        return False
+    if not policy.destination.sets.filter(state__in=("verified", "drilled")).exists():
+        return False
+    last = Drill.objects.filter(destination=policy.destination).order_by("-created_at").first()
+    if last is None:
+        return now - policy.created_at >= dt.timedelta(minutes=10)
+    wait = dt.timedelta(hours=6) if last.state == "failed" else dt.timedelta(days=policy.drill_days)
+    return last.is_final and now - last.created_at >= wait
+
+
+def deep_due(policy: Policy, now: dt.datetime) -> bool:
+    """Whether every content is to be read now."""
+    if not policy.deep_days or not policy.destination.identity_ref:
+        return False
+    last = BackupRun.objects.filter(destination=policy.destination, action="deep").order_by("-created_at").first()
+    since = last.created_at if last else policy.created_at
+    return (last is None or last.is_final) and now - since >= dt.timedelta(days=policy.deep_days)
+
+
+def start_due(now: dt.datetime | None = None) -> int:
+    """Start what the policies want now. Returns how many jobs were made."""
+    moment = now or timezone.now()
+    actor = Actor.system_actor("schedule")
+    started = 0
+    for policy in Policy.objects.filter(enabled=True, destination__enabled=True).select_related("destination"):
+        place = policy.destination_id
+        try:
+            with transaction.atomic():
+                if backup_due(policy, moment):
+                    backups.start_backup(actor=actor, destination_id=place, policy=policy, trigger="schedule")
+                    started += 1
+                elif deep_due(policy, moment):
+                    upkeep.start_upkeep(actor=actor, destination_id=place, action="deep", trigger="schedule")
+                    started += 1
+                if drill_due(policy, moment):
+                    drills.start_drill(actor=actor, destination_id=place, policy=policy, trigger="schedule")
+                    started += 1
+        except jobs.Busy:
+            continue
+        except AppError as error:
+            log.warning("the policy %s could not start what is due: %s", policy.name, error)
+    return started

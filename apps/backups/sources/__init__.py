@@ -1,0 +1,1 @@
+"""What goes into a backup: one module for each entry of `BACKUP_SOURCES`."""
