@@ -157,7 +157,47 @@ def _files(client: httpx2.Client) -> list[str]:
     row = _settled(client, client.post("/sources", files={"file": ("rows.csv", bad)}))
     expect(row["state"] in ("ready", "failed"), f"a CSV with bad rows: {row}")
     expect(row["state"] == "ready" or row.get("remedy"), f"a CSV with bad rows has no remedy: {row}")
+    done += _tables(client)
     return [*done, "HTML with scripts", "CSV with bad rows"]
+
+
+def _tables(client: httpx2.Client) -> list[str]:
+    """Tables for a batch: files that are none are refused whole, bad rows are named one by one before anything is written."""
+    listed = client.get("/templates", params={"limit": 100}).json()["data"]
+    template = next(row["id"] for row in listed if row["slug"] == "product-description")
+    done = []
+    for name, content in {
+        "workbook.csv": b"PK\x03\x04" + b"junk" * 200,
+        "binary.csv": bytes(range(256)) * 20,
+        "empty.csv": b"",
+        "only-names.csv": b"Product,Features\n",
+        "torn-names.csv": b'"Product"x,Features\nA,b\n',
+        "long.csv": b"Product\n" + b"x\n" * 5_001,
+        "large.csv": b"Product\n" + b"x" * (20 * 2**20),
+        "false-utf16.csv": b"\xff\xfeP\xd8",
+    }.items():
+        sent = {"template_id": template}
+        done.append(_refused(client.post("/batches", data=sent, files={"file": (name, content)}), f"table {name}"))
+    bad = (
+        b"Product,Features,Words\nTide clock,Brass,120\n,Brass,120\nSun dial,Brass,many\n"
+        b'Globe,Brass,90,left over\n"Torn"x,Brass,90\n"Open,Brass,90\n'
+    )
+    made = client.post("/batches", data={"template_id": template}, files={"file": ("rows.csv", bad)})
+    expect(made.status_code == 201, f"a table with bad rows: {made.status_code} {made.text[:300]}")
+    batch = made.json()
+    expect((batch["progress"]["ready"], batch["progress"]["bad"]) == (1, 5), f"other rows are bad: {batch['progress']}")
+    rows = client.get(f"/batches/{batch['id']}/rows", params={"state": "bad"}).json()["data"]
+    expect([row["number"] for row in rows] == [3, 4, 5, 6, 7], f"other numbers: {rows}")
+    for row in rows:
+        expect(row["problems"], f"row {row['number']} has no message")
+        for problem in row["problems"]:
+            expect(problem["issue"] and problem["remedy"], f"row {row['number']} has no remedy: {problem}")
+            print(f"  row {row['number']} {problem['column']}: {problem['issue'][:80]}", flush=True)
+    expect([row["problems"][0]["column"] for row in rows[:2]] == ["Product", "Words"], "the columns are not named")
+    done.append(_refused(client.post(f"/batches/{batch['id']}/start", json={}), "a start with bad rows", "skip_bad"))
+    wrong = {"mapping": {"product": "No such column"}}
+    done.append(_refused(client.patch(f"/batches/{batch['id']}", json=wrong), "an unknown column", "mapping"))
+    return [*done, "CSV with bad rows as a batch"]
 
 
 def _fate(client: httpx2.Client, answer: httpx2.Response, what: str) -> str:

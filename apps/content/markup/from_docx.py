@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,14 @@ from docx.text.hyperlink import Hyperlink
 from docx.text.paragraph import Paragraph
 
 _HEADING = re.compile(r"^heading (\d)$", re.IGNORECASE)
+# Takes the bytes and the name of a picture in; returns its address, "" when it cannot be kept.
+Take = Callable[[bytes, str], str]
+_DRAWING_NAME = "{http://schemas.openxmlformats.org/drawingml/2006/wordprocessingDrawing}docPr"
+_BLIP = "{http://schemas.openxmlformats.org/drawingml/2006/main}blip"
+_IMAGE_DATA = "{urn:schemas-microsoft-com:vml}imagedata"
+_OLD_TITLE = "{urn:schemas-microsoft-com:office:office}title"
+_ALTERNATIVES = "{http://schemas.openxmlformats.org/markup-compatibility/2006}AlternateContent"
 _LEFT_OUT = {
-    "w:drawing": "pictures",
-    "w:pict": "pictures",
     "w:footnoteReference": "footnotes",
     "w:endnoteReference": "endnotes",
     "w:commentReference": "comments",
@@ -25,14 +31,15 @@ _LEFT_OUT = {
 }
 
 
-def docx_to_html(path: Path) -> tuple[str, str, list[str]]:
+def docx_to_html(path: Path, take: Take) -> tuple[str, str, list[str]]:
     """Title, HTML, and sentences about what was left out. The file has been looked through by the guarded parser before.
 
     Args:
         path: of the file.
+        take: takes a picture in.
     """
     document = open_document(str(path))
-    writer = _Writer()
+    writer = _Writer(take)
     for block in document.iter_inner_content():
         if isinstance(block, Table):
             writer.table(block)
@@ -46,6 +53,8 @@ def docx_to_html(path: Path) -> tuple[str, str, list[str]]:
     counts: dict[str, int] = {}
     for what, count in found:
         counts[what] = counts.get(what, 0) + count
+    if writer.drawings:
+        counts = {"drawings and charts": writer.drawings, **counts}
     notes = [f"Not taken over: {what} ({count})." for what, count in counts.items() if count]
     title = (document.core_properties.title or "").strip() or writer.title
     return title, "".join(writer.pieces), notes
@@ -56,7 +65,9 @@ def _math(tag: str) -> str:
 
 
 class _Writer:
-    def __init__(self) -> None:
+    def __init__(self, take: Take) -> None:
+        self.take = take
+        self.drawings = 0
         self.pieces: list[str] = []
         self.lists: list[str] = []
         self.title = ""
@@ -125,15 +136,47 @@ class _Writer:
                 pieces.append(self._run(part, bold))
         return "".join(pieces)
 
-    @staticmethod
-    def _run(run: Any, bold: bool) -> str:
-        text = html.escape(run.text).replace("\n", "<br>")
+    def _run(self, run: Any, bold: bool) -> str:
+        text, pictures = html.escape(run.text).replace("\n", "<br>"), self._pictures(run)
         if not text.strip():
-            return text
+            return text + pictures
         for wanted, tag in ((run.bold and bold, "strong"), (run.italic, "em"), (run.font.strike, "s")):
             if wanted:
                 text = f"<{tag}>{text}</{tag}>"
-        return text
+        return text + pictures
+
+    def _pictures(self, run: Any) -> str:
+        """The pictures of a run, each with what it is said to show."""
+        pieces = []
+        for element in run._r:
+            drawn: Any = element
+            if element.tag == _ALTERNATIVES:
+                # The same picture, once for new programs and once for old ones.
+                drawn = next((inner for inner in element.iter(qn("w:drawing"), qn("w:pict"))), None)
+            if drawn is None or drawn.tag not in (qn("w:drawing"), qn("w:pict")):
+                continue
+            pieces.append(self._picture(run, drawn))
+        return "".join(pieces)
+
+    def _picture(self, run: Any, drawn: Any) -> str:
+        named = next(drawn.iter(_DRAWING_NAME), None)
+        said = named.get("descr") or "" if named is not None else ""
+        key = ""
+        for inner in drawn.iter(_BLIP, _IMAGE_DATA):
+            key = inner.get(qn("r:embed")) or inner.get(qn("r:id")) or inner.get(qn("r:link")) or ""
+            said = said or inner.get(_OLD_TITLE) or ""
+            break
+        relation = run.part.rels.get(key) if key else None
+        if relation is None:
+            self.drawings += 1
+            return html.escape(said)
+        if relation.is_external:
+            address = relation.target_ref if relation.target_ref.startswith(("https://", "http://")) else ""
+        else:
+            part = relation.target_part
+            address = self.take(part.blob, str(part.partname))
+        alt = html.escape(said, quote=True)
+        return f'<img src="{html.escape(address, quote=True)}" alt="{alt}">' if address else alt
 
     @staticmethod
     def _list_of(paragraph: Paragraph, style: str) -> tuple[str, int]:

@@ -34,6 +34,7 @@ class Import(LeasedJob):
     state = models.CharField(max_length=16, choices=State.choices, default=State.QUEUED, db_index=True)
     documents = models.ManyToManyField("content.Document", related_name="imports", blank=True)
     notes = models.JSONField(default=list, blank=True)
+    pictures = models.JSONField(default=dict, blank=True, editable=False, help_text="Fingerprint to the kept file.")
     error = models.TextField(blank=True)
     remedy = models.TextField(blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)

@@ -6,7 +6,7 @@ from aiwriter.core.errors import InvalidInput
 from aiwriter.core.threads import in_thread
 from aiwriter_sdk import Passage
 from apps.content.markup.chunks import chunk_document
-from apps.content.services.importing import read_page
+from apps.content.services.import_pages import read_page
 
 MAX_PASSAGES = 40
 _WORDS = 160

@@ -14,6 +14,7 @@ import docx
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
+from docx.oxml import OxmlElement
 
 from aiwriter.core.errors import InvalidInput, NotFound, UnsupportedType
 from apps.backends.services.filestore import open_file
@@ -78,18 +79,16 @@ def test_word_goes_out_and_comes_in_again(people: People):
     assert row.notes == []
 
 
-def test_what_word_holds_beyond_text_is_listed(people: People, tmp_path):
+def test_what_word_holds_beyond_text_is_listed(people: People):
     made = docx.Document()
-    made.add_paragraph("Text.")
-    picture = (
-        b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,"
-        b"\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"
-    )
-    made.add_picture(BytesIO(picture))
+    run = made.add_paragraph("Text.").add_run()
+    run._r.append(OxmlElement("w:drawing"))
+    run._r.append(OxmlElement("w:footnoteReference"))
     output = BytesIO()
     made.save(output)
     row = take(people, "my-text.docx", output.getvalue())
-    assert (row.documents.get().title, row.notes) == ("my text", ["Not taken over: pictures (1)."])
+    assert row.documents.get().title == "my text"
+    assert row.notes == ["Not taken over: drawings and charts (1).", "Not taken over: footnotes (1)."]
 
 
 def test_a_zip_becomes_several(people: People):
