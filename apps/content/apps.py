@@ -57,6 +57,7 @@ class ContentConfig(AppConfig):
         "documents.exported": "Several documents were exported",
         "version.restored": "An earlier version became the text again",
         "document.sent": "A document was sent to a place to publish",
+        "document.withheld": "A document was stopped on its way to a place: its approval was taken back",
         "document.withdrawn": "A document was taken down at a place",
         "document.seo": "Search engine fields of a document were changed",
         "import.started": "A text was taken in as a document",

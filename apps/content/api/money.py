@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from aiwriter.core.rest.serializers import Input, read
+from apps.content.api.documents import WORKSPACE
 from apps.content.models import Generation
 from apps.content.selectors.generations import get_generation
-from apps.content.selectors.spending import document_spending, spending_of
+from apps.content.selectors.spending import document_spending, spending_of, usage_by_document
 from apps.content.services.estimating import WishEstimate, estimate_wish
+from apps.monitoring.api.usage import moment
 from apps.users.api.authentication import actor_of
 from apps.users.selectors.access import current_workspace, require
 
@@ -202,3 +206,48 @@ class DocumentUsageView(APIView):
     def get(self, request: Request, document_id: uuid.UUID) -> Response:
         """Which model wrote what for it, and what that cost."""
         return Response(DocumentUsageOutput(document_spending(actor=actor_of(request), document_id=document_id)).data)
+
+
+class DocumentSumOutput(serializers.Serializer):
+    """What a document used in the time."""
+
+    document_id = serializers.UUIDField()
+    title = serializers.CharField(allow_blank=True)
+    deleted = serializers.BooleanField(help_text="It lies in the bin.")
+    calls = serializers.IntegerField()
+    input_tokens = serializers.IntegerField()
+    output_tokens = serializers.IntegerField()
+    costs = serializers.DictField(child=serializers.DecimalField(18, 9), help_text="By currency.")
+    unpriced = serializers.IntegerField(help_text="Calls whose price is not known.")
+
+
+class UsageByDocument(serializers.Serializer):
+    """Sums by document."""
+
+    data = DocumentSumOutput(many=True, help_text="The 200 that used most.")  # type: ignore[assignment]
+    more = serializers.IntegerField(help_text="Documents that are not shown.")
+
+
+class UsageByDocumentView(APIView):
+    """Usage by document."""
+
+    @extend_schema(
+        operation_id="usage_documents",
+        parameters=[
+            WORKSPACE,
+            OpenApiParameter("since", dt.datetime, description="From here on; 30 days ago when left out."),
+            OpenApiParameter("until", dt.datetime, description="Up to, not including."),
+        ],
+        responses=UsageByDocument,
+    )
+    def get(self, request: Request) -> Response:
+        """What models used for each document of a workspace. Editors see all, others what they asked for."""
+        actor, query = actor_of(request), request.query_params
+        require(actor, "usage.read")
+        data, more = usage_by_document(
+            actor=actor,
+            workspace=current_workspace(actor, query.get("workspace")),
+            since=moment(query.get("since", ""), "since") or timezone.now() - dt.timedelta(days=30),
+            until=moment(query.get("until", ""), "until"),
+        )
+        return Response(UsageByDocument({"data": data, "more": more}).data)

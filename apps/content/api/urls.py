@@ -119,6 +119,7 @@ urlpatterns = [
     path("generate/estimate", money.EstimateView.as_view(), name="api-generate-estimate"),
     path(f"{_generation}/usage", money.GenerationUsageView.as_view(), name="api-generation-usage"),
     path(f"{_document}/usage", money.DocumentUsageView.as_view(), name="api-document-usage"),
+    path("usage/documents", money.UsageByDocumentView.as_view(), name="api-usage-documents"),
     path("generate/edit", generations.GenerateEditView.as_view(), name="api-generate-edit"),
     path("generations", generations.GenerationListView.as_view(), name="api-generations"),
     path(_generation, generations.GenerationView.as_view(), name="api-generation"),

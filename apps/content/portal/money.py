@@ -18,7 +18,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from aiwriter.core.errors import AppError, InvalidInput, NotFound
@@ -29,7 +29,7 @@ from apps.backends.selectors.routes import models_for
 from apps.backends.services.counting import pricing_of
 from apps.content.portal.requests import actor_of, answers_json, is_fragment, signed_in, workspace_of
 from apps.content.selectors.documents import get_document
-from apps.content.selectors.spending import document_spending
+from apps.content.selectors.spending import DocumentSum, document_spending, usage_by_document
 from apps.content.services.estimating import WishEstimate, estimate_wish
 from apps.monitoring.models import Budget, UsageRow
 from apps.monitoring.selectors.usage import UsageSum, states_of, usage_by, visible_budgets, visible_usage
@@ -38,6 +38,7 @@ from apps.users.models import ApiToken, Membership, User, Workspace
 from apps.users.selectors.access import Actor, can, require
 
 DAYS = (7, 30, 90)
+_DOCUMENTS = 25
 _BRIEF_TEXTS = ("topic", "title", "audience", "tone", "language", "instruction", "text", "action", "heading")
 
 
@@ -63,7 +64,8 @@ def sums(costs: Mapping[str, Decimal], unpriced: int) -> str:
     """Sums by currency, and how many calls have no known price."""
     parts = [money(amount, currency) for currency, amount in sorted(costs.items())]
     if unpriced:
-        parts.append(_("%(n)s calls of unknown price") % {"n": unpriced})
+        said = ngettext("%(n)s call of unknown price", "%(n)s calls of unknown price", unpriced)
+        parts.append(said % {"n": f"{unpriced:,}"})
     return ", ".join(parts) or "–"
 
 
@@ -133,7 +135,10 @@ def usage(request: HttpRequest) -> HttpResponse:
         (_("By model"), _rows(usage_by(actor, "model", since=since))),
         (_("By purpose"), _rows(usage_by(actor, "purpose", since=since))),
     ]
+    documents, others = _by_document(request, since)
     context = {
+        "documents": [(row, sums(row.costs, row.unpriced)) for row in documents],
+        "others": others,
         "days": days,
         "choices": DAYS,
         "plot": bars(columns, _("Tokens per day")),
@@ -144,6 +149,15 @@ def usage(request: HttpRequest) -> HttpResponse:
         "budgets": [_state(state) for state in states_of(list(visible_budgets(actor)[:50]))],
     }
     return render(request, "content/usage.html", context)
+
+
+def _by_document(request: HttpRequest, since: dt.datetime) -> tuple[list[DocumentSum], int]:
+    """Documents of the workspace that the person works in; operators work in none, and documents are not theirs to see."""
+    try:
+        workspace = workspace_of(request)
+    except NotFound:
+        return [], 0
+    return usage_by_document(actor=actor_of(request), workspace=workspace, since=since, limit=_DOCUMENTS)
 
 
 @require_GET

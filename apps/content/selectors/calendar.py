@@ -15,6 +15,8 @@ from apps.users.selectors.access import Actor, require, workspaces_of
 
 LONGEST = dt.timedelta(days=100)
 MOST = 500
+# What is published at its time and the row of that time are written in one transaction.
+_SAME = dt.timedelta(seconds=60)
 _PLANNED = (Schedule.State.QUEUED, Schedule.State.RUNNING, Schedule.State.FAILED)
 
 
@@ -63,6 +65,7 @@ def calendar(*, actor: Actor, start: dt.datetime, end: dt.datetime, workspace: W
     rooms = [workspace.pk] if workspace else list(workspaces_of(actor).order_by().values_list("pk", flat=True))
     kept = Q(workspace_id__in=rooms, document__deleted_at__isnull=True)
     planned = Schedule.objects.filter(kept, publish_at__gte=start, publish_at__lt=end, state__in=_PLANNED)
+    done = Schedule.objects.filter(kept, finished_at__gte=start, finished_at__lt=end, state=Schedule.State.DONE)
     out = Document.objects.kept().filter(workspace_id__in=rooms, published_at__gte=start, published_at__lt=end)
     outside = Publication.objects.filter(kept, wish="schedule", publish_at__gte=start, publish_at__lt=end)
     outside = outside.exclude(state=Publication.State.WITHDRAWN)
@@ -72,13 +75,24 @@ def calendar(*, actor: Actor, start: dt.datetime, end: dt.datetime, workspace: W
             "publish_at", "state", "document_id", "document__title", "version__number"
         )[:MOST]
     ]
-    entries += [
+    went = [
         Entry(at, "published", document, title, number or 0)
         for at, document, title, number in out.order_by("published_at", "id").values_list(
             "published_at", "id", "title", "published_version__number"
         )[:MOST]
         if at is not None
     ]
+    # A document remembers when it was published last; each time that was set for it stays as a row of its own.
+    kept_times = {(entry.document_id, entry.version): entry.at for entry in went}
+    went += [
+        Entry(at, "published", document, title, number)
+        for at, document, title, number in done.order_by("finished_at", "id").values_list(
+            "finished_at", "document_id", "document__title", "version__number"
+        )[:MOST]
+        if at is not None
+        and abs(kept_times.get((document, number), dt.datetime.min.replace(tzinfo=dt.UTC)) - at) > _SAME
+    ]
+    entries += went
     entries += [
         Entry(at, "outside", document, title, number, place)
         for at, document, title, number, place in outside.order_by("publish_at", "id").values_list(

@@ -5,13 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from django.db.models import Count, Q, Sum
+
 from apps.backends.models import ModelCall
-from apps.content.models import Generation
+from apps.content.models import Document, Generation
 from apps.content.selectors.documents import get_document
+from apps.users.models import Membership, Workspace
 from apps.users.selectors.access import Actor, require
 
 _SHOWN = 100
@@ -127,6 +130,103 @@ def document_spending(*, actor: Actor, document_id: uuid.UUID | str) -> Document
         generations=spending_of(rows.select_related("requested_by")[:_SHOWN]),
         more=max(0, len(ids) - _SHOWN),
     )
+
+
+@dataclass(slots=True, kw_only=True)
+class DocumentSum:
+    """What a document used in a time.
+
+    Args:
+        costs: by currency, of the calls whose price is known.
+        unpriced: calls whose price is not known.
+        deleted: it lies in the bin.
+    """
+
+    document_id: uuid.UUID
+    title: str
+    deleted: bool
+    calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    costs: dict[str, Decimal] = field(default_factory=dict)
+    unpriced: int = 0
+
+
+def usage_by_document(
+    *,
+    actor: Actor,
+    workspace: Workspace,
+    since: dt.datetime,
+    until: dt.datetime | None = None,
+    limit: int = 200,
+) -> tuple[list[DocumentSum], int]:
+    """Sums by document, those that used most first. Editors see the workspace's calls, others the ones they asked for.
+
+    Args:
+        actor: who asks.
+        workspace: one of the actor's.
+        since: from here on.
+        until: up to, not including.
+        limit: how many documents.
+
+    Returns:
+        the sums, and how many more documents there are.
+
+    Raises:
+        NotFound, PermissionDenied: the usage of the workspace is not the actor's to see.
+    """
+    require(actor, "usage.read", workspace=workspace)
+    rows = Generation.objects.in_workspace(workspace.pk).filter(document__isnull=False)
+    rows = rows.filter(Q(finished_at__gte=since) | Q(finished_at=None))
+    if until is not None:
+        rows = rows.filter(created_at__lt=until)
+    edits = Membership.objects.live().filter(user=actor.user, workspace=workspace, role=Membership.Role.EDITOR)
+    if actor.user is not None and not edits.exists():
+        rows = rows.filter(requested_by=actor.user)
+    document_of = dict(rows.order_by().values_list("pk", "document"))
+    found: dict[uuid.UUID, DocumentSum] = {}
+    for subject, currency, calls, read, wrote, cost, unpriced in _sums_of(list(document_of), since, until):
+        key = document_of[uuid.UUID(subject.partition(":")[2])]
+        total = found.setdefault(key, DocumentSum(document_id=key, title="", deleted=False))
+        total.calls += calls
+        total.input_tokens += read
+        total.output_tokens += wrote
+        total.unpriced += unpriced
+        if cost is not None and currency:
+            # SQLite adds up as floating point; to the billionth the sum is exact again.
+            total.costs[currency] = (total.costs.get(currency, Decimal(0)) + cost).quantize(Decimal(1).scaleb(-9))
+    order = sorted(found.values(), key=lambda row: (-sum(row.costs.values()), -(row.input_tokens + row.output_tokens)))
+    shown = order[:limit]
+    named = Document.objects.filter(pk__in=[row.document_id for row in shown])
+    titles = {pk: (title, deleted) for pk, title, deleted in named.values_list("pk", "title", "deleted_at")}
+    for row in shown:
+        row.title, deleted_at = titles.get(row.document_id, ("", None))
+        row.deleted = deleted_at is not None
+    return shown, len(order) - len(shown)
+
+
+def _sums_of(
+    ids: list[uuid.UUID], since: dt.datetime, until: dt.datetime | None
+) -> Iterator[tuple[str, str, int, int, int, Decimal | None, int]]:
+    """Sums of the calls of generations in a time, by subject and currency."""
+    for start in range(0, len(ids), _AT_ONCE):
+        subjects = [f"generation:{each}" for each in ids[start : start + _AT_ONCE]]
+        calls = ModelCall.objects.filter(subject__in=subjects, started_at__gte=since)
+        if until is not None:
+            calls = calls.filter(started_at__lt=until)
+        yield from (
+            calls.order_by()
+            .values("subject", "currency")
+            .annotate(
+                n=Count("pk"),
+                read=Sum("input_tokens"),
+                wrote=Sum("output_tokens"),
+                money=Sum("cost"),
+                # A call that is still running has no cost yet; it is not "unknown".
+                unpriced=Count("pk", filter=Q(cost=None) & ~Q(state=ModelCall.State.RUNNING)),
+            )
+            .values_list("subject", "currency", "n", "read", "wrote", "money", "unpriced")
+        )
 
 
 def spending_of(generations: Iterable[Generation]) -> list[GenerationSpending]:

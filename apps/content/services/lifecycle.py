@@ -24,6 +24,7 @@ from apps.content.selectors.lifecycle import approving_capability, is_cleared
 from apps.content.selectors.organising import writing_settings
 from apps.content.services.documents import lock_document
 from apps.content.services.manuscripts import version_of
+from apps.content.services.withholding import withhold
 from apps.users.models import User
 from apps.users.selectors.access import Actor, require
 from apps.users.services.audit import record
@@ -111,7 +112,8 @@ def approve(
 
 
 def send_back(*, actor: Actor, document_id: uuid.UUID | str, note: str = "") -> Document:
-    """Make it a draft again: take back what was handed in, or an approval.
+    """Make it a draft again: take back what was handed in, or an approval. What waits to go to places outside under that
+    approval is stopped.
 
     Args:
         actor: who writes; to take an approval back, who may approve.
@@ -131,11 +133,14 @@ def send_back(*, actor: Actor, document_id: uuid.UUID | str, note: str = "") -> 
         if (document.status == Status.APPROVED) != approved:
             raise Conflict("Somebody else was faster.", remedy="Look at the document again.")
         before = move(document, "send_back")
+        withdrawn = document.approved_version if approved else None
         document.review_version = None
         if approved:
             document.approved_version, document.approved_by, document.approved_at = None, None, None
         keep(document, "approved_version", "approved_by", "approved_at", "review_version")
         close_reviews(document, ReviewRequest.State.CANCELLED)
+        if withdrawn is not None and not is_cleared(document, withdrawn, rule):
+            withhold(actor=actor, document=document, version=withdrawn)
         record(
             actor,
             "document.returned",

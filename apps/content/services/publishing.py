@@ -128,13 +128,17 @@ def retry(*, actor: Actor, publication_id: uuid.UUID | str) -> Publication:
 
     Raises:
         NotFound, PermissionDenied: it is not the actor's.
-        Conflict: there is nothing to try again.
+        Conflict: there is nothing to try again, or the text is not approved any more.
     """
     row = get_publication(actor=actor, publication_id=publication_id)
     require(actor, "content.write", workspace=row.workspace_id)
     if row.state not in (Publication.State.FAILED, Publication.State.QUEUED):
         raise Conflict("There is nothing to try again.", remedy="Publish the document anew to send another text.")
     with transaction.atomic():
+        document = lock_document(row.document_id, None)
+        if row.wish in (Publication.Wish.PUBLISH, Publication.Wish.SCHEDULE):
+            # The approval may have been taken back since.
+            require_cleared(document, row.version)
         _queue(row, requested_by=actor.user)
         record(actor, "document.sent", obj=row.document, after={"place": row.target.name})
         enqueue("content.run_publication", publication_id=str(row.pk))

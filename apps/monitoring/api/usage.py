@@ -98,13 +98,18 @@ class UsageSummary(APIView):
         sums = selectors.usage_by(
             actor_of(request),
             query.get("group", "day"),
-            since=_moment(query.get("since", ""), "since"),
-            until=_moment(query.get("until", ""), "until"),
+            since=moment(query.get("since", ""), "since"),
+            until=moment(query.get("until", ""), "until"),
         )
         return Response({"data": [dataclasses.asdict(row) for row in sums]})
 
 
-def _moment(text: str, field: str) -> dt.datetime | None:
+def moment(text: str, field: str) -> dt.datetime | None:
+    """A time of the query; None when it is empty.
+
+    Raises:
+        InvalidInput: it is none.
+    """
     if not text:
         return None
     try:

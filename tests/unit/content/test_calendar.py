@@ -10,7 +10,7 @@ from django.utils import timezone
 from apps.content.models import Document, Publication, Schedule, WritingSettings
 from apps.content.selectors.calendar import calendar
 from apps.content.services import releasing
-from apps.content.services.documents import delete_document
+from apps.content.services.documents import delete_document, save_document
 from apps.content.services.publishing import publish_document
 from tests.factories.content import DocumentFactory
 from tests.people import People
@@ -53,6 +53,25 @@ def test_planned_published_failed_and_outside_stand_in_order(people: People, pla
     assert kinds(people, days=1) == []
     delete_document(actor=wanda, document_id=out.pk)
     assert kinds(people) == []
+
+
+def test_every_time_that_a_document_went_out_is_shown(people: People, planned: Schedule):
+    wanda, now = people.actor("wanda"), timezone.now()
+    for number in (1, 2):
+        row = (
+            planned
+            if number == 1
+            else releasing.schedule(actor=wanda, document_id=planned.document_id, publish_at=now + dt.timedelta(days=1))
+        )
+        Schedule.objects.filter(pk=row.pk).update(publish_at=now)
+        releasing.run_schedule(row.pk)
+        body = f"Text {number}.\n"
+        save_document(actor=wanda, document_id=planned.document_id, revision=None, body_markdown=body)
+    # The first time lies in the past of the last one.
+    Schedule.objects.filter(pk=planned.pk).update(finished_at=now - dt.timedelta(days=3))
+    day = dt.timedelta(days=1)
+    entries = calendar(actor=wanda, start=now - 5 * day, end=now + day)
+    assert [(entry.kind, entry.version) for entry in entries] == [("published", 1), ("published", 2)]
 
 
 def test_strangers_see_nothing_of_it(people: People, planned: Schedule, api):

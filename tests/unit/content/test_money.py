@@ -15,6 +15,9 @@ from rest_framework.test import APIClient
 from apps.backends.models import BackendProfile
 from apps.backends.services.routing import set_price
 from apps.content.models import Generation
+from apps.content.portal.money import sums
+from apps.content.selectors.spending import document_spending
+from apps.content.services.documents import delete_document
 from apps.content.services.estimating import calibration, estimate_wish
 from apps.content.services.generation import start_generation
 from tests.factories.backends import SETUP, openai_profile, route
@@ -137,6 +140,43 @@ class TestSpending:
         assert "<html" not in panel.content.decode()
         assert "unknown" in page
 
+    def test_usage_adds_up_by_document(self, people: People, writer: BackendProfile, api: Api) -> None:
+        set_price(actor=SETUP, profile_id=writer.pk, model="*", input_price=Decimal(1), output_price=Decimal(10))
+        wanda = people.actor("wanda")
+        two = [DocumentFactory(actor=wanda, workspace=people.press, title=f"Text {n}") for n in (1, 2)]
+        for document, asker, times in ((two[0], "wanda", 2), (two[1], "eddie", 1)):
+            for _ in range(times):
+                run_to_end(
+                    start_generation(
+                        actor=people.actor(asker),
+                        workspace=people.press,
+                        kind="section",
+                        brief={"heading": "Arches"},
+                        document_id=document.pk,
+                    )
+                )
+        seen = api("eddie").get("/api/v1/usage/documents").json()
+        assert [(row["title"], row["calls"], row["unpriced"]) for row in seen["data"]] == [
+            ("Text 1", 2, 0),
+            ("Text 2", 1, 0),
+        ]
+        spent = document_spending(actor=people.actor("eddie"), document_id=two[0].pk).total
+        assert Decimal(seen["data"][0]["costs"]["USD"]) == spent.costs["USD"] > 0
+        own = api("wanda").get("/api/v1/usage/documents").json()
+        assert [row["title"] for row in own["data"]] == ["Text 1"]
+        later = {"since": (timezone.now() + dt.timedelta(days=1)).isoformat()}
+        assert api("eddie").get("/api/v1/usage/documents", later).json() == {"data": [], "more": 0}
+        delete_document(actor=wanda, document_id=two[1].pk)
+        page = _page(people, "eddie").get("/usage/").content.decode()
+        assert f"/documents/{two[0].pk}/usage" in page
+        assert f"/documents/{two[1].pk}/usage" not in page
+        assert "(in the bin)" in page
+        assert api("eve").get(f"/api/v1/usage/documents?workspace={people.press.pk}").status_code == 404
+
+    def test_one_call_is_one_call(self) -> None:
+        assert sums({}, 1) == "1 call of unknown price"
+        assert sums({}, 1_200) == "1,200 calls of unknown price"
+
     def test_the_csv_says_unknown_and_disarms_formulas(self, people: People) -> None:
         used(people.press, people.wanda, cost=None, model="=HYPERLINK(1)")
         used(people.press, people.eddie, cost="0.25")
@@ -151,7 +191,7 @@ class TestSpending:
         used(people.press, people.wanda, cost="0.25")
         used(people.press, people.wanda, cost=None)
         page = _page(people, "wanda").get("/usage/?days=7").content.decode()
-        assert "0.2500 USD, 1 calls of unknown price" in page
+        assert "0.2500 USD, 1 call of unknown price" in page
         assert "<svg" in page
         assert _page(people, "wanda").get("/usage/?days=8").status_code == 400
 

@@ -17,8 +17,9 @@ from apps.backends.services.filestore import put_file
 from apps.backends.services.profiles import Secrets, create_profile, delete_profile
 from apps.content.models import Citation, Publication, WritingSettings
 from apps.content.services.documents import save_document
+from apps.content.services.lifecycle import approve, send_back
 from apps.content.services.publishing import publish_document, retry, run_publication, sweep_publications, withdraw
-from apps.users.models import Notification
+from apps.users.models import AuditEvent, Notification
 from tests.factories.backends import SETUP, enabled
 from tests.factories.content import DocumentFactory
 from tests.fakes.wordpress import PASSWORD, USER, FakeWordPress
@@ -253,3 +254,33 @@ def test_pages_and_api(people: People, blog, place, document, portal, api):
     assert caller.get("/api/v1/publications?state=odd").status_code == 400
     assert caller.delete(sent.headers["Location"]).json()["wish"] == "withdraw"
     assert caller.post(f"{sent.headers['Location']}/retry").status_code == 202
+
+
+def test_an_approval_that_is_taken_back_stops_what_is_on_its_way(people: People, blog, place, document):
+    WritingSettings.objects.filter(workspace=people.press).update(approval="editor")
+    second = wordpress(blog.url, "Second")
+    approve(actor=people.actor("eddie"), document_id=document.pk)
+    at = timezone.now() + dt.timedelta(days=2)
+    blog.fail("POST /posts", "500")
+    waiting = run(send(people, document, place, wish="schedule", publish_at=at))
+    assert (waiting.state, waiting.attempts) == ("queued", 1)
+    planned = run(send(people, document, second, wish="schedule", publish_at=at))
+    assert (planned.state, blog.live) == ("published", [])
+    send_back(actor=people.actor("eddie"), document_id=document.pk)
+    waiting = run(waiting)
+    assert (waiting.state, waiting.error) == ("failed", "The approval of this text was taken back.")
+    with pytest.raises(Conflict, match="not approved"):
+        retry(actor=people.actor("wanda"), publication_id=waiting.pk)
+    planned.refresh_from_db()
+    assert (planned.state, planned.wish, planned.publish_at) == ("queued", "draft", None)
+    planned = run(planned)
+    assert planned.state == "published"
+    assert [post["status"] for post in blog.site.posts.values()] == ["draft"]
+    assert AuditEvent.objects.filter(action="document.withheld").count() == 2
+
+
+def test_without_a_rule_of_approval_nothing_is_stopped(people: People, blog, place, document):
+    approve(actor=people.actor("wanda"), document_id=document.pk)
+    row = send(people, document, place, wish="schedule", publish_at=timezone.now() + dt.timedelta(days=2))
+    send_back(actor=people.actor("wanda"), document_id=document.pk)
+    assert run(row).state == "published"
