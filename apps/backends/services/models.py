@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -57,6 +57,8 @@ class ModelCallSpec:
         continue_on_length: how often a model that was cut off by its length limit is asked to go on.
         enough: characters after which it is not asked again; 0 for no such limit.
         seconds: for everything together, all attempts and waits.
+        keep: makes all text so far durable. Awaited when an attempt has said everything and before it is settled, so
+            that a process which is killed in between never has an attempt settled whose text is lost.
     """
 
     purpose: str
@@ -70,6 +72,7 @@ class ModelCallSpec:
     continue_on_length: int = 0
     enough: int = 0
     seconds: float = TOTAL_SECONDS
+    keep: Callable[[], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +180,8 @@ async def open_model(spec: ModelCallSpec, *, policy: RetryPolicy | None = None) 
                         written += text
                         yield Delta(text)
                 state = "succeeded"
+                if spec.keep:
+                    await spec.keep()
             else:
                 state, failure = "failed", _SameAccount()
         except BackendError as error:

@@ -369,6 +369,7 @@ class _Work:
             first_attempt_number=claim.attempts + 1,
             continue_on_length=0 if row.kind == Generation.Kind.TITLE else MAX_ROUNDS,
             enough=_enough(row),
+            keep=lambda: asyncio.wrap_future(writer.commit(self.held)),
         )
         pieces, length, spans = [claim.written], len(claim.written), claim.spans
         reason = "stop"
