@@ -163,7 +163,7 @@ def purge_trash() -> int:
 @worker_ready.connect
 def _take_over(**_: Any) -> None:
     """A worker that starts where another was killed goes on with its generations and batches at once."""
-    sweeping.sweep()
+    sweeping.sweep(patience=dt.timedelta(0))
     batch_runs.sweep_batches(patience=dt.timedelta(0))
 
 

@@ -26,11 +26,14 @@ EXPORT_PATIENCE = dt.timedelta(seconds=30)
 KEEP_EVENTS = dt.timedelta(hours=24)
 
 
-def sweep() -> int:
+def sweep(*, patience: dt.timedelta = PATIENCE) -> int:
     """Start what waits, here, as far as there is room.
 
     It is taken over by the process that sweeps and not sent around again: with a long queue each sweep would otherwise
     add a message for every waiting row.
+
+    Args:
+        patience: how long a row's message is given to arrive; none at the start of a worker, which has nothing else to do.
 
     Returns:
         how many were started.
@@ -38,7 +41,7 @@ def sweep() -> int:
     release_dead_neighbours()
     wake_exports()
     wake_checks()
-    overdue = Q(state__in=Generation.HELD_STATES) | Q(queued_at__lt=timezone.now() - PATIENCE)
+    overdue = Q(state__in=Generation.HELD_STATES) | Q(queued_at__lt=timezone.now() - patience)
     return _start(Generation.objects.claimable().filter(overdue), runner.room)
 
 
