@@ -6,6 +6,7 @@ import uuid
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -14,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from aiwriter.core.clients import client_address
 from aiwriter.core.errors import AppError, TooManyRequests
 from aiwriter.core.views import error_response
+from apps.backends.services.downloads import show
 from apps.content.portal.requests import actor_of, signed_in
 from apps.content.selectors.documents import get_document, versions_of
 from apps.content.services import sharing
@@ -22,7 +24,7 @@ from apps.users.services.limits import require_visitor
 
 _VERSIONS_SHOWN = 50
 # A person reads a page; a program that tries addresses needs millions.
-OPENINGS_A_MINUTE = 60
+OPENINGS_A_MINUTE, PICTURES_A_MINUTE = 60, 1_200
 
 
 @require_http_methods(["GET", "POST"])
@@ -79,6 +81,26 @@ def shared(request: HttpRequest, secret: str) -> HttpResponse:
         answer = error_response(request, error)
         if isinstance(error, TooManyRequests) and error.retry_after is not None:
             answer.headers["Retry-After"] = str(max(1, -int(-error.retry_after // 1)))
+    return _unkept(answer)
+
+
+@require_safe
+def shared_picture(request: HttpRequest, secret: str, picture_id: uuid.UUID) -> HttpResponseBase:
+    """A picture of the document behind a link; a browser that has it asks each time whether the link still works."""
+    answer: HttpResponseBase
+    try:
+        network = network_of(client_address(request.META))
+        require_visitor(f"{network} pictures", amount=PICTURES_A_MINUTE)
+        actor, file = sharing.open_picture(secret, picture_id)
+        answer = show(actor, file, content_type=file.content_type, seen=request.headers.get("If-None-Match", ""))
+    except AppError as error:
+        return _unkept(error_response(request, error))
+    answer.headers["X-Robots-Tag"] = "noindex, nofollow, noarchive"
+    answer.headers["Referrer-Policy"] = "no-referrer"
+    return answer
+
+
+def _unkept(answer: HttpResponse) -> HttpResponse:
     answer.headers["X-Robots-Tag"] = "noindex, nofollow, noarchive"
     # The address is the key: it must not travel to the sites that the text links to, nor lie in a cache.
     answer.headers["Referrer-Policy"] = "no-referrer"

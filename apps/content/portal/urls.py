@@ -64,6 +64,7 @@ urlpatterns = [
     path("documents/<uuid:document_id>/share", sharing.share, name="share"),
     path("share-links/<uuid:link_id>/revoke", sharing.revoke, name="revoke-share"),
     path("s/<str:secret>/", sharing.shared, name="shared"),
+    path("s/<str:secret>/pictures/<uuid:picture_id>", sharing.shared_picture, name="shared-picture"),
     path("reviews/", reviews.review_list, name="reviews"),
     path("reviews/<uuid:review_id>/decide", reviews.decide, name="decide-review"),
     path("publications/", publications.publication_list, name="publications"),

@@ -111,6 +111,7 @@ def manuscript(
     version: DocumentVersion | None,
     with_sources: bool = True,
     with_origin: bool = False,
+    with_pictures: bool = True,
 ) -> Manuscript:
     """Gather what leaves. The caller has asked for permission to read the document.
 
@@ -120,6 +121,7 @@ def manuscript(
         version: which text; the present one when None.
         with_sources: with the list of sources.
         with_origin: with a note that says which parts a model wrote.
+        with_pictures: with the bytes of its pictures.
     """
     title = version.title if version else document.title
     body = version.body_markdown if version else document.body_markdown
@@ -133,7 +135,7 @@ def manuscript(
         title=title,
         body=body,
         references=references,
-        pictures=pictures_of(actor, document, body),
+        pictures=pictures_of(actor, document, body) if with_pictures else {},
         note=origin_note(document, version) if with_origin else "",
         alts=alts_in(token for token in parse(body) if isinstance(token, Token)),
     )

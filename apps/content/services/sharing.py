@@ -14,18 +14,23 @@ from dataclasses import dataclass
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from markdown_it.token import Token
 
-from aiwriter.core.errors import InvalidInput, NotFound
+from aiwriter.core.errors import AppError, InvalidInput, NotFound
 from aiwriter_sdk import Secret
+from apps.backends.models import StoredFile
 from apps.content.markup.exports import body_html, without_title
-from apps.content.markup.markdown import clean_text
+from apps.content.markup.markdown import clean_text, parse
+from apps.content.markup.pictures import addresses_in, kept_file_id
 from apps.content.models import DocumentVersion, ShareLink
 from apps.content.selectors.documents import as_uuid, get_document
 from apps.content.services.documents import lock_document
 from apps.content.services.lifecycle import pin
 from apps.content.services.manuscripts import manuscript, version_of
+from apps.content.services.pictures import get_picture
 from apps.users.selectors.access import Actor, can, require, require_user, workspaces_of
 from apps.users.services.audit import record
 
@@ -142,20 +147,13 @@ def open_link(secret: str) -> Shared:
     Raises:
         NotFound: there is no such link, or it works no more, or there is nothing to show.
     """
-    row = None
-    if 0 < len(secret) < 100:
-        rows = ShareLink.objects.live().select_related("document", "version", "created_by")
-        row = rows.filter(digest=_digest(secret)).first()
-    if row is None or not can(Actor.for_user(row.created_by), "content.read", workspace=row.workspace_id):
-        raise _nothing()
-    version = _shown(row)
-    if version is None:
-        raise _nothing()
-    text = manuscript(actor=Actor.for_user(row.created_by), document=row.document, version=version)
+    row, version = _opened(secret)
+    text = manuscript(actor=Actor.for_user(row.created_by), document=row.document, version=version, with_pictures=False)
     shown = body_html(without_title(text.title, text.body), text.references)
-    for address, picture in text.pictures.items():
-        # Inside the page: the address of a picture asks for an account.
-        shown = shown.replace(f'src="{html.escape(address, quote=True)}"', f'src="{picture.data_address}"')
+    for address, file_id in _pictures_in(text.body).items():
+        # The picture's own address asks for an account; below the link's it is shown as long as the link works.
+        there = reverse("content:shared-picture", args=[secret, file_id])
+        shown = shown.replace(f'src="{html.escape(address, quote=True)}"', f'src="{there}"')
     _note_opening(row)
     return Shared(
         title=text.title,
@@ -165,6 +163,48 @@ def open_link(secret: str) -> Shared:
         changed_at=row.document.updated_at if row.which == Which.CURRENT else version.created_at,
         expires_at=row.expires_at,
     )
+
+
+def open_picture(secret: str, file_id: uuid.UUID) -> tuple[Actor, StoredFile]:
+    """A picture of the text that a link shows now.
+
+    Args:
+        secret: of the link's address.
+        file_id: of the picture.
+
+    Returns:
+        the person in whose name the link shows it, and the file.
+
+    Raises:
+        NotFound: the link works no more, or its text does not show this picture.
+    """
+    row, version = _opened(secret)
+    if file_id not in _pictures_in(version.body_markdown).values():
+        raise _nothing()
+    actor = Actor.for_user(row.created_by)
+    try:
+        return actor, get_picture(actor=actor, file_id=file_id)
+    except AppError:
+        raise _nothing() from None
+
+
+def _opened(secret: str) -> tuple[ShareLink, DocumentVersion]:
+    row = None
+    if 0 < len(secret) < 100:
+        rows = ShareLink.objects.live().select_related("document", "version", "created_by")
+        row = rows.filter(digest=_digest(secret)).first()
+    if row is None or not can(Actor.for_user(row.created_by), "content.read", workspace=row.workspace_id):
+        raise _nothing()
+    version = _shown(row)
+    if version is None:
+        raise _nothing()
+    return row, version
+
+
+def _pictures_in(body: str) -> dict[str, uuid.UUID]:
+    """The portal's own pictures that a text shows, by address."""
+    tokens = (token for token in parse(body) if isinstance(token, Token))
+    return {address: found for address in addresses_in(tokens) if (found := kept_file_id(address))}
 
 
 def _shown(row: ShareLink) -> DocumentVersion | None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+from io import BytesIO
 
 import pytest
 from django.utils import timezone
 
 from aiwriter.core.errors import NotFound, PermissionDenied
+from apps.backends.models import BackendProfile
 from apps.content.models import Document, ShareLink
 from apps.content.portal import sharing as pages
 from apps.content.services import lifecycle, releasing, sharing
 from apps.content.services.documents import delete_document, save_document
+from apps.content.services.pictures import add_picture, address_of
 from apps.users.models import AuditEvent, Membership
 from tests.factories.content import DocumentFactory
 from tests.people import People
+from tests.unit.content.test_exports_kinds import PNG
+from tests.unit.content.test_pictures import bytes_of
 
 
 @pytest.fixture
@@ -93,6 +98,51 @@ def test_every_end_of_a_link_gets_the_same_answer(people: People, document: Docu
     membership.update(expires_at=None)
     delete_document(actor=people.actor("wanda"), document_id=document.pk)
     assert gone(secret) == unknown
+
+
+def test_pictures_are_seen_by_the_link_and_no_longer_than_it(
+    people: People, document: Document, files: BackendProfile, portal, monkeypatch
+):
+    wanda = people.actor("wanda")
+    one, two = (
+        add_picture(actor=wanda, document_id=document.pk, name="a.png", stream=BytesIO(PNG + extra))
+        for extra in (b"", b"2")
+    )
+    first, second = address_of(one.pk), address_of(two.pk)
+    write(people, document, f"Look: ![A chart]({first}) and ![Far](https://example.org/far.png)\n")
+    row, secret = link(people, document)
+    page = portal().get(f"/s/{secret}/").content.decode()
+    there = f"/s/{secret}{first}"
+    assert f'src="{there}"' in page
+    assert 'src="/pictures' not in page
+    assert 'src="https://example.org/far.png"' in page
+    # Without the link it is shown to nobody, with it to everybody.
+    assert portal().get(first).status_code == 302
+    shown = portal().get(there)
+    assert (bytes_of(shown), shown.headers["Content-Type"]) == (PNG, "image/png")
+    assert shown.headers["Referrer-Policy"] == "no-referrer"
+    assert shown.headers["Cache-Control"] == "private, no-cache"
+    tag = {"If-None-Match": shown.headers["ETag"]}
+    assert portal().get(there, headers=tag).status_code == 304
+    # Not what another text shows, or this one after a change; not from another link.
+    assert portal().get(f"/s/{secret}{second}").status_code == 404
+    assert portal().get(f"/s/{'x' * 43}{first}").status_code == 404
+    _, pinned = link(people, document, which=str(document.versions.order_by("-number").first().number))
+    write(people, document, "No picture any more.\n", reason="manual")
+    assert portal().get(there).status_code == 404
+    assert portal().get(f"/s/{pinned}{first}").status_code == 200
+    write(people, document, f"Again: ![A chart]({first})\n", reason="manual")
+    assert portal().get(there).status_code == 200
+    monkeypatch.setattr(pages, "PICTURES_A_MINUTE", 1)
+    assert portal().get(there).status_code == 429
+    monkeypatch.setattr(pages, "PICTURES_A_MINUTE", 0)
+    ShareLink.objects.filter(pk=row.pk).update(expires_at=timezone.now() - dt.timedelta(seconds=1))
+    assert portal().get(there, headers=tag).status_code == 404
+    ShareLink.objects.filter(pk=row.pk).update(expires_at=timezone.now() + dt.timedelta(days=1))
+    assert portal().get(there).status_code == 200
+    sharing.revoke_link(actor=wanda, link_id=row.pk)
+    ended = portal().get(there, headers=tag)
+    assert (ended.status_code, ended.headers["Cache-Control"]) == (404, "private, no-store")
 
 
 def test_strangers_make_and_end_none(people: People, document: Document, api):

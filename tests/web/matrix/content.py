@@ -13,6 +13,7 @@ from apps.content.models import (
     Collection,
     ContentType,
     Document,
+    DocumentVersion,
     EmbeddingIndex,
     Export,
     Generation,
@@ -177,6 +178,8 @@ def _picture_file(people):
     made = add_picture(
         actor=people.actor("wanda"), document_id=_document(people), name="a.png", stream=ContentFile(PNG, "a.png")
     )
+    # The text shows it, so that a link to the text shows it as well.
+    DocumentVersion.objects.filter(document=_document(people)).update(body_markdown=f"![A](/pictures/{made.pk})\n")
     return made.pk
 
 
