@@ -90,7 +90,7 @@ class Cast:
 def set_stage(portal: Portal, *, sources: bool = True) -> Cast:
     """Make people, a workspace with documents and, unless told otherwise, sources."""
     program = f"""
-from apps.content.services import documents
+from apps.content.services import documents, histories
 from apps.content.services.sources import add_text_source
 from apps.users.selectors.access import Actor
 from apps.users.services.people import create_user
@@ -114,7 +114,7 @@ for title, words in (("Interview with the lighthouse keeper", 240), ("Tide table
 made = documents.create_document(actor=wanda, workspace=room, title="How TCP keeps a connection reliable", body_markdown=text)
 changed = text.replace("Nobody counts the probes.", "The interval has an upper limit, and nobody counts the probes.")
 made = documents.save_document(actor=wanda, document_id=made.pk, revision=made.revision, body_markdown=changed)
-documents.label_version(actor=wanda, document_id=made.pk, number=2, label="Sent to Eddie")
+histories.label_version(actor=wanda, document_id=made.pk, number=2, label="Sent to Eddie")
 again = changed.replace("must not fall silent", "must not simply fall silent")
 made = documents.save_document(actor=eddie, document_id=made.pk, revision=made.revision, body_markdown=again)
 from apps.content.models import Document

@@ -17,7 +17,7 @@ from aiwriter.core.rest.precondition import set_etag
 from apps.content.api.documents import IF_MATCH, DocumentOutput, seen_revision, whole
 from apps.content.models import DocumentVersion
 from apps.content.selectors.documents import citations_of, get_document, get_version, versions_of
-from apps.content.services import documents
+from apps.content.services import histories
 from apps.content.services.comparing import diff_versions
 from apps.users.api.authentication import actor_of
 
@@ -140,7 +140,7 @@ class RevertView(APIView):
     @extend_schema(operation_id="content_revert", parameters=[IF_MATCH], request=None, responses=DocumentOutput)
     def post(self, request: Request, document_id: uuid.UUID, number: int) -> Response:
         """Make an earlier version the text again; nothing is lost, a version is added."""
-        document = documents.restore_version(
+        document = histories.restore_version(
             actor=actor_of(request), document_id=document_id, number=number, revision=seen_revision(request)
         )
         answer = Response(whole(document))

@@ -18,7 +18,8 @@ from aiwriter.core.views import error_body
 from apps.content.markup import diff, markdown
 from apps.content.markup.merge import Segment
 from apps.content.portal.requests import actor_of, answers_json, json_body, signed_in
-from apps.content.services.documents import StaleRevision, keep_beside
+from apps.content.services.documents import StaleRevision
+from apps.content.services.histories import keep_beside
 from apps.content.services.merging import Merge, Text, merge_with_stored, save_merged
 from apps.users.selectors.access import Actor
 

@@ -14,7 +14,7 @@ from aiwriter.core.errors import InvalidInput
 from apps.content.markup import markdown
 from apps.content.portal.requests import actor_of, page_of, signed_in
 from apps.content.selectors.documents import get_document, get_version, versions_of
-from apps.content.services import documents as service
+from apps.content.services import histories as service
 from apps.content.services.comparing import diff_versions
 
 PAGE_SIZE = 50

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import hashlib
 import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext
@@ -17,21 +14,20 @@ from django.utils.translation import gettext
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound, TooLarge
 from apps.content.markup.markdown import clean_text, to_html, word_count
 from apps.content.models import Document, DocumentVersion, Generation
-from apps.content.selectors.documents import as_uuid, get_document, get_version
+from apps.content.selectors.documents import as_uuid, get_document
 from apps.content.selectors.organising import writing_settings
 from apps.content.services.anchoring import carry_comments
-from apps.content.services.citing import cite_version, copy_citations
+from apps.content.services.citing import copy_citations
 from apps.content.services.collections import parent_in
 from apps.content.services.deliveries import document_facts, emit
-from apps.content.services.origins import keep_origins, origins_of
 from apps.content.services.tags import tags_named
+from apps.content.services.versioning import add_version
 from apps.users.models import Workspace
 from apps.users.selectors.access import Actor, get_workspace, require, workspaces_of
 from apps.users.services.audit import record
 
 MAX_TITLE = 300
 MAX_BODY = 5_000_000
-BURST = dt.timedelta(minutes=5)
 
 
 class StaleRevision(Conflict):
@@ -85,7 +81,7 @@ def create_document(
     """
     require(actor, "content.write", workspace=workspace)
     room = get_workspace(actor, workspace)
-    title, body = _title(title), _body(body_markdown)
+    title, body = check_title(title), check_body(body_markdown)
     html = to_html(body)
     preferred = writing_settings(room)
     chosen = collection_id or preferred.default_collection_id
@@ -103,7 +99,7 @@ def create_document(
             body_html=html,
             word_count=word_count(body),
         )
-        _add_version(document, actor=actor, reason=_reason(reason), label="", generation=generation)
+        add_version(document, actor=actor, reason=_reason(reason), label="", generation=generation)
         if named := list(tags):
             document.tags.set(tags_named(room.pk, named))
         record(actor, "document.created", obj=document)
@@ -142,34 +138,6 @@ def duplicate_document(*, actor: Actor, document_id: uuid.UUID | str, title: str
     return copy
 
 
-def keep_beside(
-    *, actor: Actor, document_id: uuid.UUID | str, title: str, body_markdown: str
-) -> DocumentVersion | None:
-    """Keep a text that came too late as a version, without making it the present one.
-
-    Called when a save was refused because somebody else had saved: whatever the writer chooses then, both texts are in
-    the history.
-
-    Returns:
-        the version; None when the text is in the history already.
-
-    Raises:
-        NotFound, PermissionDenied: the document is not the actor's to write.
-        InvalidInput, TooLarge: a value cannot be used.
-    """
-    found = get_document(actor=actor, document_id=document_id)
-    require(actor, "content.write", workspace=found.workspace_id)
-    title, body = _title(title), _body(body_markdown)
-    with transaction.atomic():
-        document = lock_document(found.pk, None)
-        digest = _digest(title, body)
-        if document.versions.filter(sha256=digest).exists():
-            return None
-        return _new_version(
-            document, title=title, body=body, digest=digest, actor=actor, reason="conflict", label="", generation=None
-        )
-
-
 def save_document(
     *,
     actor: Actor,
@@ -206,8 +174,8 @@ def save_document(
     found = get_document(actor=actor, document_id=document_id)
     require(actor, "content.write", workspace=found.workspace_id)
     reason = _reason(reason)
-    new_title = found.title if title is None else _title(title)
-    body = found.body_markdown if body_markdown is None else _body(body_markdown)
+    new_title = found.title if title is None else check_title(title)
+    body = found.body_markdown if body_markdown is None else check_body(body_markdown)
     # Rendered before the row is locked: 50,000 words take a third of a second.
     html = found.body_html if body == found.body_markdown else to_html(body)
     generation = _generation(actor, generation_id)
@@ -235,51 +203,11 @@ def save_document(
             document.body_markdown, document.body_html = body, html
             document.word_count = word_count(body)
             document.save()
-            _add_version(document, actor=actor, reason=reason, label=label, generation=generation)
+            add_version(document, actor=actor, reason=reason, label=label, generation=generation)
         else:
             document.save()
         emit(document.workspace_id, "document.updated", document_facts(document), subject=str(document.pk))
     return document
-
-
-def restore_version(
-    *, actor: Actor, document_id: uuid.UUID | str, number: int, revision: int | None = None
-) -> Document:
-    """Make an earlier version the text again; the history keeps everything and gains a version.
-
-    Raises:
-        NotFound, PermissionDenied: the document or version is not the actor's to write.
-        StaleRevision: somebody else saved in between.
-    """
-    version = get_version(actor=actor, document_id=document_id, number=number)
-    require(actor, "content.write", workspace=version.document.workspace_id)
-    document = save_document(
-        actor=actor,
-        document_id=document_id,
-        revision=version.document.revision if revision is None else revision,
-        title=version.title,
-        body_markdown=version.body_markdown,
-        reason="restore",
-        label=f"Version {number} restored",
-    )
-    record(actor, "version.restored", obj=document, after={"number": number})
-    return document
-
-
-def label_version(*, actor: Actor, document_id: uuid.UUID | str, number: int, label: str) -> DocumentVersion:
-    """Give a version a name, at most 120 characters; an empty one takes it away.
-
-    Raises:
-        NotFound, PermissionDenied: the version is not the actor's to name.
-        InvalidInput: the name is too long.
-    """
-    version = get_version(actor=actor, document_id=document_id, number=number)
-    require(actor, "content.write", workspace=version.document.workspace_id)
-    version.label = clean_text(label).strip()
-    if len(version.label) > 120:
-        raise InvalidInput("The name is longer than 120 characters.", field="label", remedy="Shorten it.")
-    version.save(update_fields=["label"])
-    return version
 
 
 def delete_document(*, actor: Actor, document_id: uuid.UUID | str, revision: int | None = None) -> None:
@@ -328,76 +256,6 @@ def lock_document(document_id: uuid.UUID, revision: int | None) -> Document:
     return document
 
 
-def _add_version(
-    document: Document, *, actor: Actor, reason: str, label: str, generation: Generation | None
-) -> DocumentVersion:
-    digest = _digest(document.title, document.body_markdown)
-    last = document.current_version
-    before, spans = (last.body_markdown if last else ""), origins_of(last)
-    if reason == "autosave" and last and _same_burst(last, actor):
-        last.title, last.body_markdown, last.sha256 = document.title, document.body_markdown, digest
-        last.word_count = document.word_count
-        last.save(update_fields=["title", "body_markdown", "sha256", "word_count"])
-        keep_origins(last, before=before, spans=spans, generation=generation)
-        return last
-    version = _new_version(
-        document,
-        title=document.title,
-        body=document.body_markdown,
-        digest=digest,
-        actor=actor,
-        reason=reason,
-        label=label,
-        generation=generation,
-    )
-    document.current_version = version
-    document.save(update_fields=["current_version"])
-    keep_origins(version, before=before, spans=spans, generation=generation)
-    if generation is not None:
-        cite_version(version, generation)
-    return version
-
-
-def _new_version(
-    document: Document,
-    *,
-    title: str,
-    body: str,
-    digest: str,
-    actor: Actor,
-    reason: str,
-    label: str,
-    generation: Generation | None,
-) -> DocumentVersion:
-    highest = document.versions.aggregate(highest=Max("number"))["highest"] or 0
-    return DocumentVersion.objects.create(
-        document=document,
-        number=highest + 1,
-        title=title,
-        body_markdown=body,
-        sha256=digest,
-        word_count=word_count(body),
-        author=actor.user,
-        reason=reason,
-        label=label[:120],
-        generation=generation,
-    )
-
-
-def _digest(title: str, body: str) -> str:
-    return hashlib.sha256(f"{title}\0{body}".encode()).hexdigest()
-
-
-def _same_burst(version: DocumentVersion, actor: Actor) -> bool:
-    return (
-        version.reason == "autosave"
-        and version.author_id == actor.user_id
-        and not version.label
-        and not version.pinned
-        and timezone.now() - version.created_at < BURST
-    )
-
-
 def _generation(actor: Actor, generation_id: uuid.UUID | str | None) -> Generation | None:
     if not generation_id:
         return None
@@ -407,7 +265,12 @@ def _generation(actor: Actor, generation_id: uuid.UUID | str | None) -> Generati
     return found
 
 
-def _title(title: str) -> str:
+def check_title(title: str) -> str:
+    """A title as it is kept.
+
+    Raises:
+        InvalidInput: it is too long.
+    """
     cleaned = " ".join(clean_text(title).split())
     if len(cleaned) > MAX_TITLE:
         raise InvalidInput(
@@ -416,7 +279,12 @@ def _title(title: str) -> str:
     return cleaned or "Untitled"
 
 
-def _body(body: str) -> str:
+def check_body(body: str) -> str:
+    """A text as it is kept.
+
+    Raises:
+        TooLarge: it is too long.
+    """
     if len(body) > MAX_BODY:
         raise TooLarge(
             f"The text has {len(body):,} characters.",

@@ -11,7 +11,8 @@ from apps.content.markup.markdown import normalise
 from apps.content.markup.merge import CHOICES, Segment, assemble, conflicts, merge, merged_title
 from apps.content.models import Document
 from apps.content.selectors.documents import get_document
-from apps.content.services.documents import keep_beside, save_document
+from apps.content.services.documents import save_document
+from apps.content.services.histories import keep_beside
 from apps.users.selectors.access import Actor, require
 from apps.users.services.audit import record
 

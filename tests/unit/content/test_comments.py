@@ -11,7 +11,8 @@ from apps.content.markup.anchors import find_passage, moved
 from apps.content.models import CommentThread, Document
 from apps.content.services import comments
 from apps.content.services.anchoring import place_of
-from apps.content.services.documents import restore_version, save_document
+from apps.content.services.documents import save_document
+from apps.content.services.histories import restore_version
 from apps.users.models import AuditEvent, Notification
 from apps.users.selectors.access import Actor
 from tests.factories.content import DocumentFactory

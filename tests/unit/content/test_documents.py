@@ -12,11 +12,10 @@ from apps.content.services.documents import (
     StaleRevision,
     create_document,
     delete_document,
-    label_version,
-    restore_version,
     save_document,
     undelete_document,
 )
+from apps.content.services.histories import label_version, restore_version
 from apps.users.models import AuditEvent
 from tests.factories.content import DocumentFactory
 from tests.people import People

@@ -8,7 +8,8 @@ from aiwriter.core.errors import NotFound
 from apps.content.models import Document, Generation, Provenance
 from apps.content.selectors.provenance import provenance_of
 from apps.content.services.applying import apply_generation
-from apps.content.services.documents import restore_version, save_document
+from apps.content.services.documents import save_document
+from apps.content.services.histories import restore_version
 from tests.factories.content import DocumentFactory, GenerationFactory
 from tests.people import People
 
