@@ -17,6 +17,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("apps.monitoring.api.urls")),
     path("", include("apps.backends.api.urls")),
     path("", include("apps.content.api.urls")),
+    path("", include("apps.backups.api.urls")),
     path("schema", SpectacularAPIView.as_view(generator_class=KeptGenerator), name="api-schema"),
 ]
 urlpatterns = [

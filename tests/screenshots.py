@@ -151,6 +151,9 @@ def shots(cast: Cast, draft: str, voice: str) -> list[Shot]:
         Shot("console", "/admin/", cast.operator),
         Shot("console-checks", "/admin/monitoring/checkresult/", cast.operator),
         Shot("console-backends", "/admin/backends/backendprofile/", cast.operator),
+        Shot("console-backups", "/admin/backups/backupset/", cast.operator),
+        Shot("console-backup-runs", "/admin/backups/backuprun/", cast.operator),
+        Shot("console-drills", "/admin/backups/drill/", cast.operator),
     ]
 
 

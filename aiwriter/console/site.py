@@ -43,6 +43,18 @@ GROUPS: Sequence[tuple[str | Promise, str, Sequence[str]]] = (
         ),
     ),
     (
+        _("Backups"),
+        "history",
+        (
+            "backups.BackupSet",
+            "backups.BackupRun",
+            "backups.Drill",
+            "backups.Restore",
+            "backups.Policy",
+            "backups.Destination",
+        ),
+    ),
+    (
         _("Usage and budgets"),
         "disk",
         ("monitoring.UsageRow", "monitoring.Budget", "monitoring.BudgetPeriod", "monitoring.Reservation"),

@@ -6,7 +6,7 @@ import uuid
 
 from celery import shared_task
 
-from apps.backups.services import backups, jobs, schedules
+from apps.backups.services import backups, jobs, restores, schedules
 
 
 @shared_task(name="backups.work", time_limit=60, soft_time_limit=50)
@@ -23,5 +23,5 @@ def start_due() -> int:
 
 @shared_task(name="backups.clear_scratch", time_limit=300, soft_time_limit=280)
 def clear_scratch() -> int:
-    """Remove what killed processes left behind."""
-    return backups.clear_scratch()
+    """Remove what killed processes left behind, and databases of before whose time to undo is over."""
+    return backups.clear_scratch() + restores.clear_before()

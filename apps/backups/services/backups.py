@@ -115,7 +115,7 @@ def run_backup(run: BackupRun, progress: Progress) -> None:
         result={"set": row.name, "state": row.state, "bytes_added": row.bytes_added, "missing": len(row.missing)},
         exit_code=INCOMPLETE if row.state == BackupSet.State.INCOMPLETE else 0,
     )
-    Destination.objects.filter(pk=destination.pk).update(last_used_at=timezone.now(), last_problem="", last_remedy="")
+    Destination.objects.filter(pk=destination.pk).update(last_used_at=timezone.now())
     if run.policy and row.state == BackupSet.State.VERIFIED:
         retention.apply(run.policy, repository, control, progress)
     for mirror in destination.mirrors.filter(enabled=True):

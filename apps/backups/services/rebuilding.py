@@ -14,6 +14,7 @@ from django.db import connection
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from aiwriter import env
 from aiwriter.core import secretrefs
 from aiwriter.core.errors import Conflict, NotFound, Unavailable
 from apps.backups.models import Destination
@@ -120,7 +121,8 @@ def rebuild(*, repository: str, key: str, set_name: str = "", say: Say) -> dict[
         key_file.unlink(missing_ok=True)
     phases["files"] = time.monotonic() - mark
     say(f"Files: {found['files']:,}, of which {found['missing']:,} were not in the set.")
-    variables = sorted(restoring.secret_variables(reader))
+    present = env.process_environment()
+    variables = sorted(name for name in restoring.secret_variables(reader) if not present.get(name))
     if variables:
         say("The old machine had these secrets in its environment; set them here too: " + ", ".join(variables))
     seconds = {name: round(value, 3) for name, value in phases.items()}

@@ -83,6 +83,7 @@ def work(run: BackupRun, progress: Progress) -> None:
             last_remedy=str(getattr(error, "remedy", ""))[:1000],
         )
         raise
+    Destination.objects.filter(pk=run.destination_id).exclude(last_problem="").update(last_problem="", last_remedy="")
 
 
 def run_verify(run: BackupRun, progress: Progress) -> None:

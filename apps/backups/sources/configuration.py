@@ -58,8 +58,7 @@ def _variables() -> dict[str, tuple[str, bool]]:
         if name.startswith("AIWRITER_SECRET_") and name not in secret:
             found[name] = (value, True)
         elif name in secret and value:
-            # Addresses of databases, brokers and mail servers carry passwords.
-            found[name] = (value, secret[name] or name.endswith("_URL"))
+            found[name] = (value, secret[name])
     return found
 
 

@@ -1,0 +1,5 @@
+"""Console pages."""
+
+from apps.backups.admin import jobs, places, restores, sets
+
+__all__ = ["jobs", "places", "restores", "sets"]

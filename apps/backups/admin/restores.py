@@ -1,0 +1,165 @@
+"""The restore wizard: choose, read the plan, agree, follow, undo."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from aiwriter.core.errors import AppError
+from apps.backups.admin.jobs import LOOKS, button
+from apps.backups.models import BackupSet, Restore
+from apps.backups.selectors.sets import get_restore, sets_for
+from apps.backups.services import jobs, restores
+from apps.users.admin.service_admin import ReadOnlyAdmin
+from apps.users.selectors.access import Actor, can, require
+from apps.users.selectors.callers import actor_of
+
+_OFFERED = 200
+
+
+class RestoreForm(forms.Form):
+    """What is to be brought back, and from which set."""
+
+    scope = forms.ChoiceField(
+        choices=Restore.Scope.choices, widget=forms.RadioSelect, label=gettext_lazy("What is to be brought back?")
+    )
+    set_id = forms.ChoiceField(label=gettext_lazy("From which set?"))
+    subject = forms.CharField(
+        required=False,
+        max_length=300,
+        label=gettext_lazy("Document or file"),
+        help_text=gettext_lazy("Its id, or the address of its page. Only for one document or one file."),
+    )
+    identity = forms.CharField(
+        required=False,
+        max_length=2_000,
+        strip=True,
+        label=gettext_lazy("Key"),
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text=gettext_lazy("Only when it is not on this machine. It is forgotten when the restore has ended."),
+    )
+
+    def __init__(self, *args: Any, sets: list[BackupSet], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["set_id"].choices = [  # type: ignore[attr-defined]
+            (str(row.pk), f"{row.created_at:%Y-%m-%d %H:%M:%S} · {row.get_state_display()} · {row.destination.name}")
+            for row in sets
+        ]
+
+
+@admin.register(Restore)
+class RestoreAdmin(ReadOnlyAdmin):
+    """Restores."""
+
+    change_list_template = "admin/backups/restores.html"
+    list_display = ("created_at", "scope", "set_name", "look", "phase", "error", "switched_at", "undo_until")
+    list_filter = ("state", "scope")
+    actions = None
+
+    @admin.display(description=gettext_lazy("State"), ordering="state")
+    def look(self, row: Restore) -> str:
+        """The state with its colour."""
+        return format_html(
+            '<span class="state state-{}">{}</span>', LOOKS.get(row.state, "unknown"), row.get_state_display()
+        )
+
+    def get_urls(self) -> list[URLPattern]:
+        """With the wizard's steps."""
+        wrap = self.admin_site.admin_view
+        own = [
+            path("plan/", wrap(self.plan_view), name="backups_restore_plan"),
+            path("<uuid:restore_id>/start/", wrap(self.start_view), name="backups_restore_start"),
+            path("<uuid:restore_id>/stop/", wrap(self.stop_view), name="backups_restore_stop"),
+            path("<uuid:restore_id>/undo/", wrap(self.undo_view), name="backups_restore_undo"),
+        ]
+        return own + super().get_urls()
+
+    def plan_view(self, request: HttpRequest) -> HttpResponse:
+        """First step: what, and from which set."""
+        actor = actor_of(request)
+        require(actor, "backups.restore")
+        sets = list(sets_for(actor)[:_OFFERED])
+        first = {"set_id": request.GET.get("set", ""), "scope": request.GET.get("scope", "document")}
+        form = RestoreForm(request.POST or None, sets=sets, initial=first)
+        if request.method == "POST" and form.is_valid():
+            try:
+                restore = restores.plan_restore(actor=actor, **form.cleaned_data)
+                return HttpResponseRedirect(reverse("admin:backups_restore_change", args=[restore.pk]))
+            except AppError as error:
+                form.add_error(error.field if error.field in form.fields else None, str(error))
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("Restore"),
+            "form": form,
+            "sets": sets,
+        }
+        return TemplateResponse(request, "admin/backups/restore_plan.html", context)
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """The plan, then the restore as it goes on, then what can be undone."""
+        if object_id is None or request.method != "GET":
+            raise PermissionDenied
+        actor = actor_of(request)
+        restore = get_restore(actor=actor, restore_id=object_id)
+        may = can(actor, "backups.restore")
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": str(restore),
+            "job": restore,
+            "look": LOOKS.get(restore.state, "unknown"),
+            "may_restore": may,
+            "may_stop": may and restore.state in ("planned", "queued", "running"),
+            "may_undo": may
+            and restore.state == "succeeded"
+            and restore.before
+            and restore.undo_until is not None
+            and restore.undo_until > timezone.now(),
+            "stop_url": reverse("admin:backups_restore_stop", args=[restore.pk]),
+        }
+        fragment = request.headers.get("X-Fragment")
+        return TemplateResponse(request, f"admin/backups/{'parts/job' if fragment else 'restore'}.html", context)
+
+    def start_view(self, request: HttpRequest, restore_id: uuid.UUID) -> HttpResponse:
+        """Second step: agree."""
+        words = request.POST.get("confirm", "")
+        return self._button(request, restore_id, lambda actor: _start(actor, restore_id, words))
+
+    def stop_view(self, request: HttpRequest, restore_id: uuid.UUID) -> HttpResponse:
+        """Throw the plan away, or end it before the exchange."""
+        return self._button(
+            request,
+            restore_id,
+            lambda actor: jobs.request_stop(actor=actor, job=get_restore(actor=actor, restore_id=restore_id)),
+        )
+
+    def undo_view(self, request: HttpRequest, restore_id: uuid.UUID) -> HttpResponse:
+        """Put the database of before back."""
+        return self._button(request, restore_id, lambda actor: _undo(actor, restore_id))
+
+    @staticmethod
+    def _button(request: HttpRequest, restore_id: uuid.UUID, work: Any) -> HttpResponse:
+        back = reverse("admin:backups_restore_change", args=[restore_id])
+        return button(request, back, work)
+
+
+def _start(actor: Actor, restore_id: uuid.UUID, words: str) -> None:
+    restores.start_restore(actor=actor, restore_id=restore_id, confirm=words)
+
+
+def _undo(actor: Actor, restore_id: uuid.UUID) -> None:
+    restores.undo_restore(actor=actor, restore_id=restore_id)

@@ -1,0 +1,41 @@
+"""Addresses below /api/v1/."""
+
+from django.urls import path
+
+from apps.backups.api import destinations, jobs
+
+urlpatterns = [
+    path("backups/status", destinations.BackupStatusView.as_view(), name="api-backup-status"),
+    path("backups/destinations", destinations.DestinationListView.as_view(), name="api-backup-destinations"),
+    path(
+        "backups/destinations/<uuid:destination_id>",
+        destinations.DestinationView.as_view(),
+        name="api-backup-destination",
+    ),
+    path(
+        "backups/destinations/<uuid:destination_id>/recipients",
+        destinations.RecipientsView.as_view(),
+        name="api-backup-recipients",
+    ),
+    path("backups/policies", destinations.PolicyListView.as_view(), name="api-backup-policies"),
+    path("backups/policies/<uuid:policy_id>", destinations.PolicyView.as_view(), name="api-backup-policy"),
+    path(
+        "backups/policies/<uuid:policy_id>/preview",
+        destinations.PolicyPreviewView.as_view(),
+        name="api-backup-policy-preview",
+    ),
+    path("backups/sets", jobs.BackupSetListView.as_view(), name="api-backup-sets"),
+    path("backups/sets/<uuid:set_id>", jobs.BackupSetView.as_view(), name="api-backup-set"),
+    path("backups/sets/<uuid:set_id>/accept", jobs.BackupSetAcceptView.as_view(), name="api-backup-set-accept"),
+    path("backups/runs", jobs.BackupRunListView.as_view(), name="api-backup-runs"),
+    path("backups/runs/<uuid:run_id>", jobs.BackupRunView.as_view(), name="api-backup-run"),
+    path("backups/runs/<uuid:run_id>/stop", jobs.BackupRunStopView.as_view(), name="api-backup-run-stop"),
+    path("backups/drills", jobs.DrillListView.as_view(), name="api-backup-drills"),
+    path("backups/drills/<uuid:drill_id>", jobs.DrillView.as_view(), name="api-backup-drill"),
+    path("backups/drills/<uuid:drill_id>/stop", jobs.DrillStopView.as_view(), name="api-backup-drill-stop"),
+    path("backups/restores", jobs.RestoreListView.as_view(), name="api-backup-restores"),
+    path("backups/restores/<uuid:restore_id>", jobs.RestoreView.as_view(), name="api-backup-restore"),
+    path("backups/restores/<uuid:restore_id>/start", jobs.RestoreStartView.as_view(), name="api-backup-restore-start"),
+    path("backups/restores/<uuid:restore_id>/stop", jobs.RestoreStopView.as_view(), name="api-backup-restore-stop"),
+    path("backups/restores/<uuid:restore_id>/undo", jobs.RestoreUndoView.as_view(), name="api-backup-restore-undo"),
+]
