@@ -296,6 +296,18 @@ class Index:
         ids: bytes = row[2]
         return row[0], row[1], [ids[at : at + 32] for at in range(0, len(ids), 32)]
 
+    def known_many(self, keys: Sequence[str]) -> dict[str, tuple[int, str, list[bytes]]]:
+        """The same of many sources."""
+        found = {}
+        with self._lock:
+            for at in range(0, len(keys), 500):
+                part = keys[at : at + 500]
+                marks = ",".join("?" * len(part))
+                rows = self._db.execute(f"select key, size, digest, ids from known where key in ({marks})", part)  # noqa: S608
+                for key, size, digest, ids in rows:
+                    found[key] = (size, digest, [ids[at : at + 32] for at in range(0, len(ids), 32)])
+        return found
+
     def remember(self, rows: Sequence[tuple[str, int, str, bytes]]) -> None:
         """Keep what sources consist of."""
         with self.work() as db:

@@ -44,12 +44,10 @@ class ChunkReader:
 
     def chunk(self, chunk: bytes, place: Place | None = None) -> bytes:
         """The data of a chunk, checked against its name. Raises `Damaged` when no pack has it whole."""
-        index = self._repository.index
         tried: set[str] = set()
         reason = "it is in no pack"
         for attempt in range(2):
-            candidates = [place] if place is not None and attempt == 0 else []
-            for found in [*candidates, *index.places(chunk)]:
+            for found in self._candidates(chunk, place if attempt == 0 else None):
                 if found.name in tried:
                     continue
                 tried.add(found.name)
@@ -63,6 +61,11 @@ class ChunkReader:
             if refresh:
                 self._repository.sync()
         raise Damaged(f"Chunk {chunk.hex()[:16]} cannot be read: {reason}.")
+
+    def _candidates(self, chunk: bytes, first: Place | None) -> Iterator[Place]:
+        if first is not None:
+            yield first
+        yield from self._repository.index.places(chunk)
 
     def _open(self, chunk: bytes, place: Place) -> bytes:
         try:

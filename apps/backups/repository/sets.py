@@ -14,6 +14,8 @@ from apps.backups.repository.errors import Damaged
 from apps.backups.repository.keys import canonical
 
 PLACE = "sets/"
+# Made once: `json.dumps` with these options makes an encoder for each line, which costs more than the line.
+_line = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ class Entry:
             body["h"] = self.sha256
         if self.meta:
             body["m"] = dict(self.meta)
-        return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+        return _line(body).encode() + b"\n"
 
     @classmethod
     def decode(cls, line: bytes) -> Entry:
@@ -168,6 +170,5 @@ def set_name(set_id: str) -> str:
 
 def valid_path(path: str) -> bool:
     """Whether a path stays inside the folder that it is restored to."""
-    if not path or path.startswith("/") or "\0" in path or "\n" in path:
-        return False
-    return all(part not in ("", ".", "..") for part in path.split("/"))
+    framed = f"/{path}/"
+    return not any(part in framed for part in ("//", "/./", "/../", "\0", "\n"))

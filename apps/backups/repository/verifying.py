@@ -124,9 +124,15 @@ def verify_deep(repository: Repository, *, share: float = 1.0, control: Control 
     report = verify_cheap(repository, share=0.0, control=control)
     chosen = _share(repository.index.oldest_first(), share)
 
-    def look(name: str, data: bytes) -> int:
-        items = repository.index.items(name)
-        view, wraps = memoryview(data), packs.decode_head(data)[0]
+    def look(data: bytes) -> int:
+        # From the pack itself, not from the cache: each byte of it is then authenticated by its head, chunk or trailer.
+        wraps, head = packs.decode_head(data)
+        found = packs.decode_trailer(data, len(data), head, repository.index_cipher, repository.id)
+        if isinstance(found, int):
+            raise Damaged("the pack is cut short")
+        items, view = found[0], memoryview(data)
+        if items and items[0].start != head:
+            raise Damaged("there are bytes in the pack that belong to no chunk")
         for item in items:
             cipher = repository.index_cipher if item.key == 0 else repository.data_cipher(wraps[item.key - 1])
             plain = unpack(cipher.open(view[item.start : item.start + item.stored], item.id), item.raw)
@@ -218,7 +224,7 @@ def _read_packs(
     report: Report,
     chosen: Sequence[tuple[str, int]],
     control: Control,
-    look: Callable[[str, bytes], int] | None = None,
+    look: Callable[[bytes], int] | None = None,
 ) -> dict[str, str]:
     """Read packs and compare them with their names, a few at a time. Returns those that are not what they should be."""
     bad: dict[str, str] = {}
@@ -230,12 +236,14 @@ def _read_packs(
         except ObjectMissing:
             return 0, 0, "missing"
         control.throttle(len(data))
+        if look is not None:
+            try:
+                return len(data), look(data), ""
+            except Damaged as error:
+                return len(data), 0, error.message
         if packs.pack_name(hashlib.sha256(data).hexdigest()) != name.removeprefix(TWIN):
             return len(data), 0, "its bytes are not those of its name"
-        try:
-            return len(data), look(name, data) if look else 0, ""
-        except Damaged as error:
-            return len(data), 0, error.message
+        return len(data), 0, ""
 
     waiting: deque[tuple[str, Future[tuple[int, int, str]]]] = deque()
     with ThreadPoolExecutor(threads_for_sealing(), "verify") as pool:

@@ -101,7 +101,7 @@ def test_a_small_change_of_a_dump_costs_little(place: Place) -> None:
 def test_long_lists_of_chunks_and_files_go_through_chunks_themselves(place: Place) -> None:
     from apps.backups.repository import writer
 
-    what = contents(files=400, dump=4_000_000)
+    what = {**contents(dump=100_000), **{f"{n}": b"%d" % n for n in range(1500)}}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(writer, "_MANY", 1)
         info = place.back_up(what)
@@ -272,3 +272,45 @@ def test_a_spoilt_cache_is_made_anew(place: Place) -> None:
     second = place.back_up(contents())
     assert second.bytes_added == 0
     assert place.restored(second.id) == place.restored(first.id)
+
+
+def test_a_folder_of_files_is_taken_in_order_and_the_second_time_unread(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from apps.backups.repository import files
+
+    folder = tmp_path / "sources"
+    what = {f"{n % 3}/{n}.md": text(n, 2000 + n) for n in range(700)} | {"big": noise(1, 5_000_000), "empty": b""}
+    for path, data in what.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(data)
+    (folder / "link").symlink_to(folder / "big")
+    with closing(place.server()) as repository:
+        for settled in (10**12, 0):
+            # First every file counts as changed a moment ago, so none is remembered.
+            monkeypatch.setattr(files, "_SETTLED_NS", settled)
+            with repository.begin(kind="files", labels={}) as writer:
+                assert writer.add_folder("files", folder) == len(what)
+                info = writer.commit()
+            assert place.restored(info.id) == {f"files/{path}": data for path, data in what.items()}
+            assert repository.index.rows("select count(*) from known") == [(0 if settled else len(what),)]
+        with repository.begin(kind="files", labels={}) as writer:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(writer, "name_of", lambda data: pytest.fail("an unchanged file was read"))
+                writer.add_folder("files", folder)
+            info = writer.commit()
+        assert info.bytes_added == 0
+    assert place.restored(info.id) == {f"files/{path}": data for path, data in what.items()}
+
+
+def test_files_that_cannot_be_read_are_told_and_left_out(place: Place, tmp_path: Path) -> None:
+    (tmp_path / "there").write_bytes(b"x")
+    problems: list[str] = []
+    files = [("a", str(tmp_path / "there")), ("b", str(tmp_path / "missing")), ("c", str(tmp_path))]
+    with closing(place.server()) as repository, repository.begin(kind="files", labels={}) as writer:
+        assert writer.add_files(files, on_problem=lambda path, error: problems.append(path)) == 1
+        with pytest.raises(SourceChanged):
+            writer.add_files(files[1:2])
+        info = writer.commit()
+    assert problems == ["b", "c"]
+    assert place.restored(info.id) == {"a": b"x"}

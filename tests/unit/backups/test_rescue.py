@@ -50,7 +50,7 @@ def test_after_rotation_and_prune_and_long_lists(place: Place, tmp_path: Path, m
     from apps.backups.repository import writer
 
     monkeypatch.setattr(writer, "_MANY", 1)
-    what = contents(files=300, dump=2_000_000)
+    what = {**contents(dump=100_000), **{f"{n}": b"%d" % n for n in range(1500)}}
     dropped, kept = place.back_up(contents(3)), place.back_up(what)
     with closing(place.owner()) as repository:
         reencrypt(repository)
