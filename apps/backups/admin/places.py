@@ -41,6 +41,11 @@ class DestinationForm(ModelForm):
     class Meta:
         model = Destination
         fields = ("name", "kind", "folder", "profile", "prefix", "mirror_of", "enabled")
+        labels = {
+            "kind": gettext_lazy("Kind of place"),
+            "profile": gettext_lazy("Storage profile"),
+            "mirror_of": gettext_lazy("A copy of"),
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -134,9 +139,38 @@ class DestinationAdmin(ServiceAdmin):
         return super().response_add(request, obj, post_url_continue)
 
 
+class PolicyForm(ModelForm):
+    """With labels that say the unit."""
+
+    class Meta:
+        model = Policy
+        fields = "__all__"  # noqa: DJ007  the fieldsets of the page choose
+        labels = {
+            "destination": gettext_lazy("Place"),
+            "every": gettext_lazy("How often"),
+            "at": gettext_lazy("At"),
+            "window_start": gettext_lazy("Window from"),
+            "window_end": gettext_lazy("to"),
+            "bandwidth_mb": gettext_lazy("Bandwidth, MB a second"),
+            "keep_last": gettext_lazy("Last sets"),
+            "keep_hourly": gettext_lazy("Hours"),
+            "keep_daily": gettext_lazy("Days"),
+            "keep_weekly": gettext_lazy("Weeks"),
+            "keep_monthly": gettext_lazy("Months"),
+            "keep_yearly": gettext_lazy("Years"),
+            "keep_days": gettext_lazy("Everything of the last days"),
+            "keep_minimum": gettext_lazy("At least"),
+            "verify_percent": gettext_lazy("Checked by each run, per cent"),
+            "deep_days": gettext_lazy("Days between deep checks"),
+            "drill_days": gettext_lazy("Days between drills"),
+        }
+
+
 @admin.register(Policy)
 class PolicyAdmin(ServiceAdmin):
     """Schedules, what is kept, what is promised."""
+
+    form = PolicyForm
 
     change_form_template = "admin/backups/policy.html"
     list_display = ("name", "destination", "every", "next", "drill_days", "promise", "enabled")

@@ -32,6 +32,7 @@ from apps.users.services.audit import record
 # A set with so much less than the one before is looked at by a person before anything is deleted.
 SHRUNK = 0.7
 INCOMPLETE = 3
+KEPT_RUNS = dt.timedelta(days=90)
 
 
 def start_backup(
@@ -196,6 +197,8 @@ def clear_scratch(age: dt.timedelta = dt.timedelta(days=1)) -> int:
     parent = work_folder() / "scratch"
     border = (timezone.now() - age).timestamp()
     gone = 0
+    # An hourly schedule leaves 24 rows a day; what was made is told by the sets, what failed is kept.
+    BackupRun.objects.filter(state="succeeded", created_at__lt=timezone.now() - KEPT_RUNS).delete()
     for path in parent.iterdir() if parent.is_dir() else ():
         if path.stat().st_mtime < border:
             shutil.rmtree(path, ignore_errors=True)

@@ -17,7 +17,9 @@ from aiwriter.core.errors import Conflict, InvalidInput
 from apps.backends.models import BackendProfile
 from apps.backups.models import Destination
 from apps.backups.repository import keys
+from apps.backups.repository.control import QUIET, Control
 from apps.backups.repository.errors import RepositoryError
+from apps.backups.repository.rotation import ReencryptReport
 from apps.backups.selectors.destinations import get_destination
 from apps.backups.services import repositories
 from apps.users.selectors.access import Actor, require
@@ -238,6 +240,30 @@ def change_recipients(
     return row
 
 
+def encrypt_anew(
+    *, actor: Actor, destination_id: uuid.UUID | str, identity: str = "", control: Control = QUIET
+) -> ReencryptReport:
+    """Encrypt everything under a new key, so that who had an old one and was taken off the recipients reads nothing more.
+
+    Stopped or killed, it is gone on with by the next call. Backups go on meanwhile.
+
+    Args:
+        actor: needs "backups.restore".
+        destination_id: which place; its copies follow with their next run.
+        identity: a key that opens it; the stored one when left out.
+        control: progress, and how to stop it.
+
+    Raises:
+        AppError: the key is wrong, the place cannot be reached, or something else works on the keys.
+    """
+    require(actor, "backups.restore")
+    row = get_destination(actor=actor, destination_id=destination_id)
+    record(actor, "backup.keys_changed", obj=row, after={"encrypted_anew": "begun"})
+    report = repositories.encrypt_anew(row, control, identity=identity)
+    record(actor, "backup.keys_changed", obj=row, after={"encrypted_anew": "finished", "packs": report.packs})
+    return report
+
+
 def _name(name: str) -> str:
     clean = " ".join(name.split())
     if not 1 <= len(clean) <= 80:
@@ -320,6 +346,7 @@ __all__ = [
     "change_recipients",
     "create_destination",
     "delete_destination",
+    "encrypt_anew",
     "forget_identity",
     "show_identity",
     "update_destination",

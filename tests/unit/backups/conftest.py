@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from apps.backends.models import BackendProfile
 from apps.backups.models import BackupRun, BackupSet, Destination, Policy
@@ -19,12 +18,6 @@ from apps.backups.services.policies import create_policy
 from apps.backups.services.working import carry_out
 from tests.factories.backends import storage_profile
 from tests.factories.users import SETUP
-
-
-@pytest.fixture
-def committed(request: pytest.FixtureRequest) -> None:
-    """Rows that a backup sees. On SQLite it reads through the test's own connection, PostgreSQL wants them committed."""
-    request.getfixturevalue("transactional_db" if connection.vendor == "postgresql" else "db")
 
 
 @pytest.fixture(autouse=True)

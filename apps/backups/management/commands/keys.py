@@ -15,13 +15,13 @@ class Command(BackupCommand):
     """Shows and changes keys."""
 
     help = """new: make a pair of keys. list: whose keys open the backups. show: the key that this machine has, to keep it
-elsewhere. recipients: decide anew who can open them. forget: take the key off this machine."""
+elsewhere. recipients: decide anew who can open them. reencrypt: write everything anew under a new key. forget: take the key off this machine."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Arguments."""
         super().add_arguments(parser)
         parser.add_argument(
-            "action", nargs="?", default="list", choices=["new", "list", "show", "recipients", "forget"]
+            "action", nargs="?", default="list", choices=["new", "list", "show", "recipients", "reencrypt", "forget"]
         )
         parser.add_argument("recipients", nargs="*", help="with recipients: all public keys (age1…)")
         parser.add_argument("--destination", default="", help="name or id of the place; the first when left out")
@@ -43,6 +43,14 @@ elsewhere. recipients: decide anew who can open them. forget: take the key off t
             place = destinations.change_recipients(
                 actor=self.actor, destination_id=place.pk, recipients=options["recipients"], identity=key
             )
+        elif options["action"] == "reencrypt":
+            report = destinations.encrypt_anew(actor=self.actor, destination_id=place.pk, identity=key)
+            facts = {"packs": report.packs, "bytes": report.bytes, "finished": report.finished, "failed": report.failed}
+            words = f"{report.packs} packs, {report.bytes / 2**20:,.1f} MiB, are encrypted anew."
+            if report.failed:
+                words += f" {len(report.failed)} could not be read: run a check."
+            self._say(options, facts, words)
+            return
         elif options["action"] == "forget":
             place = destinations.forget_identity(actor=self.actor, destination_id=place.pk, identity=key)
         found = [{"recipient": each, "fingerprint": keys.fingerprint(each)} for each in place.recipients]
