@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from apps.backups.repository import packs
 from apps.backups.repository.control import QUIET, Control
 from apps.backups.repository.errors import Damaged, ForeignRepository, NoRepository, ObjectMissing
-from apps.backups.repository.mending import mend_lists
+from apps.backups.repository.marks import BENT, DAMAGED
+from apps.backups.repository.mending import mend_lists, replace_pack, sound_pack
 from apps.backups.repository.records import TWIN, Records
 from apps.backups.repository.sealing import without_checksum
 from apps.backups.repository.sets import PLACE as SETS
@@ -87,8 +88,18 @@ def copy(repository: Repository, target: ObjectStore, *, control: Control = QUIE
         if newest and name.removeprefix(TWIN).startswith("keys/") and name.removeprefix(TWIN) < newest:
             target.delete(name)
             report.removed_keys += 1
+    # What a check of the copy found damaged there is sent again.
+    healed = []
+    for mark in [name for name in there if name.startswith((DAMAGED, BENT))]:
+        pack = (TWIN if mark.startswith(BENT) else "") + packs.pack_name(mark.rpartition("/")[2])
+        if sound_pack(source, pack):
+            target.delete(pack)
+            there.pop(pack, None)
+            healed.append(mark)
     wanted = sorted([*source.names(packs.PLACE), *source.names(TWIN + packs.PLACE)])
     _copy_packs(source, target, wanted, there, report, control)
+    for mark in healed:
+        Records(target).delete(mark)
     hidden = {SETS + s for doom in repository.marks.dooms() for s in doom.sets} if repository.has_keys else set()
     for name in _twins(repository.records, SETS):
         if name.removeprefix(TWIN) not in hidden:
@@ -212,9 +223,10 @@ def mend_from(repository: Repository, other: ObjectStore, *, control: Control = 
         data = other.get(name)
         if packs.pack_name(hashlib.sha256(data).hexdigest()) != name:
             continue
-        put_checked(repository.store, name, data, control)
-        repository.marks.mark_sound(name)
-        mended.append(name)
+        control.throttle(len(data))
+        if replace_pack(repository.store, name, data):
+            repository.marks.mark_sound(name)
+            mended.append(name)
     repository.sync(control)
     mended += mend_lists(repository)
     elsewhere = Records(other)

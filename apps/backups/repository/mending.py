@@ -23,6 +23,13 @@ def sound_pack(store: ObjectStore, place: str) -> bytes | None:
     return data if pack_name(hashlib.sha256(data).hexdigest()) == place.removeprefix(TWIN) else None
 
 
+def replace_pack(store: ObjectStore, place: str, data: bytes) -> bool:
+    """Put sound bytes in the place of damaged ones. Stores may leave alone what has the name and size: so it goes first."""
+    store.delete(place)
+    store.put(place, data)
+    return sound_pack(store, place) is not None
+
+
 def mend_lists(repository: Repository) -> list[str]:
     """Write what is missing, cut or marked as damaged from the other copy. Returns what was written."""
     store, marks = repository.store, repository.marks
@@ -47,7 +54,7 @@ def mend_lists(repository: Repository) -> list[str]:
         if data is None:
             continue
         for place in places:
-            store.put(place, data)
-            marks.mark_sound(place)
-            mended.append(place)
+            if replace_pack(store, place, data):
+                marks.mark_sound(place)
+                mended.append(place)
     return mended

@@ -243,6 +243,43 @@ def test_a_damaged_pack_is_not_copied_and_comes_back_from_the_copy(place: Place,
     assert place.restored(info.id) == what
 
 
+def test_what_a_check_of_the_copy_finds_is_sent_again(place: Place, tmp_path: Path) -> None:
+    what = contents()
+    info = place.back_up(what)
+    second = FolderStore(tmp_path / "second")
+    with closing(place.server()) as repository:
+        copy(repository, second)
+        packs = sorted((tmp_path / "second").glob("**/packs/*/*"))
+        for seed, pack in enumerate(packs):
+            flip(pack, seed)
+        with closing(Repository.open(second, writer_secret=place.secret)) as target:
+            assert verify_cheap(target).broken_sets == {info.id}
+        assert copy(repository, second).objects >= len(packs)
+    with closing(Repository.open(second, identity=place.identity)) as target:
+        assert verify_deep(target).ok
+        assert {path: target.reader(info.id).open(path).read() for path in what} == what
+
+
+def test_a_store_that_leaves_what_has_the_same_size_is_mended_too(place: Place, tmp_path: Path) -> None:
+    class Thrifty(FolderStore):
+        def put(self, name: str, data: bytes) -> None:
+            if name.startswith("packs/") and dict(self.names(name)).get(name) == len(data):
+                return
+            super().put(name, data)
+
+    what = contents()
+    info = place.back_up(what)
+    store = Thrifty(place.folder)
+    with closing(place.server(store)) as repository:
+        copy(repository, FolderStore(tmp_path / "second"))
+        for seed, pack in enumerate(place.objects("packs/")):
+            flip(pack, seed)
+        assert not verify_cheap(repository).ok
+        assert mend_from(repository, FolderStore(tmp_path / "second"))
+        assert verify_cheap(repository).ok
+    assert place.restored(info.id, store) == what
+
+
 def test_a_copy_into_another_repository_is_refused(place: Place, tmp_path: Path) -> None:
     other = Place.make(tmp_path / "other")
     with closing(place.server()) as repository, pytest.raises(ForeignRepository):
