@@ -7,7 +7,9 @@ are their command lines. All use two cores or what there is. Sizes are small eno
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import random
 import resource
 import shutil
 import statistics
@@ -175,6 +177,30 @@ def _size(place: Place) -> int:
     return sum(path.stat().st_size for path in place.objects())
 
 
+def _rows_of_a_table(count: int, versions: dict[int, int]) -> bytes:
+    """A dump of texts, as COPY writes them; a row with another version has other words."""
+    return b"".join(
+        b"%d\t%d\t%s\n" % (number, versions.get(number, 0), text(number * 100 + versions.get(number, 0), 2800))
+        for number in range(count)
+    )
+
+
+def _dump_rows(folder: Path) -> list[Row]:
+    """Bytes that a changed dump adds: chunks of 16 KiB are there for this."""
+    count = 10_000
+    place = Place.make(folder / "dumps")
+    scattered = random.Random(1).sample(range(count), count // 100)
+    sizes = []
+    for rows, versions in ((count, {}), (count + count // 100, {}), (count, dict.fromkeys(scattered, 1))):
+        with closing(place.server()) as repository, repository.begin(kind="dump") as writer:
+            writer.add_stream("dump.sql", io.BytesIO(_rows_of_a_table(rows, versions)))
+            sizes.append(writer.commit().bytes_added)
+    return [
+        Row("dump with 1 % of rows more", sizes[1], sizes[0], "B", "the first", 0.03),
+        Row("dump with 1 % of rows changed here and there", sizes[2], sizes[0], "B", "the first", 0.15),
+    ]
+
+
 def measure() -> list[Row]:
     """All rows: those of files, then those of keeping."""
     with tempfile.TemporaryDirectory() as name:
@@ -190,6 +216,7 @@ def measure() -> list[Row]:
                 )
         place, still = _files(folder, sources, times, peers)
         rows = _file_rows(times, peers, still, _size(place))
+        rows += _dump_rows(folder)
         rows += _keeping(folder, place, times)
         return rows
 
