@@ -7,6 +7,7 @@ from django.urls import path
 from apps.content.portal import (
     batches,
     calendar,
+    comments,
     documents,
     editor,
     exports,
@@ -55,6 +56,7 @@ urlpatterns = [
     path("documents/<uuid:document_id>/citations/<str:marker>", editor.citation, name="citation"),
     path("documents/<uuid:document_id>/pictures", pictures.add, name="pictures"),
     path("pictures/<uuid:picture_id>", pictures.picture, name="picture"),
+    path("documents/<uuid:document_id>/comments", comments.comments, name="comments"),
     path("documents/<uuid:document_id>/rewrites", rewrites.start, name="rewrites"),
     path("documents/<uuid:document_id>/export", exports.export, name="export"),
     path("documents/<uuid:document_id>/exports", exports.choose, name="export-choose"),

@@ -23,7 +23,7 @@ class Comments {
     this.selection = null;
     root.querySelector("[data-settled-too]").addEventListener("change", () => this.draw());
     this.form.addEventListener("submit", (event) => this.say(event));
-    this.list.addEventListener("submit", (event) => this.answer(event));
+    this.list.addEventListener("submit", (event) => (event.target.matches("[data-edit-form]") ? this.change(event) : this.answer(event)));
     this.list.addEventListener("click", (event) => this.clicked(event));
     context.editor.on("selectionUpdate", () => this.selected());
     // The selection is lost from sight when the field gets the focus; it stays what the comment is about.
@@ -101,6 +101,7 @@ class Comments {
     edited.textContent = this.words.edited;
     row.querySelector("[data-body]").textContent = said.body;
     const alone = thread.comments.length === 1;
+    row.querySelector("[data-edit]").hidden = said.author_id !== this.words.person;
     row.querySelector("[data-delete]").hidden = said.author_id !== this.words.person || (index === 0 && !alone);
     return row;
   }
@@ -197,6 +198,29 @@ class Comments {
     });
   }
 
+  /** Other words of one's own. */
+  async change(event) {
+    event.preventDefault();
+    const form = event.target;
+    const id = form.closest(".comment-thread").dataset.id;
+    const comment = form.closest(".comment").dataset.id;
+    await this.doing(async () => {
+      this.put(await send(`${this.words.address}/${id}/replies/${comment}`, { method: "PATCH", json: { body: form.elements.body.value } }));
+      this.show(id);
+      announce(this.words.changed);
+    });
+  }
+
+  /** Put a field in the place of what was said, or take it away again. */
+  edit(row, open) {
+    const form = row.querySelector("[data-edit-form]");
+    const body = row.querySelector("[data-body]");
+    form.hidden = !open;
+    body.hidden = row.querySelector("[data-own]").hidden = open;
+    if (open) form.elements.body.value = body.textContent;
+    (open ? form.elements.body : row.querySelector("[data-edit]")).focus();
+  }
+
   async clicked(event) {
     const row = event.target.closest(".comment-thread");
     const id = row?.dataset.id;
@@ -210,6 +234,10 @@ class Comments {
         announce(settled ? this.words.opened : this.words.settled);
         this.field.focus({ preventScroll: true });
       });
+    } else if (event.target.closest("[data-edit]")) {
+      this.edit(event.target.closest(".comment"), true);
+    } else if (event.target.closest("[data-cancel]")) {
+      this.edit(event.target.closest(".comment"), false);
     } else if (event.target.closest("[data-delete]")) {
       const comment = event.target.closest(".comment").dataset.id;
       await this.doing(async () => {

@@ -205,3 +205,39 @@ def test_the_list_takes_the_same_queries_for_many(
     client = api("wanda")
     with django_assert_max_num_queries(14):
         assert len(client.get(f"/api/v1/content/{document.pk}/comments").json()["data"]) == 12
+
+
+def test_the_page_does_all_without_a_script(people: People, document: Document, portal):
+    browser, where = portal("wanda"), f"/documents/{document.pk}/comments"
+    assert "No comments yet." in browser.get(where).content.decode()
+    said = {"act": "say", "body": "True? <b>x</b>", "quote": "alone. It is old.\r\n\r\nA suspension"}
+    made = browser.post(where, said)
+    thread = CommentThread.objects.get()
+    assert made.url.endswith(f"#thread-{thread.pk}")
+    assert thread.quote == "alone. It is old.\n\nA suspension"
+    refused = browser.post(where, {**said, "quote": "No such words"})
+    page = refused.content.decode()
+    assert refused.status_code == 400
+    assert "does not stand in the document" in page
+    assert "True? &lt;b&gt;x" in page
+    assert page.count("No such words") == 1, "what was typed stays"
+    theirs = {"thread": str(thread.pk)}
+    portal("eddie").post(where, {"act": "answer", "body": "It is.", **theirs})
+    first, second = thread.comments.order_by("created_at")
+    assert [row.author for row in (first, second)] == [people.wanda, people.eddie]
+    assert browser.post(where, {"act": "edit", "body": "  ", "comment": str(first.pk), **theirs}).status_code == 400
+    browser.post(where, {"act": "edit", "body": "Is it true?", "comment": str(first.pk), **theirs})
+    first.refresh_from_db()
+    assert (first.body, first.edited_at is not None) == ("Is it true?", True)
+    assert browser.post(where, {"act": "edit", "body": "x", "comment": str(second.pk), **theirs}).status_code == 403
+    page = browser.get(where).content.decode()
+    assert page.count('value="edit"') == 1
+    assert "changed" in page
+    browser.post(where, {"act": "settle", **theirs})
+    assert "Is it true?" not in browser.get(where).content.decode()
+    assert "Is it true?" in browser.get(f"{where}?settled=1").content.decode()
+    browser.post(where, {"act": "reopen", "settled": "1", **theirs})
+    portal("eddie").post(where, {"act": "delete", "comment": str(second.pk), **theirs})
+    assert thread.comments.count() == 1
+    assert browser.post(where, {"act": "dance"}).status_code == 400
+    assert portal("eve").get(where).status_code == 404

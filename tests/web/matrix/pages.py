@@ -79,6 +79,7 @@ BODIES = {
     "POST documents/<uuid:document_id>/seo/suggest": lambda people: {"what": "title"},
     "POST webhooks/": STATED["POST api/v1/webhooks"],
     "POST webhooks/<uuid:webhook_id>/": STATED["POST api/v1/webhooks"],
+    "POST documents/<uuid:document_id>/comments": lambda people: {"act": "say", "body": "True?"},
     "POST documents/<uuid:document_id>/exports": lambda people: {"format": "md", "version": "current"},
     "POST documents/<uuid:document_id>/rewrites": lambda people: Json(action="shorten", html=""),
     "GET documents/<uuid:document_id>/export": lambda people: {"format": "md"},
