@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+import uuid
 
 from apps.backups.models import BackupRun, BackupSet, Destination, Drill, Policy, Restore
 from apps.backups.services.destinations import create_destination
@@ -11,11 +10,15 @@ from apps.backups.services.policies import create_policy
 from tests.factories.users import SETUP
 
 
+def _folder():
+    """A new one in the data folder of the run, which goes when the run ends."""
+    return f"matrix/{uuid.uuid4().hex}"
+
+
 def _place(people):
     found = Destination.objects.filter(name="Shelf").first()
     if found is None:
-        folder = Path(tempfile.mkdtemp(prefix="aiwriter-matrix-")) / "repository"
-        found, _ = create_destination(actor=SETUP, name="Shelf", folder=str(folder))
+        found, _ = create_destination(actor=SETUP, name="Shelf", folder=_folder())
     return found
 
 
@@ -73,7 +76,7 @@ def _policy_form(people):
 
 
 BODIES = {
-    "POST api/v1/backups/destinations": lambda people: {"name": "Away", "folder": tempfile.mkdtemp() + "/r"},
+    "POST api/v1/backups/destinations": lambda people: {"name": "Away", "folder": _folder()},
     "PATCH api/v1/backups/destinations/<uuid:destination_id>": lambda people: {"name": "Renamed"},
     "PUT api/v1/backups/destinations/<uuid:destination_id>/recipients": lambda people: {
         "recipients": _place(people).recipients
@@ -94,7 +97,7 @@ BODIES = {
     "POST admin/backups/destination/add/": lambda people: {
         "name": "Away",
         "kind": "folder",
-        "folder": tempfile.mkdtemp() + "/r",
+        "folder": _folder(),
         "prefix": "backups",
     },
     "POST admin/backups/destination/<path:object_id>/change/": lambda people: {"name": "Renamed", "enabled": "on"},
