@@ -41,17 +41,17 @@ KEPT = 3
 
 
 def _sources(folder: Path) -> None:
-    """About 110 MB: pictures that do not compress, and texts."""
-    for number in range(48):
+    """About 66 MB: pictures that do not compress, and texts."""
+    for number in range(30):
         (folder / f"picture-{number}").write_bytes(noise(number, 2_000_000))
-    for number in range(2500):
+    for number in range(1200):
         (folder / f"text-{number}.md").write_bytes(text(number, 5000))
 
 
 def _change(folder: Path, step: int) -> None:
-    for number in range(step % 5, 48, 5):
+    for number in range(step % 5, 30, 5):
         (folder / f"picture-{number}").write_bytes(noise(step * 1000 + number, 2_000_000))
-    for number in range(step % 7, 2500, 50):
+    for number in range(step % 7, 1200, 50):
         (folder / f"text-{number}.md").write_bytes(text(step * 10_000 + number, 5000))
 
 

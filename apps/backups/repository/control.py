@@ -7,11 +7,29 @@ from collections.abc import Callable
 from threading import Lock
 
 
+class _Meter:
+    """Hands out the time from which so many bytes may pass; shared by all threads of a run."""
+
+    def __init__(self, bandwidth: int) -> None:
+        self.bandwidth = bandwidth
+        self._lock = Lock()
+        self._free_at = 0.0
+
+    def turn(self, size: int) -> float:
+        with self._lock:
+            begin = max(self._free_at, time.monotonic())
+            self._free_at = begin + size / self.bandwidth
+        return begin
+
+
 class Control:
     """Hooks that the caller injects. All of them may be left out.
 
+    Both hooks are called only in the thread that called the engine: a hook may write to a database, whose connections
+    belong to threads.
+
     Args:
-        progress: called with the phase, what is done and the total (0 when it is not known), from any thread.
+        progress: called with the phase, what is done and the total (0 when it is not known).
         check: called often; raises `Stopped` (or anything else) to end the run.
         bandwidth: bytes a second that may go to or come from the store, 0 for no limit.
     """
@@ -26,8 +44,13 @@ class Control:
         self._progress = progress
         self._check = check
         self.bandwidth = bandwidth
-        self._lock = Lock()
-        self._free_at = 0.0
+        self._meter = _Meter(bandwidth)
+
+    def elsewhere(self, check: Callable[[], None] | None = None) -> Control:
+        """For threads of the engine: the same bandwidth, none of the caller's hooks."""
+        made = Control(check=check, bandwidth=self.bandwidth)
+        made._meter = self._meter
+        return made
 
     def progress(self, phase: str, done: int, total: int = 0) -> None:
         """Tell how far the run is."""
@@ -43,9 +66,7 @@ class Control:
         """Wait until so many bytes may pass. Long waits ask `check` every half second."""
         if self.bandwidth <= 0:
             return
-        with self._lock:
-            begin = max(self._free_at, time.monotonic())
-            self._free_at = begin + size / self.bandwidth
+        begin = self._meter.turn(size)
         while (left := begin - time.monotonic()) > 0:
             self.check()
             time.sleep(min(left, 0.5))

@@ -158,6 +158,7 @@ def _copy_packs(
     todo = [(name, size) for name, size in wanted if there.get(name) != size]
     report.skipped += len(wanted) - len(todo)
     total, done = sum(size for _, size in todo), 0
+    aside = control.elsewhere()
 
     def carry(name: str) -> bool:
         try:
@@ -166,7 +167,7 @@ def _copy_packs(
             return False
         if packs.pack_name(hashlib.sha256(data).hexdigest()) != name.removeprefix(TWIN):
             return False
-        put_checked(target, name, data, control)
+        put_checked(target, name, data, aside)
         return True
 
     waiting: deque[tuple[str, int, Future[bool]]] = deque()

@@ -195,6 +195,7 @@ class _Extraction:
         self._chunks = ChunkReader(repository, whole=True)
         self._folder = folder
         self._control = control
+        self._aside = control.elsewhere()
         self._threads = threads_for_sealing()
         self._made: set[Path] = set()
         self._written = 0
@@ -251,7 +252,7 @@ class _Extraction:
             data = self._chunks.chunk(chunk, places.get(chunk))
             _check(entry, len(data), 1, "")
             self._write(entry, [data])
-            self._control.throttle(len(data))
+            self._aside.throttle(len(data))
             written += len(data)
         return written
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,6 +45,8 @@ from apps.backups.repository.writer import SetWriter
 
 FORMAT = "aiwriter-backup"
 VERSION = 1
+# Records are small: in a bucket the way there takes longer than the reading.
+_LANES = 8
 _README = """This folder is a backup repository of AI-Writer: encrypted, deduplicated, append-only.
 Do not change, rename or delete anything in it by hand.
 
@@ -293,7 +296,9 @@ class Repository:
             if hashlib.sha256(data).hexdigest() == self.companions.get(name) and not self._has(name, data):
                 self.store.put(name, data)
         self._drop_old_keys()
-        return [name for place in PLACES[1:] for name in self.records.names(place) if not self.records.mend(name)]
+        names = [name for place in PLACES[1:] for name in self.records.names(place)]
+        with ThreadPoolExecutor(_LANES, "mend") as pool:
+            return [name for name, whole in zip(names, pool.map(self.records.mend, names), strict=True) if not whole]
 
     def _has(self, name: str, data: bytes) -> bool:
         try:
@@ -345,14 +350,17 @@ class Repository:
     def sets(self) -> list[SetInfo]:
         """All sets, oldest first. One whose record is damaged is left out here and named by the check."""
         hidden = {set_id for doom in self.marks.dooms() for set_id in doom.sets}
-        found = []
-        for name in self.records.names(SETS):
-            set_id = name.removeprefix(SETS)
-            if set_id not in hidden:
-                try:
-                    found.append(self.manifest(set_id).info)
-                except (Damaged, NoSuchSet):
-                    continue
+        present = [name.removeprefix(SETS) for name in self.records.names(SETS)]
+
+        def info(set_id: str) -> SetInfo | None:
+            try:
+                return self.manifest(set_id).info
+            except (Damaged, NoSuchSet):
+                return None
+
+        with ThreadPoolExecutor(_LANES, "sets") as pool:
+            seen = pool.map(info, [set_id for set_id in present if set_id not in hidden])
+            found = [known for known in seen if known is not None]
         return sorted(found, key=lambda info: (info.created, info.id))
 
     def reader(self, set_id: str) -> SetReader:

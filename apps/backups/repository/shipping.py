@@ -7,9 +7,10 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
 
 from apps.backups.repository.control import Control
-from apps.backups.repository.errors import ObjectMissing, StorageFailed
+from apps.backups.repository.errors import ObjectMissing, Stopped, StorageFailed
 from apps.backups.repository.index import Index
 from apps.backups.repository.packs import PACK_SIZE, PackBuilder, Wrap
 from apps.backups.repository.records import TWIN
@@ -82,6 +83,8 @@ class Shipper:
         self._index_cipher = index_cipher
         self._repository = repository
         self._control = control
+        self._over = Event()
+        self._carrier_control = control.elsewhere(self._still_wanted)
         threads = threads_for_sealing()
         self._ahead = threads * 3
         self._sealers = ThreadPoolExecutor(threads, "seal")
@@ -91,6 +94,10 @@ class Shipper:
         self._pending: set[bytes] = set()
         self.bytes_added = 0
         self.packs_added: list[str] = []
+
+    def _still_wanted(self) -> None:
+        if self._over.is_set():
+            raise Stopped("The run has ended.")
 
     def holds(self, chunk: bytes) -> bool:
         """Whether the chunk is on its way."""
@@ -148,8 +155,8 @@ class Shipper:
     def _carry(self, builder: PackBuilder) -> tuple[str, int, PackBuilder]:
         name, data = builder.finish(self._index_cipher, self._repository)
         if builder.lists:
-            put_checked(self._store, TWIN + name, data, self._control)
-        put_checked(self._store, name, data, self._control)
+            put_checked(self._store, TWIN + name, data, self._carrier_control)
+        put_checked(self._store, name, data, self._carrier_control)
         return name, len(data), builder
 
     def _arrived(self) -> None:
@@ -172,6 +179,7 @@ class Shipper:
 
     def close(self) -> None:
         """Stop the threads; what was not flushed is lost, as after a kill."""
+        self._over.set()
         self._sealers.shutdown(wait=True, cancel_futures=True)
         self._carrier.shutdown(wait=True, cancel_futures=True)
 

@@ -228,6 +228,7 @@ def _read_packs(
 ) -> dict[str, str]:
     """Read packs and compare them with their names, a few at a time. Returns those that are not what they should be."""
     bad: dict[str, str] = {}
+    aside = control.elsewhere()
     total, done = sum(size for _, size in chosen), 0
 
     def read(name: str) -> tuple[int, int, str]:
@@ -235,7 +236,7 @@ def _read_packs(
             data = repository.store.get(name)
         except ObjectMissing:
             return 0, 0, "missing"
-        control.throttle(len(data))
+        aside.throttle(len(data))
         if look is not None:
             try:
                 return len(data), look(data), ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import time
 from contextlib import closing
 from datetime import UTC, datetime
@@ -11,7 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from apps.backups.repository import Control, FolderStore, Repository, RepositoryError, Stopped, make_identity
+from apps.backups.repository import (
+    Control,
+    FolderStore,
+    Repository,
+    RepositoryError,
+    Stopped,
+    copy,
+    make_identity,
+    reencrypt,
+    verify_cheap,
+)
 from apps.backups.repository.errors import (
     AlreadyRepository,
     ForeignRepository,
@@ -213,6 +224,43 @@ def test_progress_and_bandwidth(place: Place) -> None:
     assert time.monotonic() - begun > 0.4
     assert ("store", 300_000, 0) in seen
     assert seen[-1] == ("commit", 1, 1)
+
+
+def test_hooks_are_called_in_the_callers_thread_only(place: Place, tmp_path: Path) -> None:
+    threads: set[int] = set()
+    control = Control(
+        progress=lambda *step: threads.add(threading.get_ident()),
+        check=lambda: threads.add(threading.get_ident()),
+        bandwidth=10**9,
+    )
+    what = {str(n): noise(n, 700_000) for n in range(6)}
+    with closing(place.server()) as repository:
+        info = write(repository, what, control=control)
+        copy(repository, FolderStore(tmp_path / "second"), control=control)
+        verify_cheap(repository, control=control)
+    with closing(place.owner()) as repository:
+        repository.reader(info.id).extract_all(tmp_path / "out", control=control)
+        reencrypt(repository, control=control)
+    assert threads == {threading.get_ident()}
+
+
+def test_a_stop_does_not_wait_for_the_bandwidth(place: Place) -> None:
+    stopped = threading.Event()
+
+    def check() -> None:
+        if stopped.is_set():
+            raise Stopped("Somebody pressed stop.")
+
+    def back_up(repository: Repository) -> None:
+        with repository.begin(kind="full", control=Control(check=check, bandwidth=20_000)) as writer:
+            for number in range(9):
+                writer.add_bytes(str(number), noise(number, 700_000))
+                stopped.set()
+
+    begun = time.monotonic()
+    with closing(place.server()) as repository, pytest.raises(Stopped):
+        back_up(repository)
+    assert time.monotonic() - begun < 30
 
 
 def test_two_recipients_can_each_read(tmp_path: Path) -> None:
