@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.e2e.browser import Visitor, chromium
 from tests.lab.portal import Portal
-from tests.lab.shelf import counts, fill
+from tests.lab.shelf import counts, fill, stop_schedules
 from tests.proofs import expect
 
 
@@ -26,6 +26,7 @@ def prove() -> str:
         kept = Path(folder) / "kept"
         kept.mkdir()
         with Portal(within=300) as portal:
+            stop_schedules(portal)
             documents = fill(portal)
             before = counts(portal)
             email, password = portal.email, portal.password

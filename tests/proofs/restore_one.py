@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 from tests.lab.portal import Portal
-from tests.lab.shelf import fill
+from tests.lab.shelf import fill, stop_schedules
 from tests.proofs import expect
 
 GIGABYTES = float(os.environ.get("GIGABYTES", "10"))
@@ -69,6 +69,7 @@ answer = info.bytes_added
 def prove() -> str:
     """Fill, weigh down, lose, restore, compare."""
     with Portal(within=300) as portal:
+        stop_schedules(portal)
         documents = fill(portal, documents=200, every=2, picture_bytes=50_000)
         key = documents[0]
         text = portal.shell(
