@@ -86,6 +86,10 @@ class _Writer:
         self.quotes = 0
         self.numberings = 0
         self.first_in_item = False
+        # By name, number and address: python-docx looks each of them up anew by walking through all that there are.
+        self.style_ids: dict[str, str] = {}
+        self.abstracts: dict[int, int] = {}
+        self.relations: dict[str, str] = {}
 
     def blocks(self, tokens: list[Token]) -> None:
         position = 0
@@ -94,7 +98,7 @@ class _Writer:
             kind = token.type
             if kind == "heading_open":
                 level = min(int(token.tag[1]), 9)
-                self.inline(self.document.add_heading("", level=level), tokens[position + 1])
+                self.inline(self.styled(f"Heading {level}"), tokens[position + 1])
                 position += 2
             elif kind == "paragraph_open":
                 self.inline(self.paragraph(), tokens[position + 1])
@@ -127,23 +131,31 @@ class _Writer:
             if self.first_in_item:
                 self.first_in_item = False
                 name = f"List {self.lists[-1]}" + (f" {depth}" if depth > 1 else "")
-                paragraph = self.document.add_paragraph(style=name)
+                paragraph = self.styled(name)
                 if self.lists[-1] == "Number":
                     self.number(paragraph, depth)
                 return paragraph
-            return self.document.add_paragraph(style="List Continue" + (f" {depth}" if depth > 1 else ""))
-        return self.document.add_paragraph(
-            style="Intense Quote" if self.quotes > 1 else "Quote" if self.quotes else None
-        )
+            return self.styled("List Continue" + (f" {depth}" if depth > 1 else ""))
+        return self.styled("Intense Quote" if self.quotes > 1 else "Quote" if self.quotes else "")
+
+    def styled(self, name: str) -> Any:
+        """A new paragraph at the end; "" for the plain style."""
+        paragraph = self.document.add_paragraph()
+        if name:
+            if name not in self.style_ids:
+                self.style_ids[name] = self.document.styles[name].style_id
+            paragraph._p.style = self.style_ids[name]
+        return paragraph
 
     def restart_numbering(self, start: int) -> None:
         """A numbering of its own for each list: Word would go on counting from the list before."""
         numbering = self.document.part.numbering_part.element
         depth = min(len(self.lists), _DEEPEST_LIST)
-        style = self.document.styles["List Number" + (f" {depth}" if depth > 1 else "")]
-        number_id = style.element.pPr.numPr.numId.val
-        abstract = next(n for n in numbering.num_lst if n.numId == number_id).abstractNumId.val
-        made = numbering.add_num(abstract)
+        if depth not in self.abstracts:
+            style = self.document.styles["List Number" + (f" {depth}" if depth > 1 else "")]
+            number_id = style.element.pPr.numPr.numId.val
+            self.abstracts[depth] = next(n for n in numbering.num_lst if n.numId == number_id).abstractNumId.val
+        made = numbering.add_num(self.abstracts[depth])
         made.add_lvlOverride(ilvl=0).add_startOverride(start)
         self.numberings = made.numId
 
@@ -205,7 +217,7 @@ class _Writer:
                 for piece in _MARKER.split(text) if kind == "text" and not link else [text]:
                     if not piece:
                         continue
-                    run = self.linked(paragraph, link, piece) if link else paragraph.add_run(piece)
+                    run = self.linked(paragraph, link, piece) if link else _run(paragraph, piece)
                     # Setting a property to None costs as much as setting it, and most runs have none.
                     if bold:
                         run.bold = True
@@ -238,14 +250,24 @@ class _Writer:
         shape._inline.docPr.set("descr", alt)
         return True
 
-    @staticmethod
-    def linked(paragraph: Any, address: str, text: str) -> Any:
+    def linked(self, paragraph: Any, address: str, text: str) -> Any:
         """A run inside a hyperlink; python-docx reads links but has nothing to write one."""
-        relation = paragraph.part.relate_to(address, RELATIONSHIP_TYPE.HYPERLINK, is_external=True)
+        if address not in self.relations:
+            part = paragraph.part
+            self.relations[address] = part.relate_to(address, RELATIONSHIP_TYPE.HYPERLINK, is_external=True)
         hyperlink = OxmlElement("w:hyperlink")
-        hyperlink.set(qn("r:id"), relation)
-        run = paragraph.add_run(text)
+        hyperlink.set(qn("r:id"), self.relations[address])
+        run = _run(paragraph, text)
         run.font.underline = True
         hyperlink.append(run._r)
         paragraph._p.append(hyperlink)
         return run
+
+
+def _run(paragraph: Any, text: str) -> Any:
+    """A run of text. python-docx looks at every character for tabs and line ends, which nearly no text has."""
+    if "\t" in text or "\n" in text or "\r" in text:
+        return paragraph.add_run(text)
+    run = paragraph.add_run()
+    run._r.add_t(text)
+    return run
