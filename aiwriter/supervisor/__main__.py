@@ -151,6 +151,9 @@ class Supervisor:
         schedule = ["beat", "--pidfile", "", "--loglevel", "WARNING"]
         commands.append(("scheduler", [*celery, *schedule], 5.0))
         web = [python, "-m", "uvicorn", "aiwriter.asgi:application", "--host", self.host, "--port", str(self.port)]
+        # Longer than clients and proxies keep a connection (httpx and the openai package 5 s, nginx 60 s): whoever closes
+        # first while the other one sends breaks that request, and uvicorn's own 5 s did so in a measurement.
+        web += ["--timeout-keep-alive", "75"]
         # Proxy headers are judged by aiwriter.core.clients alone, so uvicorn must not rewrite addresses first.
         web += [
             "--no-proxy-headers",
