@@ -52,7 +52,11 @@ for number in range(3):
 
 # One thing of each kind, made anew for each role, so that requests reach it: parameter, address, body.
 _THINGS: list[tuple[str, str, dict[str, object]]] = [
-    ("document_id", "/content", {"title": "Tides", "body_markdown": "# Tides\n\nThey come and go.\n"}),
+    (
+        "document_id",
+        "/content",
+        {"title": "Tides", "body_markdown": "# Tides\n\nThe spring tide rises by four metres at new moon.\n"},
+    ),
     ("collection_id", "/collections", {"name": "Sea {n}"}),
     ("tag_id", "/tags", {"name": "sea {n}"}),
     ("voice_id", "/voices", {"name": "Plain {n}"}),

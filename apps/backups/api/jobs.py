@@ -27,6 +27,7 @@ from apps.backups.selectors.sets import (
 from apps.backups.services import backups, drills, jobs, restores, upkeep
 from apps.users.api.authentication import actor_of
 from apps.users.api.idempotency import idempotent
+from apps.users.api.idempotency import idempotent
 
 _JOB = (
     "id",
@@ -318,6 +319,7 @@ class RestoreListView(APIView):
         return paginated(request, restores_for(actor_of(request)), row=_restore)
 
     @extend_schema(operation_id="backup_restores_plan", request=RestoreInput, responses={201: RestoreOutput})
+    @idempotent
     def post(self, request: Request) -> Response:
         """Plan one: what will be lost, how long it takes, what stands against it. Nothing is changed."""
         values = read(RestoreInput, request)
