@@ -27,7 +27,6 @@ from apps.backups.selectors.sets import (
 from apps.backups.services import backups, drills, jobs, restores, upkeep
 from apps.users.api.authentication import actor_of
 from apps.users.api.idempotency import idempotent
-from apps.users.api.idempotency import idempotent
 
 _JOB = (
     "id",
