@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx2
@@ -114,10 +115,21 @@ def _make(portal: Portal, token: str, number: int) -> dict[str, str]:
             text = json.dumps(body)
             for mark, value in known.items():
                 text, path = text.replace(mark, value), path.replace(mark, value)
+            if name == "check_id":
+                # Claims are checked against sources that have been read.
+                _until_read(api, made["source_id"])
             answer = api.post(path, content=text, headers={"Content-Type": "application/json"})
             expect(answer.status_code < 300, f"POST {path}: {answer.status_code} {answer.text}")
             made[name] = answer.json()["id"]
     return made
+
+
+def _until_read(api: httpx2.Client, source_id: str) -> None:
+    for _ in range(300):
+        if api.get(f"/sources/{source_id}").json()["state"] == "ready":
+            return
+        time.sleep(0.2)
+    expect(False, "the source was not read within 60 s")
 
 
 def _failures(output: str) -> str:
