@@ -60,3 +60,9 @@ def test_what_makes_something_takes_an_idempotency_key(schema: dict[str, Any]):
         and all(each["name"] != "Idempotency-Key" for each in operation.get("parameters", []))
     ]
     assert set(without) <= WITHOUT_A_KEY, "wrap their methods in @idempotent"
+
+
+def test_a_delete_that_answers_with_a_body_is_described_with_it(schema: dict[str, Any]):
+    answers = schema["paths"]["/api/v1/share-links/{link_id}"]["delete"]["responses"]
+    assert answers["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/ShareLinkOutput")
+    assert "204" not in answers

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 from django.utils.translation import get_language
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.plumbing import ResolvedComponent, is_serializer
+from drf_spectacular.utils import Direction
 from rest_framework.request import Request
 
 ERRORS = {
@@ -149,6 +150,14 @@ class Schema(AutoSchema):
         if self._is_idempotent() and all(each["name"] != _KEY["name"] for each in parameters):
             parameters.append(_KEY)
         return operation
+
+    def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
+        """A DELETE that tells what has become of the thing answers 200; drf-spectacular describes each as 204."""
+        answer = self.get_response_serializers()
+        if self.method == "DELETE" and is_serializer(answer):
+            return {"200": self._get_response_for_code(answer, "200", direction=direction)}  # type: ignore[no-untyped-call]
+        bodies: dict[str, Any] = super()._get_response_bodies(direction)
+        return bodies
 
     def _is_idempotent(self) -> bool:
         handler = getattr(self.view, self.method.lower(), None)
