@@ -123,7 +123,7 @@ class RestoreAdmin(ReadOnlyAdmin):
             "job": restore,
             "look": LOOKS.get(restore.state, "unknown"),
             "may_restore": may,
-            "may_stop": may and restore.state in ("planned", "queued", "running"),
+            "may_stop": can(actor, "backups.run") and restore.state in ("planned", "queued", "running"),
             "may_undo": may
             and restore.state == "succeeded"
             and restore.before

@@ -16,6 +16,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from aiwriter import env
+from aiwriter.core import secretrefs
 from aiwriter.core.errors import AppError, Conflict
 from aiwriter.core.queue import enqueue
 from apps.backups.models import BackupRun, Drill, RecoveryJob, Restore
@@ -131,6 +132,8 @@ def _finish(row: RecoveryJob, fence: int, fields: dict[str, Any]) -> None:
         # 3 says "done, but incomplete": the work has noted it itself.
         fields.setdefault("exit_code", present or 0)
     changed = model.objects.held(row.pk, fence=fence).update(lease_until=None, **fields)
+    if changed and final:
+        forget_key(row)
     if changed and fields["state"] == "failed":
         tell_operators(
             "backup.failed",
@@ -140,6 +143,13 @@ def _finish(row: RecoveryJob, fence: int, fields: dict[str, Any]) -> None:
             f"{fields['error']} {fields['remedy']}".strip(),
             link_of(row),
         )
+
+
+def forget_key(job: RecoveryJob) -> None:
+    """Forget the key that a person gave for one restore. Until it has ended, whoever takes it up needs it."""
+    if isinstance(job, Restore) and job.identity_ref:
+        Restore.objects.filter(pk=job.pk).update(identity_ref="")
+        secretrefs.forget(job.identity_ref)
 
 
 def link_of(job: RecoveryJob) -> str:
@@ -167,6 +177,8 @@ def request_stop(*, actor: Actor, job: RecoveryJob) -> None:
         ):
             raise Conflict("It has ended already.", remedy="Nothing is to be done.")
         record(actor, "backup.stopped", obj=job)
+    if waiting:
+        forget_key(job)
 
 
 def spawn(kind: str, job_id: uuid.UUID) -> bool:

@@ -208,16 +208,11 @@ def run_restore(restore: Restore, progress: Progress) -> None:
     repository = open_repository(restore.destination, identity=identity, reading=True)
     with told():
         reader = repository.reader(restore.set_name)
-    try:
-        if restore.scope in (Restore.Scope.DOCUMENT, Restore.Scope.FILE):
-            found = items.bring_back(restore, reader, progress)
-            Restore.objects.filter(pk=restore.pk).update(result=found)
-        else:
-            _whole(restore, reader, progress)
-    finally:
-        if restore.identity_ref and Restore.objects.filter(pk=restore.pk, stop_requested_at=None).exists():
-            Restore.objects.filter(pk=restore.pk).update(identity_ref="")
-            secretrefs.forget(restore.identity_ref)
+    if restore.scope in (Restore.Scope.DOCUMENT, Restore.Scope.FILE):
+        found = items.bring_back(restore, reader, progress)
+        Restore.objects.filter(pk=restore.pk).update(result=found)
+    else:
+        _whole(restore, reader, progress)
 
 
 def _whole(restore: Restore, reader: Any, progress: Progress) -> None:
@@ -301,10 +296,9 @@ def clear_before(now: dt.datetime | None = None) -> int:
         except (AppError, RepositoryError):
             continue
     stale = Restore.objects.filter(state=Restore.State.PLANNED, created_at__lt=moment - dt.timedelta(days=1))
-    for restore in stale:
-        if restore.identity_ref:
-            secretrefs.forget(restore.identity_ref)
-    stale.update(state=Restore.State.STOPPED, identity_ref="", finished_at=moment)
+    stale.update(state=Restore.State.STOPPED, finished_at=moment)
+    for restore in Restore.objects.filter(state__in=Restore.FINAL_STATES).exclude(identity_ref=""):
+        jobs.forget_key(restore)
     return gone
 
 

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from aiwriter import env
 from apps.backends.services import plugins
-from apps.backups.models import Destination
+from apps.backups.models import Destination, Restore
 from apps.backups.services.contents import PORTAL, SECRETS
 from apps.backups.services.sources import Collecting
 
@@ -77,4 +77,7 @@ def _secret_files() -> dict[str, str]:
 
 
 def _identities() -> set[str]:
-    return set(Destination.objects.exclude(identity_ref="").values_list("identity_ref", flat=True))
+    """Where keys that open backups lie: those of places, and those given for one restore that is going on."""
+    return {
+        ref for model in (Destination, Restore) for ref in model.objects.values_list("identity_ref", flat=True) if ref
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,16 @@ from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 
+from aiwriter.core import secretrefs
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound, PermissionDenied
 from apps.backends.models import BackendProfile, StoredBlob, StoredFile
 from apps.backends.services.filestore import open_file
 from apps.backups.models import BackupSet, Destination, Drill, Restore
-from apps.backups.services import restoring, switching
+from apps.backups.services import jobs, repositories, restoring, switching
+from apps.backups.services.contents import SECRETS
 from apps.backups.services.drills import start_drill
+from apps.backups.services.jobs import request_stop
+from apps.backups.services.progress import StopRequested
 from apps.backups.services.restores import CONFIRM, plan_restore, start_restore, undo_restore
 from apps.backups.services.working import carry_out
 from apps.content.models import Document
@@ -109,6 +114,43 @@ def test_a_file_whose_bytes_are_lost_gets_them_back(files: BackendProfile, peopl
     done = restored("file", row, str(picture.pk))
     assert done.state == "succeeded", done.error
     assert open_file(actor=SETUP, file=StoredFile.objects.get(pk=picture.pk)).read() == PNG
+
+
+def given_key(row: BackupSet) -> tuple[Restore, Path]:
+    """A plan for which a person has given the key, and where that key lies."""
+    key = secretrefs.resolve(row.destination.identity_ref).reveal()
+    plan = plan_restore(actor=SETUP, set_id=row.pk, scope="file", subject=str(row.pk), identity=key)
+    return plan, Path(settings.SECRETS_DIR) / plan.identity_ref.removeprefix("file:")
+
+
+@SEEN
+def test_a_key_that_was_given_lives_as_long_as_its_restore(files: BackendProfile, back_up: BackUp) -> None:
+    thrown_away, first = given_key(back_up())
+    request_stop(actor=SETUP, job=thrown_away)
+    assert not first.exists()
+    carried_out, second = given_key(BackupSet.objects.get())
+    start_restore(actor=SETUP, restore_id=carried_out.pk, wake=False)
+
+    def the_worker_goes_away(restore: Restore, progress: object) -> None:
+        raise StopRequested("The worker has ended.")
+
+    jobs.carry_out(carried_out, the_worker_goes_away)
+    carried_out.refresh_from_db()
+    assert carried_out.state == "queued"
+    assert second.exists(), "the worker that goes on needs it"
+    assert carry_out("restore", carried_out.pk).state == "failed"
+    assert not second.exists()
+    assert Restore.objects.exclude(identity_ref="").count() == 0
+
+
+@SEEN
+def test_no_set_holds_a_key_that_was_given_for_a_restore(files: BackendProfile, back_up: BackUp) -> None:
+    _, path = given_key(back_up())
+    row = back_up()
+    with repositories.open_repository(row.destination, reading=True).reader(row.name).open(SECRETS) as entry:
+        kept = json.loads(entry.read())["files"]
+    assert kept
+    assert f"secrets/{path.name}" not in kept
 
 
 @SEEN
