@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import ClassVar
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -26,6 +27,13 @@ class Policy(models.Model):
         SIX_HOURS = "six_hours", "Every six hours"
         DAY = "day", "Every day"
         WEEK = "week", "Every week, on Monday"
+
+    _STEP: ClassVar[dict[str, dt.timedelta]] = {
+        Every.HOUR: dt.timedelta(hours=1),
+        Every.SIX_HOURS: dt.timedelta(hours=6),
+        Every.DAY: dt.timedelta(days=1),
+        Every.WEEK: dt.timedelta(days=7),
+    }
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=80, unique=True)
@@ -70,3 +78,8 @@ class Policy(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def interval(self) -> dt.timedelta:
+        """The time between two backups."""
+        return self._STEP[self.every]

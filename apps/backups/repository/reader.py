@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 from collections import deque
@@ -123,16 +124,9 @@ class SetReader:
     def extract(self, path: str, target: Path) -> None:
         """Write an entry to a file. A file that could not be written whole is removed."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with self.open(path) as source, target.open("wb") as file:
-                while part := source.read(1024 * 1024):
-                    file.write(part)
-        except OSError as error:
-            target.unlink(missing_ok=True)
-            raise storage_error(str(target), error) from error
-        except BaseException:
-            target.unlink(missing_ok=True)
-            raise
+        with _whole(target), self.open(path) as source, target.open("wb") as file:
+            while part := source.read(1024 * 1024):
+                file.write(part)
 
     def extract_all(self, folder: Path, *, prefix: str = "", control: Control = QUIET) -> int:
         """Write all entries below a prefix into a folder, packs whole and by several threads. Returns the bytes written."""
@@ -155,6 +149,19 @@ def _pieces(reader: ChunkReader, entry: Entry, ids: Iterator[bytes]) -> Iterator
             digest.update(data)
         yield data
     _check(entry, size, count, digest.hexdigest() if digest else "")
+
+
+@contextlib.contextmanager
+def _whole(target: Path) -> Iterator[None]:
+    """A file that could not be written whole is removed."""
+    try:
+        yield
+    except OSError as error:
+        target.unlink(missing_ok=True)
+        raise storage_error(str(target), error) from error
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
 
 
 def _check(entry: Entry, size: int, count: int, sha256: str) -> None:
@@ -272,7 +279,7 @@ class _Extraction:
         target = self._target(entry.path)
         waiting: deque[Future[list[bytes]]] = deque()
         groups = (ids[at : at + _BATCH_CHUNKS] for at in range(0, len(ids), _BATCH_CHUNKS))
-        try:
+        with _whole(target):
             with target.open("wb", buffering=0) as file:
                 while True:
                     while len(waiting) < self._threads * 2 and (group := next(groups, None)):
@@ -286,12 +293,6 @@ class _Extraction:
                         size += len(data)
                     self._control.progress("restore", self._written + size, self._reader.info.bytes_source)
             _check(entry, size, len(ids), digest.hexdigest() if entry.sha256 else "")
-        except OSError as error:
-            target.unlink(missing_ok=True)
-            raise storage_error(str(target), error) from error
-        except BaseException:
-            target.unlink(missing_ok=True)
-            raise
         self._written += size
 
     def _many(self, ids: Sequence[bytes]) -> list[bytes]:

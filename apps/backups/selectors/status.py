@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Count, Sum
 from django.utils import timezone
 
 from apps.backups.models import BackupRun, BackupSet, Destination, Drill, Policy
 from apps.users.models import AuditEvent
 from apps.users.selectors.access import Actor, require
 
-_STEP = {"hour": 3600, "six_hours": 6 * 3600, "day": 86400, "week": 7 * 86400}
 # So much later than the schedule wants it, a backup is overdue: one may have failed and been tried again.
 PATIENCE = 1.5
 State = BackupSet.State
@@ -112,8 +112,8 @@ def present_status(now: dt.datetime | None = None) -> Status:
     found.drilled_set_at = good.filter(drilled_at__isnull=False).values_list("created_at", flat=True).first()
     found.last_drill = Drill.objects.filter(state="succeeded").select_related("policy").order_by("-created_at").first()
     found.running = list(BackupRun.objects.filter(state="running").select_related("destination"))
-    found.sets = BackupSet.objects.count()
-    found.stored_bytes = sum(BackupSet.objects.values_list("bytes_added", flat=True))
+    sums = BackupSet.objects.aggregate(sets=Count("pk"), stored=Sum("bytes_added"))
+    found.sets, found.stored_bytes = sums["sets"], sums["stored"] or 0
     places = list(Destination.objects.filter(enabled=True).select_related("profile"))
     found.copies = sum(1 for place in places if place.mirror_of_id)
     found.elsewhere = any(is_elsewhere(place) for place in places)
@@ -182,7 +182,6 @@ def _look(found: Status, places: list[Destination], newest: BackupSet | None, no
 
 
 def _overdue(policy: Policy, now: dt.datetime) -> list[Problem]:
-    step = dt.timedelta(seconds=_STEP[policy.every])
     newest = (
         BackupSet.objects.filter(destination=policy.destination)
         .exclude(state__in=(State.DAMAGED,))
@@ -191,7 +190,7 @@ def _overdue(policy: Policy, now: dt.datetime) -> list[Problem]:
         .first()
     )
     since = newest or policy.created_at
-    if now - since <= step * PATIENCE + dt.timedelta(minutes=15):
+    if now - since <= policy.interval * PATIENCE + dt.timedelta(minutes=15):
         return []
     hours = (now - since).total_seconds() / 3600
     return [

@@ -18,17 +18,6 @@ log = logging.getLogger(__name__)
 FIRST_AFTER = dt.timedelta(minutes=3)
 RETRY_AFTER = dt.timedelta(minutes=10)
 Every = Policy.Every
-_STEP = {
-    Every.HOUR: dt.timedelta(hours=1),
-    Every.SIX_HOURS: dt.timedelta(hours=6),
-    Every.DAY: dt.timedelta(days=1),
-    Every.WEEK: dt.timedelta(days=7),
-}
-
-
-def interval(policy: Policy) -> dt.timedelta:
-    """The time between two backups of a policy."""
-    return _STEP[Every(policy.every)]
 
 
 def slot_before(policy: Policy, moment: dt.datetime) -> dt.datetime:
@@ -43,13 +32,13 @@ def slot_before(policy: Policy, moment: dt.datetime) -> dt.datetime:
         slot = at.replace(hour=hour, minute=policy.at.minute, second=0, microsecond=0)
         if policy.every == Every.WEEK:
             slot -= dt.timedelta(days=slot.weekday())
-    return slot if slot <= at else slot - interval(policy)
+    return slot if slot <= at else slot - policy.interval
 
 
 def next_backup(policy: Policy, now: dt.datetime | None = None) -> dt.datetime:
     """When the next scheduled backup begins, at the earliest."""
     moment = now or timezone.now()
-    return slot_before(policy, moment) + interval(policy)
+    return slot_before(policy, moment) + policy.interval
 
 
 def backup_due(policy: Policy, now: dt.datetime) -> bool:
@@ -62,7 +51,7 @@ def backup_due(policy: Policy, now: dt.datetime) -> bool:
         return now - policy.created_at >= FIRST_AFTER
     if last.state in ("queued", "running"):
         return False
-    if last.state == "failed" and now - last.created_at >= RETRY_AFTER and interval(policy) > RETRY_AFTER:
+    if last.state == "failed" and now - last.created_at >= RETRY_AFTER and policy.interval > RETRY_AFTER:
         return True
     return last.created_at < slot_before(policy, now)
 

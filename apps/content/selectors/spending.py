@@ -133,23 +133,16 @@ def document_spending(*, actor: Actor, document_id: uuid.UUID | str) -> Document
 
 
 @dataclass(slots=True, kw_only=True)
-class DocumentSum:
+class DocumentSum(Spending):
     """What a document used in a time.
 
     Args:
-        costs: by currency, of the calls whose price is known.
-        unpriced: calls whose price is not known.
         deleted: it lies in the bin.
     """
 
     document_id: uuid.UUID
     title: str
     deleted: bool
-    calls: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
-    costs: dict[str, Decimal] = field(default_factory=dict)
-    unpriced: int = 0
 
 
 def usage_by_document(

@@ -331,7 +331,9 @@ class _Work:
                 f"The worker ended {claim.row.stalls} times while it worked on this.",
                 remedy="Ask for it again; if that fails too, show the operator the worker's log.",
             )
-        finished = claim.finished or await in_thread(said_all, finishing.subject_of(claim), claim.written)
+        finished = claim.finished
+        if claim.attempts and not finished:
+            finished = await in_thread(said_all, finishing.subject_of(claim), claim.written)
         if finished:
             # The worker before us had the whole text and died over the citations, or just before.
             self.passages = await passages_for(claim)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from django.db.models import Q, QuerySet
 
@@ -94,10 +94,21 @@ def workspaces_of(actor: Actor) -> QuerySet[Workspace]:
         return Workspace.objects.all()
     if actor.user is None or not actor.user.is_active:
         return Workspace.objects.none()
-    memberships = Membership.objects.live().filter(user_id=actor.user.pk)
+    return Workspace.objects.filter(pk__in=_memberships(actor).values("workspace_id"))
+
+
+def _memberships(actor: Actor, *which: Q, **more: Any) -> QuerySet[Membership]:
+    """Live memberships of a person; through a token that is bound to one workspace, the one in it alone."""
     if actor.token and actor.token.workspace_id:
-        memberships = memberships.filter(workspace_id=actor.token.workspace_id)
-    return Workspace.objects.filter(pk__in=memberships.values("workspace_id"))
+        more["workspace"] = actor.token.workspace_id
+    return Membership.objects.filter(not_expired(), *which, user=actor.user_id, **more)
+
+
+def _is_covered(actor: Actor, capability: str) -> bool:
+    """Whether the account is active and its token, if there is one, was made for this."""
+    if actor.user is None or not actor.user.is_active:
+        return False
+    return actor.token is None or capability in actor.token.scopes
 
 
 def rooms_where(actor: Actor, capability: str) -> list[uuid.UUID]:
@@ -116,11 +127,8 @@ def rooms_where(actor: Actor, capability: str) -> list[uuid.UUID]:
     if actor.is_system:
         return list(Workspace.objects.order_by().values_list("pk", flat=True))
     rooms: list[uuid.UUID] = []
-    if actor.user and actor.user.is_active and (actor.token is None or capability in actor.token.scopes):
-        bound = {"workspace_id": actor.token.workspace_id} if actor.token and actor.token.workspace_id else {}
-        rows = Membership.objects.filter(
-            not_expired(), user_id=actor.user.pk, role__in=workspace_roles_with(capability), **bound
-        )
+    if _is_covered(actor, capability):
+        rows = _memberships(actor, role__in=workspace_roles_with(capability))
         rooms = list(rows.order_by().values_list("workspace_id", flat=True))
     if not rooms:
         # A role in the portal may allow it to one who is in no workspace; else this says why not.
@@ -142,21 +150,17 @@ def can(actor: Actor, capability: str, *, workspace: WorkspaceKey | None = None)
     CAPABILITIES[capability]
     if actor.is_system:
         return True
-    if actor.user is None or not actor.user.is_active:
+    if not _is_covered(actor, capability):
         return False
-    if actor.token and capability not in actor.token.scopes:
-        return False
-    key = _workspace_key(workspace)
-    in_workspace = Membership.objects.live().filter(
-        _of_workspace(key), user_id=actor.user.pk, role__in=workspace_roles_with(capability)
-    )
+    if roles := workspace_roles_with(capability):
+        here = _of_workspace(_workspace_key(workspace))
+        if _memberships(actor, here, role__in=roles).exists():
+            return True
     if actor.token and actor.token.workspace_id:
         # A token that is bound to one workspace reaches nothing beyond it, whatever system role its person holds.
-        return in_workspace.filter(workspace_id=actor.token.workspace_id).exists()
-    if workspace_roles_with(capability) and in_workspace.exists():
-        return True
+        return False
     roles = system_roles_with(capability)
-    return bool(roles) and RoleGrant.objects.live().filter(user_id=actor.user.pk, role__in=roles).exists()
+    return bool(roles) and RoleGrant.objects.live().filter(user_id=actor.user_id, role__in=roles).exists()
 
 
 def require(actor: Actor, capability: str, *, workspace: WorkspaceKey | None = None) -> None:
@@ -263,10 +267,8 @@ def capabilities_of(actor: Actor, *, workspace: Workspace | None = None) -> froz
         return frozenset(CAPABILITIES)
     if actor.user is None or not actor.user.is_active:
         return frozenset()
-    memberships = Membership.objects.live().filter(_of_workspace(_workspace_key(workspace)), user_id=actor.user.pk)
+    memberships = _memberships(actor, _of_workspace(_workspace_key(workspace)))
     bound = actor.token.workspace_id if actor.token else None
-    if bound:
-        memberships = memberships.filter(workspace_id=bound)
     held = {c for role in memberships.values_list("role", flat=True) for c in WORKSPACE_ROLES[role]}
     if not bound:
         grants = RoleGrant.objects.live().filter(user_id=actor.user.pk)

@@ -115,7 +115,7 @@ def test_nothing_goes_while_the_newest_is_in_doubt(place: Destination, policy: P
 def test_when_a_backup_is_wanted(policy: Policy, every: str, at: dt.time, slot: dt.datetime) -> None:
     policy.every, policy.at = every, at
     assert schedules.slot_before(policy, NOW) == slot
-    assert schedules.next_backup(policy, NOW) == slot + schedules.interval(policy)
+    assert schedules.next_backup(policy, NOW) == slot + policy.interval
 
 
 def test_a_due_backup_is_started_once(policy: Policy, place: Destination) -> None:
