@@ -160,7 +160,7 @@ def can(actor: Actor, capability: str, *, workspace: WorkspaceKey | None = None)
         # A token that is bound to one workspace reaches nothing beyond it, whatever system role its person holds.
         return False
     roles = system_roles_with(capability)
-    return bool(roles) and RoleGrant.objects.live().filter(user_id=actor.user_id, role__in=roles).exists()
+    return bool(roles) and RoleGrant.objects.live().filter(user=actor.user, role__in=roles).exists()
 
 
 def require(actor: Actor, capability: str, *, workspace: WorkspaceKey | None = None) -> None:
