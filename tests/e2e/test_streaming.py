@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -138,3 +139,16 @@ def test_a_rewrite_is_a_suggestion_until_it_is_accepted(
     change.locator("[data-choose=reject]").click()
     expect(change).to_have_count(0)
     expect(paragraph).to_have_text(before)
+
+
+def test_an_idle_connection_outlives_the_patience_of_its_client(running: Portal) -> None:
+    # httpx, and with it the openai package, sends on a connection that has been idle for up to 5 s.
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=20)
+    for pause in (0, 6):
+        time.sleep(pause)
+        connection.request("GET", "/livez")
+        answer = connection.getresponse()
+        assert answer.status == 200
+        answer.read()
+        assert connection.sock is not None, "the portal has closed it"
+    connection.close()
