@@ -48,6 +48,12 @@ def test_the_first_page_says_how_things_stand(portal: Portal, a_set: BackupSet, 
     assert "Back up now" not in portal("ada").get("/admin/backups/backupset/").content.decode()
 
 
+def test_before_the_first_set_the_page_says_when_it_will_be_made(portal: Portal, place: Destination) -> None:
+    page = portal("otto").get("/admin/backups/backupset/").content.decode()
+    assert "Nothing is backed up yet." in page
+    assert "Next backup" in page
+
+
 def test_without_any_place_the_page_says_what_to_do(portal: Portal, db: None) -> None:
     page = portal("alma").get("/admin/backups/backupset/").content.decode()
     assert "No place for backups is set up." in page

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from aiwriter.core.plots import Bar
 from apps.backups.admin.jobs import button
 from apps.backups.models import BackupSet, Drill
-from apps.backups.selectors.destinations import chosen_destination
+from apps.backups.selectors.destinations import chosen_destination, policies_for
 from apps.backups.selectors.sets import drills_for, get_set
 from apps.backups.selectors.status import status_of
 from apps.backups.services import backups, drills, schedules, upkeep
@@ -80,8 +80,7 @@ class BackupSetAdmin(ReadOnlyAdmin):
         actor = actor_of(request)
         status = status_of(actor)
         rehearsed = list(drills_for(actor).filter(state="succeeded", rto_seconds__isnull=False)[:_PLOTTED])[::-1]
-        place = chosen_destination(actor=actor) if status.sets or not status.problems else None
-        policy = place.policies.filter(enabled=True).first() if place else None
+        policy = policies_for(actor).filter(enabled=True, destination__enabled=True).first()
         own = {
             "status": status,
             "may_run": can(actor, "backups.run"),
