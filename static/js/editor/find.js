@@ -98,10 +98,10 @@ export class FindBar {
     this.bar.addEventListener("submit", (event) => event.preventDefault());
     this.bar.addEventListener("keydown", (event) => this.key(event));
     this.bar.addEventListener("click", (event) => this.clicked(event.target.closest("button")?.dataset.do));
-    let timer = 0;
+    this.timer = 0;
     editor.on("update", () => {
-      clearTimeout(timer);
-      if (!this.bar.hidden) timer = setTimeout(() => this.search({ move: false }), 300);
+      clearTimeout(this.timer);
+      if (!this.bar.hidden) this.timer = setTimeout(() => this.search({ move: false }), 300);
     });
   }
 
@@ -126,9 +126,11 @@ export class FindBar {
 
   close() {
     this.bar.hidden = true;
+    clearTimeout(this.timer);
     this.found = [];
     this.draw();
-    this.editor.commands.focus();
+    // Not editor.commands.focus(), which waits for the next frame: keys until then would be lost.
+    this.editor.view.focus();
   }
 
   search({ move = true } = {}) {

@@ -30,7 +30,7 @@ export function watchFocus({ editor, page }) {
     document.body.classList.toggle("is-focused", on);
     for (const button of buttons) button.setAttribute("aria-pressed", String(on));
     announce(on ? buttons[0].dataset.on : buttons[0].dataset.off);
-    editor.commands.focus();
+    editor.view.focus();
   };
   for (const button of buttons) button.addEventListener("click", () => change());
   document.addEventListener("keydown", (event) => {

@@ -84,6 +84,8 @@ title.addEventListener("keydown", (event) => {
   if (event.key !== "Enter") return;
   event.preventDefault();
   editor.commands.focus("start");
+  // That command waits for the next frame; what is typed until then would go into the title.
+  editor.view.focus();
 });
 editor.on("blur", () => saver.save("autosave"));
 title.addEventListener("blur", () => saver.save("autosave"));
@@ -174,6 +176,6 @@ function offerDraft() {
       saver.save("manual");
     } else draft.drop();
     offer.hidden = true;
-    editor.commands.focus();
+    editor.view.focus();
   });
 }

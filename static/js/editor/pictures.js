@@ -128,6 +128,6 @@ export class PictureDialog {
     this.look("");
     const next = this.waiting.shift();
     if (next) this.show(null, next);
-    else this.editor.commands.focus();
+    else this.editor.view.focus();
   }
 }

@@ -293,7 +293,7 @@ export class Rewriter {
     this.stop();
     this.leave();
     this.close();
-    this.editor.commands.focus();
+    this.editor.view.focus();
   }
 
   /** What was not chosen is turned down, so that it does not wait for ever. */
