@@ -17,7 +17,7 @@ from aiwriter.core.rest.precondition import expected_revision, set_etag
 from aiwriter.core.rest.serializers import Input, read
 from apps.content.models import Document
 from apps.content.selectors.documents import get_document
-from apps.content.selectors.listing import ORDERS, Filters, listed_documents, people_by_document, tags_by_document
+from apps.content.selectors.listing import ORDERS, Filters, labels_by_document, listed_documents, tags_by_document
 from apps.content.selectors.searching import query_words, snippets
 from apps.content.services import documents
 from apps.content.services.bulk import move_documents
@@ -193,7 +193,7 @@ class DocumentListView(APIView):
         extra = ("rank",) if ordering[0] == "rank" else ()
         found = page.paginate_queryset(rows.values(*_ROW, *extra), request, type("Ordered", (), {"ordering": ordering}))
         ids = [row["id"] for row in found]
-        tags, people = tags_by_document(ids), people_by_document(ids)
+        tags, people = labels_by_document(ids)
         places = snippets(rows, ids, query_words(filters.query)) if filters.query else {}
         for row in found:
             row.pop("rank", None)

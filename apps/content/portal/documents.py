@@ -20,13 +20,7 @@ from apps.content.markup import markdown
 from apps.content.models import Collection, Document
 from apps.content.portal.requests import actor_of, answers_json, json_body, page_of, signed_in, workspace_of
 from apps.content.selectors.documents import get_document
-from apps.content.selectors.listing import (
-    Filters,
-    kinds_in,
-    listed_documents,
-    people_by_document,
-    tags_by_document,
-)
+from apps.content.selectors.listing import Filters, kinds_in, labels_by_document, listed_documents
 from apps.content.selectors.organising import tag_names, tree
 from apps.content.selectors.searching import highlighted, query_words, snippets
 from apps.content.services import bulk
@@ -105,7 +99,7 @@ def dress(rows: list[Any], person: uuid.UUID | None) -> None:
         person: who looks; not named.
     """
     ids = [row.pk for row in rows]
-    tags, people = tags_by_document(ids), people_by_document(ids, but=person)
+    tags, people = labels_by_document(ids, but=person)
     for row in rows:
         row.tag_names, row.editing = tags.get(row.pk, []), people.get(row.pk, [])
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from django.db import connection
 from django.db.models import Case, IntegerField, QuerySet, UUIDField, Value, When
 from django.db.models.functions import Cast
+from django.utils import timezone
 
 from aiwriter.core.errors import InvalidInput
 from apps.content.models import Document, Presence, Tag
@@ -153,18 +154,43 @@ def tags_by_document(ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
     return found
 
 
-def people_by_document(ids: Iterable[uuid.UUID], *, but: uuid.UUID | None = None) -> dict[uuid.UUID, list[str]]:
-    """Who has each document of a page open in the editor now, in one query.
+def labels_by_document(
+    ids: Iterable[uuid.UUID], *, but: uuid.UUID | None = None
+) -> tuple[dict[uuid.UUID, list[str]], dict[uuid.UUID, list[str]]]:
+    """What stands beside the documents of a list, in one query.
+
+    Both are written out in SQL: to build the two queries cost a quarter of the whole answer, to run them a hundredth.
 
     Args:
         ids: documents that the reader may see.
         but: leave this person out.
+
+    Returns:
+        the names of the tags of each, in alphabetical order; who has each open in the editor now, in order of arrival.
     """
-    found: dict[uuid.UUID, list[str]] = {}
-    rows = Presence.objects.now().filter(document_id__in=list(ids))
-    if but:
-        rows = rows.exclude(user_id=but)
-    # Plain values: to build two models and their deferred fields took a tenth of the whole answer.
-    for document_id, name, email in rows.order_by("since").values_list("document_id", "user__full_name", "user__email"):
-        found.setdefault(document_id, []).append(short_name(name, email))
-    return found
+    native = connection.features.has_native_uuid_field
+    keys = {pk if native else pk.hex: pk for pk in ids}
+    tags: dict[uuid.UUID, list[str]] = {}
+    people: dict[uuid.UUID, list[str]] = {}
+    if not keys:
+        return tags, people
+    places = ", ".join(["%s"] * len(keys))
+    fresh = connection.ops.adapt_datetimefield_value(timezone.now() - Presence.FRESH)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT marked.document_id, NULL AS since, tag.name AS name, NULL AS email, NULL AS person "  # noqa: S608
+            "FROM content_document_tags marked JOIN content_tag tag ON tag.id = marked.tag_id "
+            f"WHERE marked.document_id IN ({places}) "
+            "UNION ALL SELECT here.document_id, here.since, person.full_name, person.email, person.id "
+            "FROM content_presence here JOIN users_user person ON person.id = here.user_id "
+            f"WHERE here.document_id IN ({places}) AND here.seen_at > %s ORDER BY since",
+            [*keys, *keys, fresh],
+        )
+        for key, _, name, email, person in cursor.fetchall():
+            if email is None:
+                tags.setdefault(keys[key], []).append(name)
+            elif but is None or person != (but if native else but.hex):
+                people.setdefault(keys[key], []).append(short_name(name, email))
+    for names in tags.values():
+        names.sort(key=str.casefold)
+    return tags, people

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from uuid import uuid4
 
 import pytest
 from django.utils import timezone
 
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound, PermissionDenied
 from apps.content.models import Citation, Collection, Document, Presence, Tag
-from apps.content.selectors.listing import people_by_document, tags_by_document
+from apps.content.selectors.listing import labels_by_document, tags_by_document
 from apps.content.selectors.organising import binned_documents, tree, way_to, writing_settings
 from apps.content.services.bulk import bin_documents, move_documents, tag_documents
 from apps.content.services.collections import change_collection, create_collection, delete_collection
@@ -231,12 +232,14 @@ def test_presence_ends_by_itself(people: People):
     assert be_present(actor=people.actor("wanda"), document_id=text.pk) == ([], 1)
     others, _ = be_present(actor=people.actor("eddie"), document_id=text.pk)
     assert [row.user for row in others] == [people.wanda]
-    assert set(people_by_document([text.pk])[text.pk]) == {
-        people.wanda.get_short_name(),
-        people.eddie.get_short_name(),
-    }
+    set_tags(actor=people.actor("wanda"), document_id=text.pk, names=["sea", "Moon"])
+    both = [people.wanda.get_short_name(), people.eddie.get_short_name()]
+    assert labels_by_document([text.pk, uuid4()]) == ({text.pk: ["Moon", "sea"]}, {text.pk: both})
+    assert labels_by_document([text.pk], but=people.wanda.pk)[1] == {text.pk: both[1:]}
+    assert labels_by_document([]) == ({}, {})
     Presence.objects.filter(user=people.wanda).update(seen_at=timezone.now() - dt.timedelta(seconds=41))
     assert be_present(actor=people.actor("eddie"), document_id=text.pk)[0] == []
+    assert labels_by_document([text.pk])[1] == {text.pk: both[1:]}
     since = Presence.objects.get(user=people.wanda).since
     be_present(actor=people.actor("wanda"), document_id=text.pk)
     assert Presence.objects.get(user=people.wanda).since > since
