@@ -14,18 +14,21 @@ import django
 django.setup(set_prefix=False)
 
 from aiwriter.core.handler import Handler  # noqa: E402
+from aiwriter.core.metrics import counted  # noqa: E402
 from apps.content.api import openai_app  # noqa: E402
 from apps.content.api.streams import EVENTS_PATH, stream_events  # noqa: E402
 
 _django = Handler()
+_stream_events = counted(stream_events, "generation", "api/v1/generations/<uuid>/events")
+_openai = counted(openai_app.serve, "openai", "v1/")
 
 
 async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Route one connection."""
     if scope["type"] == "http" and (match := EVENTS_PATH.fullmatch(scope["path"])):
-        await stream_events(scope, receive, send, generation_id=match["id"])
+        await _stream_events(scope, receive, send, generation_id=match["id"])
     elif scope["type"] == "http" and scope["path"].startswith(openai_app.PREFIX):
-        await openai_app.serve(scope, receive, send)
+        await _openai(scope, receive, send)
     elif scope["type"] == "lifespan":
         await _lifespan(receive, send)
     else:

@@ -10,16 +10,16 @@ from __future__ import annotations
 import ipaddress
 import os
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
 
+from aiwriter.variables import Variable, parse
+
 BASE_DIR = Path(__file__).resolve().parent.parent
-VarType = Literal["str", "bool", "int", "float", "list", "path", "url", "choice"]
 
 
 class EnvError(SystemExit):
@@ -31,32 +31,6 @@ class EnvError(SystemExit):
 
     def __str__(self) -> str:
         return "The configuration cannot be used:\n" + "\n".join(f"  * {p}" for p in self.problems)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Variable:
-    """One environment variable.
-
-    Args:
-        name: as it stands in the environment.
-        type: how the text is read.
-        default: used when the variable is absent or empty.
-        help: what it is for; docs/operators/configuration.md is made from it.
-        choices: for type "choice".
-        minimum, maximum: bounds for numbers.
-        secret: its value is never shown.
-        check: returns the problem with a value, or "".
-    """
-
-    name: str
-    type: VarType
-    default: Any
-    help: str
-    choices: tuple[str, ...] = ()
-    minimum: float | None = None
-    maximum: float | None = None
-    secret: bool = False
-    check: Callable[[Any], str] | None = None
 
 
 def _database_problem(url: str) -> str:
@@ -306,44 +280,36 @@ VARIABLES: tuple[Variable, ...] = (
         name="AIWRITER_METRICS_NETWORKS",
         type="list",
         default=["127.0.0.0/8", "::1/128"],
-        help="Networks from which the health probes may be read in detail.",
+        help="Networks from which the health probes may be read in detail, and healthd may be asked at all.",
         check=_networks_problem,
     ),
+    V(
+        name="AIWRITER_HEALTH_HOST",
+        type="str",
+        default="127.0.0.1",
+        help="Address that healthd binds: probes and metrics, apart from the portal.",
+    ),
+    V(
+        name="AIWRITER_HEALTH_PORT",
+        type="int",
+        default=0,
+        minimum=0,
+        maximum=65535,
+        help="Port of healthd. 0: a free one, which then stands in DATA_DIR/run/healthd.port.",
+    ),
+    V(
+        name="AIWRITER_STATUS_PAGE",
+        type="bool",
+        default=False,
+        help="healthd shows /status to everybody: which parts work, and what the operators say.",
+    ),
+    V(
+        name="AIWRITER_CERTIFICATES",
+        type="list",
+        default=[],
+        help="PEM files of certificates whose end is watched, comma separated.",
+    ),
 )
-_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
-
-
-def _parse(variable: Variable, text: str) -> Any:
-    """Read a variable's text. Raises ValueError with the problem in words."""
-    kind = variable.type
-    if kind == "bool":
-        if text.lower() in _TRUE | _FALSE:
-            return text.lower() in _TRUE
-        raise ValueError(f"is '{text}'. Use true or false.")
-    if kind in ("int", "float"):
-        try:
-            number: float = int(text) if kind == "int" else float(text)
-        except ValueError:
-            raise ValueError(f"is '{text}', which is not a {'whole ' if kind == 'int' else ''}number.") from None
-        if variable.minimum is not None and number < variable.minimum:
-            raise ValueError(f"is {text}. The least is {variable.minimum:g}.")
-        if variable.maximum is not None and number > variable.maximum:
-            raise ValueError(f"is {text}. The most is {variable.maximum:g}.")
-        return number
-    if kind == "list":
-        return [part.strip() for part in text.split(",") if part.strip()]
-    if kind == "choice":
-        if text not in variable.choices:
-            raise ValueError(f"is '{text}'. Use one of: {', '.join(variable.choices)}.")
-        return text
-    if kind == "path":
-        return str(Path(text).expanduser().resolve())
-    if kind == "url":
-        parts = urlsplit(text)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"is '{text}', which is not a web address. Write for example http://127.0.0.1:8000.")
-        return text.rstrip("/")
-    return text
 
 
 def read(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -371,7 +337,7 @@ def read(environment: Mapping[str, str]) -> dict[str, Any]:
             values[variable.name] = variable.default
             continue
         try:
-            value = _parse(variable, text)
+            value = parse(variable, text)
         except ValueError as error:
             shown = "cannot be read." if variable.secret else str(error)
             problems.append(f"{variable.name} {shown}")

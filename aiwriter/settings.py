@@ -294,6 +294,7 @@ BOOTSTRAP_STEPS = [
     "apps.backends.services.defaults.ensure_defaults",
     "apps.content.services.type_seeds.ensure_content_types",
     "apps.backups.services.defaults.ensure_backups",
+    "apps.monitoring.services.alert_defaults.ensure_alerts",
 ]
 # What a backup set consists of, in order: the first takes the snapshot apart, the others read from it.
 BACKUP_SOURCES = [
@@ -316,11 +317,29 @@ PG_BIN = ENV["AIWRITER_PG_BIN"]
 HEALTH_CHECKS = [
     "apps.monitoring.health.database",
     "apps.monitoring.health.migrations",
+    "apps.backends.health.file_storage",
     "apps.monitoring.health.disk",
+    "apps.monitoring.health.memory",
+    "apps.monitoring.health.processor",
+    "apps.monitoring.health.descriptors",
+    "apps.monitoring.health.network",
+    "apps.monitoring.health.clock",
+    "apps.monitoring.health.certificates",
+    "apps.monitoring.health.connections",
+    "apps.monitoring.health.transactions",
+    "apps.monitoring.health.replication",
+    "apps.monitoring.health.bloat",
+    "apps.monitoring.health.wal",
+    "apps.monitoring.health.cache_round_trip",
+    "apps.monitoring.health.broker",
+    "apps.monitoring.health.mail",
     "apps.monitoring.health.worker",
     "apps.monitoring.health.scheduler",
-    "apps.backends.health.file_storage",
+    "apps.monitoring.health.watch",
+    "apps.monitoring.health.schedules",
+    "apps.monitoring.health.jobs",
     "apps.backends.health.model_route",
+    "apps.backends.health.providers",
     "apps.content.health.vector_store",
     "apps.content.health.queue",
     "apps.backups.health.backups",
@@ -337,6 +356,7 @@ OUTGOING_ALLOW_NETWORKS = ENV["AIWRITER_OUTGOING_ALLOW_NETWORKS"]
 AUDIT_LISTENERS = ["apps.content.services.deliveries.on_audit"]
 SECRETS_DIR = Path(ENV["AIWRITER_SECRETS_DIR"])
 METRICS_NETWORKS = ENV["AIWRITER_METRICS_NETWORKS"]
+CERTIFICATES = ENV["AIWRITER_CERTIFICATES"]
 
 # ---------------------------------------------------------------- mail, logs
 if ENV["EMAIL_URL"]:

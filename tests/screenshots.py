@@ -57,6 +57,12 @@ def choose_first(page: Page) -> None:
     page.locator(".row-tick").first.check()
 
 
+def open_first(page: Page) -> None:
+    """Open the first row of a list of the console."""
+    page.locator("#result_list th a").first.click()
+    page.wait_for_load_state()
+
+
 def select_and_improve(page: Page) -> None:
     """Ask for a shorter first paragraph and show the suggestion."""
     page.wait_for_selector("[data-ready]")
@@ -159,6 +165,10 @@ def shots(cast: Cast, draft: str, voice: str) -> list[Shot]:
         Shot("profile", "/profile/", writer),
         Shot("console", "/admin/", cast.operator),
         Shot("console-checks", "/admin/monitoring/checkresult/", cast.operator),
+        Shot("console-check", "/admin/monitoring/checkresult/", cast.operator, open_first),
+        Shot("console-figures", "/admin/monitoring/metricseries/?range=1h", cast.operator),
+        Shot("console-alerts", "/admin/monitoring/alert/", cast.operator),
+        Shot("console-rules", "/admin/monitoring/alertrule/", cast.operator),
         Shot("console-backends", "/admin/backends/backendprofile/", cast.operator),
         Shot("console-backups", "/admin/backups/backupset/", cast.operator),
         Shot("console-backup-runs", "/admin/backups/backuprun/", cast.operator),

@@ -23,12 +23,25 @@ GROUPS: Sequence[tuple[str | Promise, str, Sequence[str]]] = (
         "pulse",
         (
             "monitoring.CheckResult",
+            "monitoring.MetricSeries",
             "content.Generation",
             "content.Source",
             "content.Export",
             "backends.ModelCall",
             "monitoring.CheckHistory",
             "monitoring.Heartbeat",
+        ),
+    ),
+    (
+        _("Alerts"),
+        "bell",
+        (
+            "monitoring.Alert",
+            "monitoring.AlertRule",
+            "monitoring.Silence",
+            "monitoring.AlertChannel",
+            "monitoring.AlertRoute",
+            "monitoring.AlertDelivery",
         ),
     ),
     (

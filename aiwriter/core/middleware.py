@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from aiwriter.core import clients, context
+from aiwriter.core import clients, context, metrics
 from aiwriter.core.errors import AppError
 from aiwriter.core.faults import machine_fault
 from aiwriter.core.views import error_response
 
 
 class RequestContextMiddleware:
-    """Gives every request an id, keeps the client's address, and answers with `X-Request-ID`."""
+    """Gives every request an id, keeps the client's address, counts it, and answers with `X-Request-ID`."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Run the request within its context."""
+        begun = time.perf_counter()
         identifier = context.accept_request_id(request.headers.get("X-Request-ID", ""))
         tokens = (
             context.request_id.set(identifier),
@@ -34,6 +36,11 @@ class RequestContextMiddleware:
             context.client_ip.reset(tokens[1])
             context.actor_id.reset(tokens[2])
         response.headers["X-Request-ID"] = identifier
+        match = request.resolver_match
+        # Not the address: with ids in it every document would be a series of its own.
+        route = match.route if match else "static" if request.path.startswith("/static/") else "unmatched"
+        surface = metrics.surface_of(request.path)
+        metrics.count_request(surface, route, response.status_code, time.perf_counter() - begun)
         response.headers.setdefault(
             "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
         )

@@ -69,3 +69,125 @@ def _box(kind: str, x: int, y: int, width: int, height: int, words: str) -> Safe
         height,
         words,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One piece of a strip or of a map.
+
+    Args:
+        label: what it stands for, with its value: read aloud and shown on hover.
+        look: "ok", "warn", "fail", "unknown" or "none"; in a map "0" to "4".
+    """
+
+    label: str
+    look: str
+
+
+def strip(cells: Sequence[Cell], title: str) -> SafeString:
+    """A row of pieces, one for each day or result.
+
+    Args:
+        cells: from left to right.
+        title: what it shows.
+    """
+    width = max(len(cells) * 4 - 1, 1)
+    pieces = ((_piece(f"strip-{cell.look}", index * 4, 0, 3, 16, cell.label),) for index, cell in enumerate(cells))
+    return format_html(
+        '<svg class="strip" viewBox="0 0 {} 16" role="img" preserveAspectRatio="none"><title>{}</title>{}</svg>',
+        width,
+        title,
+        format_html_join("", "{}", pieces),
+    )
+
+
+def heat(rows: Sequence[tuple[str, Sequence[Cell]]], title: str) -> SafeString:
+    """A map: a row of pieces for each name, as days by hours.
+
+    Args:
+        rows: name and pieces, from top to bottom.
+        title: what it shows.
+    """
+    drawn = []
+    for number, (_, cells) in enumerate(rows):
+        for index, cell in enumerate(cells):
+            drawn.append((_piece(f"heat-{cell.look}", index * 14, number * 14, 12, 12, cell.label),))
+    columns = max((len(cells) for _, cells in rows), default=1)
+    return format_html(
+        '<svg class="heat" viewBox="0 0 {} {}" role="img"><title>{}</title>{}</svg>',
+        columns * 14 - 2,
+        max(len(rows) * 14 - 2, 1),
+        title,
+        format_html_join("", "{}", drawn),
+    )
+
+
+def _piece(kind: str, x: int, y: int, width: int, height: int, words: str) -> SafeString:
+    return format_html(
+        '<rect class="{}" x="{}" y="{}" width="{}" height="{}" rx="1"><title>{}</title></rect>',
+        kind,
+        x,
+        y,
+        width,
+        height,
+        words,
+    )
+
+
+_WIDE, _TALL = 600, 120
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a plot.
+
+    Args:
+        name: what it is.
+        points: moments (any rising number) and values; None where nothing is known, which breaks the line.
+    """
+
+    name: str
+    points: Sequence[tuple[float, float | None]]
+
+
+def lines(drawn: Sequence[Line], title: str, *, least_top: float = 0.0, limit: float | None = None) -> SafeString:
+    """A plot of lines over one axis, from zero.
+
+    Args:
+        drawn: the lines; the first four have colours of their own.
+        title: what it shows.
+        least_top: the axis reaches at least so high.
+        limit: drawn as a dashed line across.
+    """
+    moments = [at for line in drawn for at, _ in line.points]
+    values = [value for line in drawn for _, value in line.points if value is not None]
+    first, last = (min(moments), max(moments)) if moments else (0.0, 1.0)
+    top = max([*values, least_top, limit or 0.0], default=0.0) or 1.0
+    span = (last - first) or 1.0
+
+    def place(at: float, value: float) -> str:
+        return f"{(at - first) / span * _WIDE:.1f} {_TALL - 2 - value / top * (_TALL - 6):.1f}"
+
+    pieces = []
+    if limit is not None:
+        level = _TALL - 2 - limit / top * (_TALL - 6)
+        pieces.append(format_html('<path class="plot-limit" d="M0 {0}H{1}"></path>', f"{level:.1f}", _WIDE))
+    for number, line in enumerate(drawn):
+        path, pen_down = [], False
+        for at, value in line.points:
+            if value is None:
+                pen_down = False
+                continue
+            path.append(f"{'L' if pen_down else 'M'}{place(at, value)}")
+            if not pen_down:
+                path.append("h0.1")  # a single point shows as a dot
+            pen_down = True
+        look = f"plot-line plot-line-{number % 4 + 1}"
+        pieces.append(format_html('<path class="{}" d="{}"><title>{}</title></path>', look, "".join(path), line.name))
+    return format_html(
+        '<svg class="plot plot-tall" viewBox="0 0 {} {}" role="img" preserveAspectRatio="none"><title>{}</title>{}</svg>',
+        _WIDE,
+        _TALL,
+        title,
+        format_html_join("", "{}", ((piece,) for piece in pieces)),
+    )

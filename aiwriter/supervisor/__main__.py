@@ -21,6 +21,8 @@ from aiwriter import __version__, env
 from aiwriter.supervisor.processes import Child
 
 HEALTHY_WITHIN = 90.0
+# The watch judges a portal that serves; while the others start, it would only take the processor from them.
+LATE = "watch"
 
 
 class StartRefused(Exception):
@@ -83,7 +85,7 @@ class Supervisor:
                 f"  Stop the program that has it, or choose another: AIWRITER_PORT={self.port + 1} make run"
             )
         try:
-            for name in ("run", "logs", "queue/messages", "queue/control", "chroma", "keys", "secrets"):
+            for name in ("run", "run/metrics", "logs", "queue/messages", "queue/control", "chroma", "keys", "secrets"):
                 (self.data / name).mkdir(parents=True, exist_ok=True)
             for private in ("keys", "secrets"):
                 (self.data / private).chmod(0o700)
@@ -101,6 +103,9 @@ class Supervisor:
                 "  Stop it first, or give this one a folder of its own: AIWRITER_DATA_DIR=/path make run"
             ) from None
         (self.data / "run" / "supervisor.pid").write_text(str(os.getpid()), encoding="ascii")
+        # Of processes that are gone: counts begin anew with the portal, and an old verdict is no verdict.
+        for old in (*(self.data / "run" / "metrics").glob("*.db"), self.data / "run" / "health.json"):
+            old.unlink(missing_ok=True)
 
     def environment(self) -> dict[str, str]:
         """The environment of the children: ours, with the data folder and the vector store's address settled."""
@@ -108,6 +113,8 @@ class Supervisor:
         inherited["AIWRITER_DATA_DIR"] = str(self.data)
         inherited["DJANGO_SETTINGS_MODULE"] = "aiwriter.settings"
         inherited["PYTHONUNBUFFERED"] = "1"
+        # All processes count into files of this folder; healthd and the watch add them up.
+        inherited["PROMETHEUS_MULTIPROC_DIR"] = str(self.data / "run" / "metrics")
         # glibc keeps an arena per thread; two are enough here and save some 100 MB over the four processes.
         inherited.setdefault("MALLOC_ARENA_MAX", "2")
         inherited.setdefault("OMP_NUM_THREADS", "2")
@@ -164,6 +171,8 @@ class Supervisor:
             "warning",
         ]
         commands.append(("web", web, 8.0))
+        commands.append(("healthd", [python, "-m", "aiwriter.healthd"], 3.0))
+        commands.append((LATE, [python, "manage.py", "watch"], 5.0))
         return [
             Child(
                 name=name,
@@ -222,10 +231,14 @@ class Supervisor:
             self.children = self.parts(environment)
             say("Starting " + ", ".join(child.name for child in self.children))
             for child in self.children:
-                child.start()
+                if child.name != LATE:
+                    child.start()
             self.wait_until_healthy()
             if self.stopping:
                 return 0
+            for child in self.children:
+                if child.name == LATE:
+                    child.start()
             if self.demo:
                 say("Loading the example workspace")
                 subprocess.run(
@@ -246,6 +259,7 @@ class Supervisor:
             "",
             f"  Portal    {self._url()}/",
             f"  Console   {self._url()}/admin/",
+            f"  Probes    {self._probes()}",
         ]
         if found.get("password"):
             lines += [
@@ -260,6 +274,15 @@ class Supervisor:
             lines += ["", *textwrap.wrap(note, 100, initial_indent="  ", subsequent_indent="  ")]
         lines += ["", "  Stop with Ctrl-C; everything is kept and the next `make run` goes on from here.", ""]
         say("\n".join(lines))
+
+    def _probes(self) -> str:
+        """Where healthd answers."""
+        try:
+            port = (self.data / "run" / "healthd.port").read_text(encoding="ascii").strip()
+        except OSError:
+            return f"not yet; see {self.data / 'logs' / 'healthd.log'}"
+        host = self.values["AIWRITER_HEALTH_HOST"]
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}/readyz, /metrics"
 
     def _stop(self, number: int, _frame: object) -> None:
         if not self.stopping:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from aiwriter.core.errors import AppError
 from aiwriter_sdk import BackendError
-from apps.backends.models import BackendProfile, Route, StoredBlob
+from apps.backends.models import BackendProfile, ModelCall, Route, StoredBlob
 from apps.backends.selectors.routes import route_for
 from apps.backends.services import blobs
 from apps.backends.services.filestore import default_storage_profile
 from apps.backends.services.probing import round_trip
 from apps.monitoring.services.checks import Result, check
 
+LOOKED_BACK = dt.timedelta(minutes=15)
+FEW_FAILURES, FAILURE_SHARE = 3, 0.3
 
-@check(
-    "file_storage", title="File storage", interval=60, deadline=10, severity="required", runbook="operators/backends"
-)
+
+@check("file_storage", title="File storage", interval=60, deadline=10, severity="required")
 def file_storage() -> Result:
     """Whether a file can be written, read and deleted."""
     try:
@@ -47,7 +51,7 @@ def file_storage() -> Result:
     return Result(status="ok", message=f"'{profile.name}' writes, reads and deletes.")
 
 
-@check("model_route", title="Models", interval=60, deadline=5, runbook="operators/backends")
+@check("model_route", title="Models", interval=60, deadline=5)
 def model_route() -> Result:
     """Whether every purpose has a backend that may be asked now. Nothing is asked."""
     empty: list[str] = []
@@ -78,3 +82,32 @@ def model_route() -> Result:
             remedy="Look at the profiles' last errors; a passed test ends the pause.",
         )
     return Result(status="ok", message="Every purpose has a backend.")
+
+
+@check("providers", title="Model providers", interval=30, deadline=5)
+def providers() -> Result:
+    """How the calls of the last quarter of an hour went, backend by backend. Nothing is asked."""
+    since = timezone.now() - LOOKED_BACK
+    rows = (
+        ModelCall.objects.filter(started_at__gte=since)
+        .order_by()
+        .values("profile_name")
+        .annotate(
+            calls=Count("id", filter=Q(state__in=("succeeded", "failed", "abandoned"))),
+            wrong=Count("id", filter=Q(state__in=("failed", "abandoned"))),
+        )
+    )
+    bad, calls, wrong = [], 0, 0
+    for row in rows:
+        calls, wrong = calls + row["calls"], wrong + row["wrong"]
+        if row["wrong"] >= FEW_FAILURES and row["wrong"] > row["calls"] * FAILURE_SHARE:
+            bad.append(f"{row['profile_name']} ({row['wrong']} of {row['calls']})")
+    data = {"calls": float(calls), "failed": float(wrong)}
+    if bad:
+        return Result(
+            status="warn",
+            message=f"Many calls failed within 15 minutes: {', '.join(bad)}.",
+            remedy="Look at the last errors of the backend in the console; another one of the route answers meanwhile.",
+            data=data,
+        )
+    return Result(status="ok", message=f"{wrong} of {calls} calls failed within 15 minutes.", data=data)

@@ -12,14 +12,14 @@ _PROOF = ("unproven",)
 _COPIES = ("same_device", "diverged", "key")
 
 
-@check("backups", title="Backups", interval=120, deadline=10, runbook="operators/backups")
+@check("backups", title="Backups", interval=120, deadline=10)
 def backups() -> Result:
     """Whether backups are made in time and are sound."""
     status = present_status()
     return _result(status, _MADE, status.headline)
 
 
-@check("backup_proof", title="Restore drills", interval=300, deadline=10, runbook="operators/backups")
+@check("backup_proof", title="Restore drills", interval=300, deadline=10)
 def backup_proof() -> Result:
     """Whether a restore has been shown, lately."""
     status = present_status()
@@ -30,7 +30,7 @@ def backup_proof() -> Result:
     return _result(status, _PROOF, good)
 
 
-@check("backup_copies", title="Copies of the backups", interval=300, deadline=10, runbook="operators/backups")
+@check("backup_copies", title="Copies of the backups", interval=300, deadline=10)
 def backup_copies() -> Result:
     """Whether the backups survive the loss of the machine: a copy elsewhere that is whole, and the key."""
     status = present_status()

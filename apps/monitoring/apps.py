@@ -18,13 +18,34 @@ class MonitoringConfig(AppConfig):
         "budget.created": "A budget was set",
         "budget.updated": "A budget was changed",
         "budget.deleted": "A budget was removed",
+        "check.quarantined": "A health check was held back because it kept missing its deadline",
+        "check.released": "A health check that was held back was released",
+        "check.run": "A health check was run by hand",
+        "alert.acknowledged": "An alert was taken up",
+        "alert_rule.created": "An alert rule was made",
+        "alert_rule.updated": "An alert rule was changed",
+        "alert_rule.deleted": "An alert rule was removed",
+        "alert_rule.drilled": "An alert rule was fired for trial",
+        "alert_channel.created": "A channel for alerts was set up",
+        "alert_channel.updated": "A channel for alerts was changed",
+        "alert_channel.deleted": "A channel for alerts was removed",
+        "alert_channel.tested": "A channel for alerts was tried",
+        "alert_route.created": "A route for alerts was set up",
+        "alert_route.updated": "A route for alerts was changed",
+        "alert_route.deleted": "A route for alerts was removed",
+        "silence.created": "Alerts were silenced for a while",
+        "silence.ended": "A silence was ended",
     }
-    # Results, usage and reservations are written by the portal alone; a budget is the only thing that people change.
+    # Results, figures, usage and alerts are written by the portal alone; people change budgets and who is told of what.
     admin_capabilities = {
         "monitoring": {
             "view": ("monitoring.read",),
             "write": (),
             "budget.write": ("backends.manage",),
+            "alertrule.write": ("monitoring.manage",),
+            "alertchannel.write": ("monitoring.manage",),
+            "alertroute.write": ("monitoring.manage",),
+            "silence.write": ("monitoring.manage",),
         }
     }
 

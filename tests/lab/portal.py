@@ -22,7 +22,7 @@ import httpx2
 from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("vectors", "worker", "scheduler", "web")
+PARTS = ("vectors", "worker", "scheduler", "web", "healthd", "watch")
 
 
 class Portal:
@@ -140,6 +140,11 @@ class Portal:
                 return pid
             time.sleep(0.1)
         raise RuntimeError(f"{part} is not running\n{self.logs()}")
+
+    @property
+    def probes(self) -> str:
+        """The address of healthd."""
+        return f"http://127.0.0.1:{(self.folder / 'run' / 'healthd.port').read_text().strip()}"
 
     def kill(self, part: str) -> None:
         """kill -9 of a part's whole process group."""

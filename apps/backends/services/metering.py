@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max, Sum
 from django.utils import timezone
 
+from aiwriter.core import metrics
 from aiwriter.core.errors import Conflict
 from aiwriter_sdk import Pricing, Usage
 from apps.backends.models import ModelCall
@@ -186,6 +187,17 @@ def settle_attempt(call_id: uuid.UUID, step: RouteStepView, outcome: Outcome) ->
         values["model"] = outcome.model[:120]
     if not _settle(call_id, values, billed=outcome.billed):
         return None
+    metrics.count_call(
+        backend=step.profile.name,
+        model=step.model,
+        outcome=outcome.state,
+        first_token_ms=outcome.ttft_ms,
+        duration_ms=outcome.duration_ms,
+        input_tokens=tokens.input_tokens,
+        output_tokens=tokens.output_tokens,
+        price=None if cost is None else float(cost),
+        currency=currency,
+    )
     return Bill(cost=cost, currency=currency)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from apps.users.models import RoleGrant, User
-from apps.users.services.notifications import notify
+from apps.users.services import notifications
 
 
 def tell_operators(kind: str, title: str, body: str = "", link: str = "/admin/backups/backupset/") -> None:
@@ -15,6 +14,4 @@ def tell_operators(kind: str, title: str, body: str = "", link: str = "/admin/ba
         body: what is wrong and what to do.
         link: the page that says more.
     """
-    grants = RoleGrant.objects.live().filter(role__in=("operator", "admin"))
-    for person in User.objects.filter(pk__in=grants.values("user_id"), status=User.Status.ACTIVE):
-        notify(person, kind, title, body, link)
+    notifications.tell_operators(kind, title, body, link)

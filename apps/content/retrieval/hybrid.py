@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import logging
 import re
+import time
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
+from aiwriter.core import metrics
 from aiwriter.core.errors import AppError
 from aiwriter_sdk import BackendError, EmbedResult
 from apps.content.models import SourceChunk
@@ -108,6 +110,7 @@ def search(
     query = query.strip()
     if not query or limit <= 0 or (source_ids is not None and not source_ids):
         return SearchResult()
+    begun = time.perf_counter()
     depth = max(DEPTH, limit)
     words = keyword.search(workspace_id=workspace_id, query=query, limit=depth, source_ids=source_ids)
     found, note, lexical = index.Found([], "none"), "", False
@@ -120,7 +123,9 @@ def search(
             note = f"Searched by words only: {error}"
             logger.warning("The vector half of a search failed: %s", error)
     hits = _load(workspace_id, source_ids, _fuse(words, found.hits, _weights(query, lexical=lexical)), limit, query)
-    return SearchResult(hits, "keyword" if found.engine == "none" else found.engine, note)
+    engine = "keyword" if found.engine == "none" else found.engine
+    metrics.search_seconds.labels(engine).observe(time.perf_counter() - begun)
+    return SearchResult(hits, engine, note)
 
 
 def search_many(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from django.conf import settings
-from django.db import connections
+from django.db import connection, connections
 from django.utils.module_loading import import_string
 
 from aiwriter.core.redact import redact
@@ -48,7 +48,8 @@ class Check:
         deadline: seconds after which it is given up.
         severity: a failing "required" check makes the portal not ready, a failing "degrades" one only shows.
         title: what an operator reads.
-        runbook: path of the page that says what to do.
+        runbook: page below docs/ with a section for the check's key, which says what to do.
+        only: the database that it is about, "postgresql" or "sqlite"; empty for both.
     """
 
     key: str
@@ -58,11 +59,15 @@ class Check:
     severity: Severity
     title: str
     runbook: str
+    only: str = ""
 
     @property
     def lifetime(self) -> float:
-        """Seconds for which a result may be believed: two runs may be late before it expires."""
-        return self.interval * 3 + self.deadline
+        """Seconds for which a result may be believed: two runs may be late before it expires.
+
+        Never less than 45: without a watch of its own a worker runs the checks, every 15 seconds.
+        """
+        return max(self.interval * 3 + self.deadline, 45.0)
 
     @property
     def required(self) -> bool:
@@ -77,6 +82,7 @@ class Outcome:
     check: Check
     result: Result
     latency_ms: int
+    overran: bool = False
 
 
 def check(
@@ -86,7 +92,8 @@ def check(
     interval: float = 60.0,
     deadline: float = 5.0,
     severity: Severity = "degrades",
-    runbook: str = "operators/health",
+    runbook: str = "operators/checks",
+    only: str = "",
 ) -> Callable[[Callable[[], Result]], Check]:
     """Make a check of a function without arguments; its dotted path then belongs into `HEALTH_CHECKS`.
 
@@ -96,12 +103,20 @@ def check(
         interval: seconds between two runs.
         deadline: seconds after which it is given up.
         severity: "required" when the portal cannot serve without it.
-        runbook: path below docs/.
+        runbook: page below docs/, without ".md", with a section for the check's key.
+        only: the database that it is about; on another one the check does not exist.
     """
 
     def wrap(function: Callable[[], Result]) -> Check:
         return Check(
-            key=key, run=function, interval=interval, deadline=deadline, severity=severity, title=title, runbook=runbook
+            key=key,
+            run=function,
+            interval=interval,
+            deadline=deadline,
+            severity=severity,
+            title=title,
+            runbook=runbook,
+            only=only,
         )
 
     return wrap
@@ -112,7 +127,8 @@ def registry() -> tuple[Check, ...]:
     found: dict[str, Check] = {}
     for path in settings.HEALTH_CHECKS:
         entry = _load(path)
-        found.setdefault(entry.key, entry)
+        if entry.only in ("", connection.vendor):
+            found.setdefault(entry.key, entry)
     return tuple(found.values())
 
 
@@ -133,7 +149,7 @@ def _load(path: str) -> Check:
         deadline=1,
         severity="degrades",
         title=path,
-        runbook="operators/health",
+        runbook="operators/checks",
     )
 
 
@@ -147,17 +163,17 @@ def run_checks(checks: Iterable[Check]) -> list[Outcome]:
     A check that does not come back is left behind and not started again while it hangs: a frozen database would
     otherwise collect a thread and a connection with every round.
     """
-    started = [(entry, _Run(entry)) for entry in checks]
-    for _, attempt in started:
+    attempts = [Attempt(entry) for entry in checks]
+    for attempt in attempts:
         attempt.start()
-    return [attempt.outcome() for _, attempt in started]
+    return [attempt.outcome() for attempt in attempts]
 
 
-class _Run:
+class Attempt:
     """One run of one check."""
 
     def __init__(self, entry: Check) -> None:
-        self._check = entry
+        self.check = entry
         self._result: Result | None = None
         self._took = 0.0
         self._begun = time.monotonic()
@@ -166,36 +182,47 @@ class _Run:
     def start(self) -> None:
         """Begin, unless the run before still hangs."""
         with _hanging_lock:
-            before = _hanging.get(self._check.key)
+            before = _hanging.get(self.check.key)
             if before is not None and before.is_alive():
                 return
-            _hanging.pop(self._check.key, None)
-            self._thread = threading.Thread(target=self._work, name=f"check-{self._check.key}", daemon=True)
+            _hanging.pop(self.check.key, None)
+            self._thread = threading.Thread(target=self._work, name=f"check-{self.check.key}", daemon=True)
             self._begun = time.monotonic()
             self._thread.start()
 
     def outcome(self) -> Outcome:
         """Wait, at most until the deadline."""
+        if self._thread is not None:
+            self._thread.join(max(0.0, self._begun + self.check.deadline - time.monotonic()))
+        return self.poll(final=True)  # type: ignore[return-value]
+
+    def poll(self, *, final: bool = False) -> Outcome | None:
+        """What it found, or that it was given up; None while it may still answer.
+
+        Args:
+            final: give it up now when it has not answered.
+        """
         if self._thread is None:
             return self._given_up("It still hangs since an earlier run and was not started again.")
-        self._thread.join(max(0.0, self._begun + self._check.deadline - time.monotonic()))
-        if self._result is None:
-            with _hanging_lock:
-                _hanging[self._check.key] = self._thread
-            return self._given_up(f"It did not end within {self._check.deadline:g} seconds.")
-        return Outcome(check=self._check, result=self._result, latency_ms=round(self._took * 1000))
+        if self._result is not None:
+            return Outcome(check=self.check, result=self._result, latency_ms=round(self._took * 1000))
+        if not final and time.monotonic() < self._begun + self.check.deadline:
+            return None
+        with _hanging_lock:
+            _hanging[self.check.key] = self._thread
+        return self._given_up(f"It did not end within {self.check.deadline:g} seconds.")
 
     def _given_up(self, message: str) -> Outcome:
         result = Result(status="fail", message=message, remedy="Look at the part that it asks; it does not answer.")
-        return Outcome(check=self._check, result=result, latency_ms=round(self._check.deadline * 1000))
+        return Outcome(check=self.check, result=result, latency_ms=round(self.check.deadline * 1000), overran=True)
 
     def _work(self) -> None:
         try:
-            result = self._check.run()
+            result = self.check.run()
             if not isinstance(result, Result):
                 result = Result(status="fail", message=f"The check gave {type(result).__name__} instead of a Result.")
         except Exception as error:
-            log.warning("health check %s raised %s", self._check.key, type(error).__name__, exc_info=True)
+            log.warning("health check %s raised %s", self.check.key, type(error).__name__, exc_info=True)
             result = Result(status="fail", message=f"{type(error).__name__}: {redact(str(error))[:500]}")
         finally:
             connections.close_all()

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
-from apps.monitoring.models import CheckHistory, CheckResult, Heartbeat
+from apps.monitoring.models import RECENT, CheckDay, CheckHistory, CheckResult, Heartbeat
 from apps.monitoring.services.checks import Check, Outcome, registry, run_checks
 
-HISTORY_KEPT = dt.timedelta(hours=48)
+HISTORY_KEPT = dt.timedelta(days=14)
+DAYS_KEPT = dt.timedelta(days=400)
+SILENT = dt.timedelta(hours=48)
 # An unchanged status is noted this often only: a check every 15 s would fill the table with 11,000 equal rows in 48 h.
 _HISTORY_STEP = dt.timedelta(minutes=5)
+# The watch beats every 15 s; when it is gone, a worker runs the checks in its place.
+WATCH_SILENT = dt.timedelta(seconds=60)
 
 
 def node_name() -> str:
@@ -23,8 +28,13 @@ def node_name() -> str:
 
 
 def beat(part: str) -> None:
-    """Note that a part of the portal ("worker", "scheduler") lives on this machine."""
+    """Note that a part of the portal ("worker", "scheduler", "watch") lives on this machine."""
     Heartbeat.objects.update_or_create(part=part, node=node_name(), defaults={"beat_at": timezone.now()})
+
+
+def is_watched() -> bool:
+    """Whether a watch runs the checks, so that nobody else has to."""
+    return Heartbeat.objects.filter(part="watch", beat_at__gt=timezone.now() - WATCH_SILENT).exists()
 
 
 def run_due_checks(*, force: bool = False) -> list[Outcome]:
@@ -47,52 +57,104 @@ def _due(check: Check, last: dt.datetime | None) -> bool:
     return last is None or timezone.now() - last >= dt.timedelta(seconds=check.interval - 1)
 
 
-def store(outcomes: Sequence[Outcome]) -> None:
-    """Write results and history, in one transaction."""
+def store(
+    outcomes: Sequence[Outcome],
+    *,
+    letters: Mapping[str, str] | None = None,
+    held: Mapping[str, tuple[int, dt.datetime | None]] | None = None,
+) -> None:
+    """Write results and history, in one transaction.
+
+    Args:
+        outcomes: the newest of each check.
+        letters: first letters of all statuses since the last time, by key; the newest alone when left out.
+        held: deadlines missed in a row, and until when it is quarantined, by key.
+    """
     now = timezone.now()
     node = node_name()
     before = {row.key: row for row in CheckResult.objects.filter(node=node)}
-    noted = dict(
-        CheckHistory.objects.filter(node=node, checked_at__gt=now - _HISTORY_STEP)
-        .order_by("checked_at")
-        .values_list("key", "checked_at")
+    noted = set(
+        CheckHistory.objects.filter(node=node, checked_at__gt=now - _HISTORY_STEP).values_list("key", flat=True)
     )
-    with transaction.atomic():
-        for outcome in outcomes:
-            result = outcome.result
-            old = before.get(outcome.check.key)
-            changed = old is None or old.status != result.status
-            CheckResult.objects.update_or_create(
-                key=outcome.check.key,
+    rows, history = [], []
+    for outcome in outcomes:
+        key, result, old = outcome.check.key, outcome.result, before.get(outcome.check.key)
+        changed = old is None or old.status != result.status
+        overruns, until = (held or {}).get(key, (0, None))
+        rows.append(
+            CheckResult(
+                key=key,
                 node=node,
-                defaults={
-                    "status": result.status,
-                    "message": result.message,
-                    "remedy": result.remedy,
-                    "data": dict(result.data),
-                    "latency_ms": outcome.latency_ms,
-                    "checked_at": now,
-                    "valid_until": now + dt.timedelta(seconds=outcome.check.lifetime),
-                    "since": now if changed or old is None else old.since,
-                },
+                status=result.status,
+                message=result.message,
+                remedy=result.remedy,
+                data=dict(result.data),
+                latency_ms=outcome.latency_ms,
+                checked_at=now,
+                valid_until=now + dt.timedelta(seconds=outcome.check.lifetime),
+                since=now if changed or old is None else old.since,
+                recent=((old.recent if old else "") + (letters or {}).get(key, result.status[0]))[-RECENT:],
+                overruns=overruns,
+                quarantined_until=until,
             )
-            if changed or outcome.check.key not in noted:
-                CheckHistory.objects.create(
-                    key=outcome.check.key,
+        )
+        if changed or key not in noted:
+            history.append(
+                CheckHistory(
+                    key=key,
                     node=node,
                     status=result.status,
                     message=result.message,
                     latency_ms=outcome.latency_ms,
                     checked_at=now,
                 )
+            )
+    with transaction.atomic():
+        CheckResult.objects.bulk_create(
+            rows,
+            update_conflicts=True,
+            unique_fields=["key", "node"],
+            update_fields=[
+                "status",
+                "message",
+                "remedy",
+                "data",
+                "latency_ms",
+                "checked_at",
+                "valid_until",
+                "since",
+                "recent",
+                "overruns",
+                "quarantined_until",
+            ],
+        )
+        CheckHistory.objects.bulk_create(history)
         known = {check.key for check in registry()}
         CheckResult.objects.filter(node=node).exclude(key__in=known).delete()
 
 
+def add_up(seconds: Mapping[str, Mapping[str, float]]) -> None:
+    """Add to the day how long each check was in each status.
+
+    Args:
+        seconds: by key and status.
+    """
+    today, node = timezone.now().date(), node_name()
+    with transaction.atomic():
+        for key, by_status in seconds.items():
+            whole = {f"{status}_seconds": round(length) for status, length in by_status.items() if round(length)}
+            if not whole:
+                continue
+            row = CheckDay.objects.filter(key=key, node=node, day=today)
+            if not row.update(**{name: F(name) + length for name, length in whole.items()}):
+                CheckDay.objects.create(key=key, node=node, day=today, **whole)
+
+
 def prune_history() -> int:
-    """Drop history older than `HISTORY_KEPT`, and results of machines that have been silent for as long."""
-    border = timezone.now() - HISTORY_KEPT
-    gone, _ = CheckHistory.objects.filter(checked_at__lt=border).delete()
-    CheckResult.objects.filter(valid_until__lt=border).delete()
-    Heartbeat.objects.filter(beat_at__lt=border).delete()
+    """Drop history older than `HISTORY_KEPT`, and results of machines that have been silent for two days."""
+    now = timezone.now()
+    gone, _ = CheckHistory.objects.filter(checked_at__lt=now - HISTORY_KEPT).delete()
+    CheckDay.objects.filter(day__lt=(now - DAYS_KEPT).date()).delete()
+    CheckResult.objects.filter(valid_until__lt=now - SILENT).delete()
+    Heartbeat.objects.filter(beat_at__lt=now - SILENT).delete()
     return gone

@@ -7,7 +7,7 @@ import uuid
 from django.utils import timezone
 
 from aiwriter.core.errors import InvalidInput, NotFound
-from apps.users.models import Notification, User
+from apps.users.models import Notification, RoleGrant, User
 from apps.users.selectors.access import Actor, require_person
 
 
@@ -27,6 +27,23 @@ def notify(user: User, kind: str, title: str, body: str = "", link: str = "") ->
     if link and (not link.startswith("/") or link.startswith(("//", "/\\"))):
         raise InvalidInput("A notification links within the portal only.", field="link")
     return Notification.objects.create(user=user, kind=kind, title=title[:200], body=body, link=link)
+
+
+def tell_operators(kind: str, title: str, body: str = "", link: str = "/admin/") -> int:
+    """Leave a message for every operator and administrator.
+
+    Args:
+        kind: as for `notify`.
+        title: one line.
+        body: what is wrong and what to do.
+        link: the page that says more.
+
+    Returns:
+        how many people were told.
+    """
+    grants = RoleGrant.objects.live().filter(role__in=("operator", "admin"))
+    people = User.objects.filter(pk__in=grants.values("user_id"), status=User.Status.ACTIVE)
+    return len([notify(person, kind, title, body, link) for person in people])
 
 
 def mark_read(*, actor: Actor, notification_id: uuid.UUID | str) -> Notification:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from decimal import Decimal
 
 from django.utils import timezone
 
-from apps.monitoring.models import CheckHistory, CheckResult, Heartbeat, UsageRow
+from apps.monitoring.models import (
+    Alert,
+    AlertDelivery,
+    AlertRule,
+    CheckHistory,
+    CheckResult,
+    Heartbeat,
+    MetricSeries,
+    UsageRow,
+)
+from apps.monitoring.services import alerts, channels
+from apps.monitoring.services.alert_defaults import ensure_alerts
 from apps.monitoring.services.usage import Estimate, reserve
-from tests.factories.monitoring import used, workspace_budget
+from tests.factories.monitoring import SETUP, used, workspace_budget
 
 
 def _budget(people):
@@ -17,7 +29,9 @@ def _budget(people):
 
 
 def _result(people):
-    return CheckResult.objects.create(key="database", node="here", status="ok", valid_until=timezone.now()).pk
+    return CheckResult.objects.get_or_create(
+        key="database", node="here", defaults={"status": "ok", "valid_until": timezone.now()}
+    )[0].pk
 
 
 def _reservation(people):
@@ -30,7 +44,58 @@ def _reservation(people):
     )
 
 
+def _rule(people):
+    ensure_alerts()  # somebody has to be told, or a drill is refused
+    return AlertRule.objects.create(slug=f"rule-{uuid.uuid4()}", title="Mine", source="check").pk
+
+
+def _alert(people):
+    return Alert.objects.create(
+        rule_id=_rule(people), fingerprint=uuid.uuid4().hex, title="t", severity="warning", state="firing"
+    ).pk
+
+
+def _channel(people):
+    return channels.create_channel(actor=SETUP, name=f"People {uuid.uuid4()}", kind="people").pk
+
+
+def _route(people):
+    return channels.create_route(actor=SETUP, channel_id=_channel(people)).pk
+
+
+def _silence(people):
+    ends_at = timezone.now() + dt.timedelta(hours=1)
+    return alerts.create_silence(actor=SETUP, reason="r", ends_at=ends_at).pk
+
+
+def _delivery(people):
+    return AlertDelivery.objects.create(channel_id=_channel(people), kind="test").pk
+
+
+def _series(people):
+    return MetricSeries.objects.create(name="requests", label="web", node="here").pk
+
+
+_RULE_FORM = {
+    "slug": "mine",
+    "title": "Mine",
+    "severity": "warning",
+    "source": "check",
+    "level": "fail",
+    "combine": "mean",
+    "compare": "above",
+    "threshold": "1",
+    "window_minutes": "5",
+    "for_seconds": "0",
+    "keep_firing_seconds": "30",
+    "needed": "1",
+    "of_last": "1",
+    "no_data": "ok",
+    "no_data_seconds": "300",
+}
+_ROUTE_FORM = {"least_severity": "warning", "gather_seconds": "5", "repeat_hours": "12"}
 BODIES = {
+    "GET api/v1/metrics": lambda people: {"name": "requests"},
     "POST api/v1/budgets": lambda people: {
         "scope": "workspace",
         "scope_id": str(people.press.pk),
@@ -52,10 +117,57 @@ BODIES = {
         "warn_at": "80",
     },
     "POST admin/monitoring/budget/<path:object_id>/delete/": lambda people: {"post": "yes"},
+    "POST api/v1/alert-rules": lambda people: {"slug": "mine", "title": "Mine", "source": "check"},
+    "PATCH api/v1/alert-rules/<uuid:alert_rule_id>": lambda people: {"for_seconds": 20},
+    "POST api/v1/silences": lambda people: {
+        "reason": "r",
+        "ends_at": (timezone.now() + dt.timedelta(hours=1)).isoformat(),
+    },
+    "POST api/v1/alert-channels": lambda people: {"name": "Mail", "kind": "email", "address": "ops@example.org"},
+    "PATCH api/v1/alert-channels/<uuid:channel_id>": lambda people: {"enabled": False},
+    "POST api/v1/alert-routes": lambda people: {"channel_id": str(_channel(people))},
+    "PATCH api/v1/alert-routes/<uuid:alert_route_id>": lambda people: {"repeat_hours": 1},
+    "POST api/v1/alerts/webhook": lambda people: {"alerts": []},
+    "POST admin/monitoring/alert/<uuid:alert_id>/silence/": lambda people: {"reason": "r", "hours": "1"},
+    "POST admin/monitoring/alertrule/add/": lambda people: _RULE_FORM,
+    "POST admin/monitoring/alertrule/<path:object_id>/change/": lambda people: _RULE_FORM,
+    "POST admin/monitoring/alertrule/<path:object_id>/delete/": lambda people: {"post": "yes"},
+    "POST admin/monitoring/alertchannel/add/": lambda people: {
+        "name": "Mail",
+        "kind": "email",
+        "address": "ops@example.org",
+    },
+    "POST admin/monitoring/alertchannel/<path:object_id>/change/": lambda people: {"name": "Men"},
+    "POST admin/monitoring/alertchannel/<path:object_id>/delete/": lambda people: {"post": "yes"},
+    "POST admin/monitoring/alertroute/add/": lambda people: {**_ROUTE_FORM, "channel": str(_channel(people))},
+    "POST admin/monitoring/alertroute/<path:object_id>/change/": lambda people: _ROUTE_FORM,
+    "POST admin/monitoring/alertroute/<path:object_id>/delete/": lambda people: {"post": "yes"},
+    "POST admin/monitoring/silence/add/": lambda people: {
+        "kind": "silence",
+        "reason": "r",
+        "starts_at_0": f"{timezone.now():%Y-%m-%d}",
+        "starts_at_1": "00:00:00",
+        "ends_at_0": f"{timezone.now() + dt.timedelta(days=1):%Y-%m-%d}",
+        "ends_at_1": "12:00:00",
+    },
+    "POST admin/monitoring/silence/<path:object_id>/delete/": lambda people: {"post": "yes"},
 }
 THINGS = {
     "budget_id": _budget,
-    "check_key": lambda people: "database",
+    "alert_id": _alert,
+    "alert_rule_id": _rule,
+    "silence_id": _silence,
+    "channel_id": _channel,
+    "alert_route_id": _route,
+    "result_id": _result,
+    "monitoring.alert": _alert,
+    "monitoring.alertrule": _rule,
+    "monitoring.silence": _silence,
+    "monitoring.alertchannel": _channel,
+    "monitoring.alertroute": _route,
+    "monitoring.alertdelivery": _delivery,
+    "monitoring.metricseries": _series,
+    "check_key": lambda people: _result(people) and "database",
     "monitoring.budget": _budget,
     "monitoring.checkresult": _result,
     "monitoring.checkhistory": lambda people: CheckHistory.objects.create(key="database", node="here", status="ok").pk,

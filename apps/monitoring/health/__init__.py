@@ -1,0 +1,41 @@
+"""Checks of the machine, of the database server and of the portal's own parts. `HEALTH_CHECKS` names them."""
+
+from apps.monitoring.health.databases import bloat, connections, replication, transactions, wal
+from apps.monitoring.health.machine import certificates, clock, descriptors, disk, memory, network, processor
+from apps.monitoring.health.parts import (
+    broker,
+    cache_round_trip,
+    database,
+    jobs,
+    mail,
+    migrations,
+    scheduler,
+    schedules,
+    watch,
+    worker,
+)
+
+__all__ = [
+    "bloat",
+    "broker",
+    "cache_round_trip",
+    "certificates",
+    "clock",
+    "connections",
+    "database",
+    "descriptors",
+    "disk",
+    "jobs",
+    "mail",
+    "memory",
+    "migrations",
+    "network",
+    "processor",
+    "replication",
+    "scheduler",
+    "schedules",
+    "transactions",
+    "wal",
+    "watch",
+    "worker",
+]

@@ -1,0 +1,150 @@
+"""The rules that ship: useful on a laptop without any setting, and the same in `deploy/observability/rules.yml`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from apps.monitoring.models import AlertChannel, AlertRoute, AlertRule
+
+# `promql` is the same rule for Prometheus; the tests let both judge the same cases.
+RULES: Mapping[str, Mapping[str, Any]] = {
+    "check-fails": {
+        "title": "A check fails",
+        "severity": "warning",
+        "source": "check",
+        "level": "fail",
+        "for_seconds": 10,
+        "no_data": "keep",
+        "runbook": "operators/checks",
+        # One fault is one alert: while the database fails, what needs it is not told. What is not known stays as it was.
+        "promql": '(aiw_check_status{check!="database"} == 2 unless on(instance) aiw_check_status{check="database"} == 2)'
+        ' or aiw_check_status{check="database"} == 2'
+        ' or (aiw_check_status == 3 and on(check, instance) ALERTS{alertname="check-fails", alertstate="firing"})',
+    },
+    "check-warns": {
+        "title": "A check warns",
+        "severity": "info",
+        "source": "check",
+        "level": "warn",
+        "for_seconds": 600,
+        "keep_firing_seconds": 300,
+        "no_data": "keep",
+        "runbook": "operators/checks",
+        "promql": "aiw_check_status == 1 or (aiw_check_status == 3"
+        ' and on(check, instance) ALERTS{alertname="check-warns", alertstate="firing"})',
+    },
+    "worker-silent": {
+        "title": "No worker does the jobs",
+        "severity": "critical",
+        "source": "check",
+        "subject": "worker",
+        "level": "warn",
+        "for_seconds": 60,
+        "no_data": "keep",
+        "runbook": "operators/checks",
+        "promql": 'aiw_check_status{check="worker"} == 1 or aiw_check_status{check="worker"} == 2'
+        ' or (aiw_check_status{check="worker"} == 3'
+        ' and on(check, instance) ALERTS{alertname="worker-silent", alertstate="firing"})',
+    },
+    "checks-silent": {
+        "title": "Checks have not reported",
+        "severity": "warning",
+        "source": "check",
+        "level": "none",
+        "no_data": "alert",
+        "no_data_seconds": 120,
+        "runbook": "operators/checks",
+        "promql": "aiw_check_status == 3",
+        "prom_for": 120,
+    },
+    "request-errors": {
+        "title": "Requests end with errors",
+        "severity": "warning",
+        "source": "figure",
+        "subject": "request_errors",
+        "label": "web",
+        "combine": "sum",
+        "threshold": 10,
+        "window_minutes": 5,
+        "keep_firing_seconds": 120,
+        "promql": 'sum(increase(aiw_http_requests_total{surface="web",status="5xx"}[5m])) > 10',
+    },
+    "api-errors": {
+        "title": "Calls of the API end with errors",
+        "severity": "warning",
+        "source": "figure",
+        "subject": "request_errors",
+        "label": "api",
+        "combine": "sum",
+        "threshold": 10,
+        "window_minutes": 5,
+        "keep_firing_seconds": 120,
+        "promql": 'sum(increase(aiw_http_requests_total{surface="api",status="5xx"}[5m])) > 10',
+    },
+    "pages-slow": {
+        "title": "Pages are slow",
+        "severity": "info",
+        "source": "figure",
+        "subject": "request_p95_seconds",
+        "label": "web",
+        "threshold": 2,
+        "window_minutes": 10,
+        "for_seconds": 300,
+        "keep_firing_seconds": 300,
+        "promql": "histogram_quantile(0.95, sum by (le) (rate("
+        'aiw_http_request_seconds_bucket{surface="web"}[10m]))) > 2',
+    },
+    "model-errors": {
+        "title": "Model calls fail",
+        "severity": "warning",
+        "source": "figure",
+        "subject": "model_errors",
+        "label": "all",
+        "combine": "sum",
+        "threshold": 5,
+        "window_minutes": 10,
+        "keep_firing_seconds": 300,
+        "promql": 'sum(increase(aiw_model_calls_total{outcome="failed"}[10m])) > 5',
+    },
+    "task-errors": {
+        "title": "Tasks fail",
+        "severity": "warning",
+        "source": "figure",
+        "subject": "task_errors",
+        "label": "all",
+        "combine": "sum",
+        "threshold": 5,
+        "window_minutes": 10,
+        "keep_firing_seconds": 300,
+        "promql": 'sum(increase(aiw_tasks_total{outcome="failure"}[10m])) > 5',
+    },
+    "sign-ins-refused": {
+        "title": "Many sign-ins were refused",
+        "severity": "warning",
+        "source": "event",
+        "subject": "session.refused",
+        "threshold": 20,
+        "window_minutes": 10,
+        "keep_firing_seconds": 600,
+        "promql": "",
+    },
+}
+_FOR_PROMETHEUS = ("promql", "prom_for")
+
+
+def ensure_alerts() -> None:
+    """Make what is missing. What somebody has changed stays as it is. For `BOOTSTRAP_STEPS`."""
+    with transaction.atomic():
+        known = set(AlertRule.objects.values_list("slug", flat=True))
+        for slug, values in RULES.items():
+            if slug not in known:
+                fields = {name: value for name, value in values.items() if name not in _FOR_PROMETHEUS}
+                AlertRule.objects.create(slug=slug, built_in=True, **fields)
+        if not AlertChannel.objects.exists():
+            people = AlertChannel.objects.create(
+                name="Operators", kind=AlertChannel.Kind.PEOPLE, address_hint="everybody who operates the portal"
+            )
+            AlertRoute.objects.create(channel=people)

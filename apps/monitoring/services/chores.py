@@ -1,0 +1,36 @@
+"""What the watch does beside looking, each in a thread of its own, so that none waits for another."""
+
+from __future__ import annotations
+
+import threading
+
+from django.conf import settings
+
+from apps.monitoring.services.alerting import ROUND_SECONDS, evaluate
+from apps.monitoring.services.keeping import Recorder, prune_points, roll_up
+from apps.monitoring.services.results import beat
+from apps.monitoring.services.telling import deliver_due
+from apps.monitoring.services.watching import Chore, Watch
+
+
+def start_chores(watch: Watch, stop: threading.Event) -> list[Chore]:
+    """Start them all.
+
+    Args:
+        watch: whose.
+        stop: ends them.
+    """
+    recorder = Recorder(settings.DATA_DIR / "run" / "metrics")
+    chores = [
+        Chore("keep", 1.0, watch.keep, stop),
+        Chore("beat", 15.0, lambda: beat("watch"), stop),
+        Chore("days", 60.0, watch.count_time, stop),
+        Chore("alerts", ROUND_SECONDS, evaluate, stop),
+        Chore("deliveries", 1.0, deliver_due, stop),
+        Chore("measure", 60.0, lambda: recorder.measure(watch.figures()), stop, aligned=True),
+        Chore("roll-up", 300.0, roll_up, stop, aligned=True),
+        Chore("prune", 3600.0, prune_points, stop),
+    ]
+    for chore in chores:
+        chore.start()
+    return chores

@@ -1,0 +1,282 @@
+"""The watch: a process that does nothing but look, keep what it saw, and tell.
+
+Its loop touches neither the database nor the network. Each check runs in a thread with a hard deadline; what it found
+goes into a small file at once (`aiwriter.core.healthstate`, which healthd answers from) and into the database by chores,
+each of which has a thread of its own. So a frozen database stops the chores and nothing else, and is itself what the
+file then says.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import random
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connections
+from django.utils import timezone
+
+from aiwriter.core import healthstate
+from apps.monitoring.models import CheckResult
+from apps.monitoring.services.checks import Attempt, Check, Outcome, Result, registry
+from apps.monitoring.services.measuring import Figure
+from apps.monitoring.services.quarantine import note_quarantine
+from apps.monitoring.services.results import add_up, node_name, store
+
+log = logging.getLogger(__name__)
+
+OVERRUNS_ALLOWED = 3
+QUARANTINE_SECONDS = 900.0
+# Unchanged results reach the database this often; a changed one does so within a second.
+STORE_SECONDS = 15.0
+_TICK = 0.25
+_FIRST_SPREAD = 10.0
+
+
+@dataclass(slots=True)
+class Turn:
+    """What the watch remembers of one check."""
+
+    check: Check
+    due: float
+    attempt: Attempt | None = None
+    overruns: int = 0
+    held_until: float = 0.0
+    status: str = ""
+    since: float = 0.0
+    counted_at: float = 0.0
+    letters: str = ""
+    outcome: Outcome | None = None
+    fresh: bool = False
+    changed: bool = False
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+
+class Watch:
+    """Runs the checks of this machine until it is told to stop.
+
+    Args:
+        state_file: where healthd reads; the data folder's when left out.
+        checks: the registry's when left out.
+    """
+
+    def __init__(self, *, state_file: Path | None = None, checks: Iterable[Check] | None = None) -> None:
+        self._file = state_file or healthstate.path_in(settings.DATA_DIR)
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        now = time.monotonic()
+        self._lock = threading.Lock()
+        # The required ones at once; the others spread, so that a start does not run thirty of them in one second.
+        self.turns = {
+            each.key: Turn(each, now if each.required else now + random.uniform(0, _FIRST_SPREAD))  # noqa: S311
+            for each in (registry() if checks is None else checks)
+        }
+        self._begun: set[str] = set()
+        self._stored = float("-inf")
+        self._announced: list[tuple[str, str, dt.datetime | None]] = []
+        self.notices: tuple[tuple[float, str, str], ...] = ()
+
+    # ------------------------------------------------------------ the loop
+    def run(self, stop: threading.Event) -> None:
+        """Look until `stop` is set."""
+        written = 0.0
+        while not stop.wait(_TICK):
+            changed = self.look()
+            if changed or time.monotonic() - written >= 1.0:
+                written = time.monotonic()
+                try:
+                    self.write_state()
+                except OSError as error:
+                    # A full disk must not end the one who would tell of it.
+                    log.warning("the state of the checks cannot be written: %s", error.strerror)
+
+    def look(self) -> bool:
+        """Start what is due, take over what has ended. Returns whether a status changed."""
+        changed = False
+        now = time.monotonic()
+        for turn in self.turns.values():
+            if turn.attempt is not None:
+                outcome = turn.attempt.poll()
+                if outcome is not None:
+                    turn.attempt = None
+                    # Jitter: checks of one interval must not run in step for ever.
+                    turn.due = now + turn.check.interval * random.uniform(0.9, 1.1)  # noqa: S311
+                    changed |= self._take(turn, outcome)
+            elif now >= turn.due and now >= turn.held_until:
+                turn.attempt = Attempt(turn.check)
+                turn.attempt.start()
+        return changed
+
+    def _take(self, turn: Turn, outcome: Outcome) -> bool:
+        with self._lock:
+            outcome = self._judge_overrun(turn, outcome)
+            now = time.time()
+            status = outcome.result.status
+            if turn.counted_at:
+                # What it said counts up to now, but never for longer than it was valid.
+                turn.seconds[turn.status] += min(now - turn.counted_at, turn.check.lifetime)
+            changed = status != turn.status
+            if changed:
+                turn.status, turn.since = status, now
+            turn.counted_at, turn.outcome, turn.fresh = now, outcome, True
+            turn.changed |= changed
+            turn.letters = (turn.letters + status[0])[-21:]
+            if status in ("ok", "warn"):
+                self._begun.add(turn.check.key)
+            return changed
+
+    def _judge_overrun(self, turn: Turn, outcome: Outcome) -> Outcome:
+        """Count missed deadlines; the third in a row holds the check back for a while.
+
+        Not while a required check fails: when the database is frozen everything overruns, and the fault is not theirs.
+        """
+        if not outcome.overran:
+            turn.overruns = 0
+            return outcome
+        if turn.check.required or self._something_required_fails():
+            return outcome
+        turn.overruns += 1
+        if turn.overruns < OVERRUNS_ALLOWED:
+            return outcome
+        turn.held_until = time.monotonic() + QUARANTINE_SECONDS
+        until = timezone.now() + dt.timedelta(seconds=QUARANTINE_SECONDS)
+        self._announced.append((turn.check.key, outcome.result.message, until))
+        result = Result(
+            status="unknown",
+            message=f"It missed its deadline {turn.overruns} times in a row and is not run until {until:%H:%M} UTC.",
+            remedy="Look at the part that it asks, then release it on its page in the console.",
+        )
+        turn.overruns = OVERRUNS_ALLOWED - 1  # one more miss after the quarantine, and it is held back again
+        return Outcome(check=turn.check, result=result, latency_ms=outcome.latency_ms, overran=True)
+
+    def _something_required_fails(self) -> bool:
+        return any(t.check.required and t.status == "fail" for t in self.turns.values())
+
+    # ------------------------------------------------------------ for healthd
+    def write_state(self) -> None:
+        """Write the file that healthd answers from."""
+        with self._lock:
+            state = healthstate.State(
+                node=node_name(),
+                version=settings.VERSION,
+                written_at=time.time(),
+                begun=tuple(sorted(self._begun)),
+                checks={key: self._seen(turn) for key, turn in self.turns.items()},
+                notices=self.notices,
+            )
+        healthstate.write(self._file, state)
+
+    def _seen(self, turn: Turn) -> healthstate.Seen:
+        title, required = str(turn.check.title), turn.check.required
+        if turn.outcome is None:
+            return healthstate.Seen(title=title, required=required, status="unknown")
+        held = max(turn.held_until - time.monotonic(), 0.0)
+        return healthstate.Seen(
+            title=title,
+            required=required,
+            status=turn.status,
+            message=turn.outcome.result.message,
+            remedy=turn.outcome.result.remedy,
+            latency_ms=turn.outcome.latency_ms,
+            checked_at=turn.counted_at,
+            valid_until=turn.counted_at + turn.check.lifetime + held,
+            since=turn.since,
+            data={name: float(value) for name, value in turn.outcome.result.data.items()},
+        )
+
+    # ------------------------------------------------------------ for the database
+    def keep(self) -> None:
+        """Write what is new into the database, and take over what operators asked for. May hang; call it in a thread."""
+        now = time.monotonic()
+        with self._lock:
+            fresh = [t for t in self.turns.values() if t.fresh and t.outcome is not None]
+            if not fresh or not (any(t.changed for t in fresh) or now - self._stored >= STORE_SECONDS):
+                fresh = []
+            outcomes = [t.outcome for t in fresh if t.outcome is not None]
+            letters = {t.check.key: t.letters for t in fresh}
+            held = {t.check.key: (t.overruns, self._moment(t.held_until)) for t in fresh}
+            announced = list(self._announced)
+        if outcomes:
+            store(outcomes, letters=letters, held=held)
+            with self._lock:
+                self._stored = now
+                for turn in fresh:
+                    turn.letters = turn.letters[len(letters[turn.check.key]) :]
+                    turn.fresh = turn.changed = False
+        for key, message, until in announced:
+            note_quarantine(key, message=message, until=until)
+            with self._lock:
+                self._announced.remove((key, message, until))
+        self._obey()
+
+    def _obey(self) -> None:
+        """Release what was released, run what was asked for."""
+        asked = CheckResult.objects.filter(node=node_name(), run_requested_at__isnull=False)
+        for row in asked:
+            turn = self.turns.get(row.key)
+            if turn is not None and turn.attempt is None:
+                turn.held_until, turn.overruns, turn.due = 0.0, 0, time.monotonic()
+            CheckResult.objects.filter(pk=row.pk, run_requested_at=row.run_requested_at).update(run_requested_at=None)
+
+    def figures(self) -> list[Figure]:
+        """What the checks measured, for the figures of this minute."""
+        with self._lock:
+            outcomes = [(t.check.key, t.outcome) for t in self.turns.values() if t.outcome is not None]
+        found = [Figure("check_seconds", key, outcome.latency_ms / 1000) for key, outcome in outcomes]
+        for key, outcome in outcomes:
+            found += [Figure("check_figure", f"{key} {name}", float(v)) for name, v in outcome.result.data.items()]
+        return found
+
+    def count_time(self) -> None:
+        """Add the time in each status to the day; call it once a minute."""
+        with self._lock:
+            seconds = {t.check.key: dict(t.seconds) for t in self.turns.values() if t.seconds}
+            for turn in self.turns.values():
+                turn.seconds.clear()
+        add_up(seconds)
+
+    @staticmethod
+    def _moment(monotonic: float) -> dt.datetime | None:
+        left = monotonic - time.monotonic()
+        return timezone.now() + dt.timedelta(seconds=left) if left > 0 else None
+
+
+class Chore(threading.Thread):
+    """Something that the watch does again and again beside looking, in a thread of its own.
+
+    Args:
+        name: for the log.
+        every: seconds between two ends and beginnings.
+        work: what; an error is logged and it is tried again.
+        stop: ends it.
+        aligned: begin at whole multiples of `every` on the clock, a second after.
+    """
+
+    def __init__(
+        self, name: str, every: float, work: Callable[[], object], stop: threading.Event, *, aligned: bool = False
+    ) -> None:
+        super().__init__(name=f"watch-{name}", daemon=True)
+        self._aligned = aligned
+        self._every = every
+        self._work = work
+        self._ending = stop
+        self._failing = False
+
+    def run(self) -> None:
+        """Work until told to stop."""
+        while True:
+            try:
+                self._work()
+                self._failing = False
+            except Exception:  # noqa: BLE001 - the next turn may succeed
+                # Once in full: while the database is away this would otherwise fill the log.
+                (log.debug if self._failing else log.exception)("%s failed", self.name)
+                self._failing = True
+                connections.close_all()
+            if self._ending.wait(self._every - (time.time() - 1.0) % self._every if self._aligned else self._every):
+                return
