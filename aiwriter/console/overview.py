@@ -14,8 +14,10 @@ from django.db.models.functions import TruncHour
 from django.http import HttpRequest
 from django.utils import timezone
 
+from aiwriter.console.watching import activity, alerts_and_days, spent_budgets
 from aiwriter.core.plots import Bar
 from apps.backends.models import BackendProfile, ModelCall
+from apps.backups.selectors.status import status_of
 from apps.content.models import Generation, Source
 from apps.monitoring.models import CheckResult
 from apps.monitoring.selectors.health import check_results
@@ -59,7 +61,9 @@ def overview(request: HttpRequest) -> dict[str, Any]:
     actor = actor_of(request)
     found: dict[str, Any] = {}
     if can(actor, "monitoring.read"):
-        found |= _health(actor) | _jobs() | {"disk": _disk()}
+        found |= _health(actor) | _jobs() | {"disk": _disk()} | alerts_and_days(actor) | activity() | spent_budgets()
+    if can(actor, "backups.read"):
+        found["backups"] = status_of(actor)
     if can(actor, "backends.read"):
         found |= {"profiles": list(BackendProfile.objects.order_by("-enabled", "kind", "name")[:12])} | _calls()
     return found

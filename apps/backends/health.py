@@ -20,7 +20,7 @@ LOOKED_BACK = dt.timedelta(minutes=15)
 FEW_FAILURES, FAILURE_SHARE = 3, 0.3
 
 
-@check("file_storage", title="File storage", interval=60, deadline=10, severity="required")
+@check("file_storage", title="File storage", interval=15, deadline=8, severity="required")
 def file_storage() -> Result:
     """Whether a file can be written, read and deleted."""
     try:

@@ -38,7 +38,7 @@ _busy: deque[tuple[float, float]] = deque()
 _packets: deque[tuple[int, int]] = deque(maxlen=1)
 
 
-@check("disk", title="Disk of the data folder", interval=60, deadline=5)
+@check("disk", title="Disk of the data folder", interval=15, deadline=5)
 def disk() -> Result:
     """How much space the data folder has left, and when that is gone at the present pace."""
     usage = shutil.disk_usage(settings.DATA_DIR)
