@@ -37,7 +37,7 @@ $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 run: $(VENV)/.run ## Start the portal; DEMO=1 also loads an example workspace
 	@exec $(BIN)/python -m aiwriter.supervisor $(if $(DEMO),--demo)
 
-rebuild: $(VENV)/.run ## Restore a portal on an empty machine and start it: REPO=/path/to/repository KEY=/path/to/key
+rebuild: $(VENV)/.run ## Restore a portal on an empty machine and start it: REPO=/path/to/repository (or s3://bucket/prefix) KEY=/path/to/key
 	@$(BIN)/python manage.py restore rebuild --repo "$(REPO)" --key "$(KEY)" $(if $(SET),--set "$(SET)")
 	@exec $(BIN)/python -m aiwriter.supervisor
 

@@ -12,13 +12,17 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from aiwriter.core.plots import Line
 from apps.backends.models import BackendProfile
 from apps.backups.models import Destination, Policy
+from apps.backups.selectors.forecast import forecast
 from apps.backups.selectors.status import is_elsewhere
 from apps.backups.services import destinations, policies, retention, schedules
 from apps.backups.services.repositories import place_of
 from apps.users.admin.service_admin import ServiceAdmin
 from apps.users.selectors.access import Actor
+
+_CHANGEABLE = ("name", "enabled", "price_gib_month", "currency")
 
 
 class DestinationForm(ModelForm):
@@ -40,11 +44,22 @@ class DestinationForm(ModelForm):
 
     class Meta:
         model = Destination
-        fields = ("name", "kind", "folder", "profile", "prefix", "mirror_of", "enabled")
+        fields = (
+            "name",
+            "kind",
+            "folder",
+            "profile",
+            "prefix",
+            "mirror_of",
+            "enabled",
+            "price_gib_month",
+            "currency",
+        )
         labels = {
             "kind": gettext_lazy("Kind of place"),
             "profile": gettext_lazy("Storage profile"),
             "mirror_of": gettext_lazy("A copy of"),
+            "price_gib_month": gettext_lazy("Price of a GiB and month"),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -60,13 +75,30 @@ class DestinationAdmin(ServiceAdmin):
     """Places."""
 
     form = DestinationForm
+    change_form_template = "admin/backups/place.html"
     list_display = ("name", "where", "copy_of", "device", "key", "enabled", "last_used_at", "last_problem")
     actions = None
 
     def get_fieldsets(self, request: HttpRequest, obj: Destination | None = None) -> Any:
         """Where a place lies is settled when it is made."""
         if obj:
-            return ((None, {"fields": ("name", "enabled", "where", "copy_of", "device", "opens", "last_problem")}),)
+            return (
+                (
+                    None,
+                    {
+                        "fields": (
+                            "name",
+                            "enabled",
+                            ("price_gib_month", "currency"),
+                            "where",
+                            "copy_of",
+                            "device",
+                            "opens",
+                            "last_problem",
+                        )
+                    },
+                ),
+            )
         return (
             (None, {"fields": ("name", "kind", "folder", "profile", "prefix")}),
             (_("Copy"), {"fields": ("mirror_of",)}),
@@ -102,6 +134,18 @@ class DestinationAdmin(ServiceAdmin):
         """Public keys."""
         return format_html("{}", ", ".join(row.recipients))
 
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """With what the place will hold and cost."""
+        row = kwargs.get("obj")
+        if row is not None:
+            found = forecast(row)
+            context["forecast"] = found
+            context["forecast_lines"] = [
+                Line(_("Held"), [(day.toordinal(), size) for day, size in found.history]),
+                Line(_("If the last weeks go on"), [(day.toordinal(), size) for day, size in found.ahead]),
+            ]
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def add_row(self, actor: Actor, values: dict[str, Any]) -> Destination:
         """Set one up."""
         profile, source = values.get("profile"), values.get("mirror_of")
@@ -120,7 +164,7 @@ class DestinationAdmin(ServiceAdmin):
 
     def change_row(self, actor: Actor, row: Destination, values: dict[str, Any]) -> None:
         """Rename it, or switch it off."""
-        wanted = {name: value for name, value in values.items() if name in ("name", "enabled")}
+        wanted = {name: value for name, value in values.items() if name in _CHANGEABLE}
         destinations.update_destination(actor=actor, destination_id=row.pk, **wanted)
 
     def delete_row(self, actor: Actor, row: Destination) -> None:

@@ -15,6 +15,7 @@ from aiwriter.core.rest.pagination import CursorPage, paginated
 from aiwriter.core.rest.serializers import Input, read
 from apps.backups.models import Destination, Policy
 from apps.backups.selectors.destinations import destinations_for, get_destination, get_policy, policies_for
+from apps.backups.selectors.forecast import forecast_of
 from apps.backups.selectors.status import is_elsewhere, status_of
 from apps.backups.services import destinations, policies, retention, schedules
 from apps.users.api.authentication import actor_of
@@ -71,6 +72,8 @@ class DestinationOutput(serializers.Serializer):
     mirror_of = serializers.UUIDField(allow_null=True)
     elsewhere = serializers.BooleanField(help_text="On another device than the data folder.")
     enabled = serializers.BooleanField()
+    price_gib_month = serializers.DecimalField(max_digits=9, decimal_places=4, allow_null=True)
+    currency = serializers.CharField()
     last_used_at = serializers.DateTimeField(allow_null=True)
     last_problem = serializers.CharField()
     last_remedy = serializers.CharField()
@@ -107,6 +110,39 @@ class DestinationChangeInput(Input):
 
     name = serializers.CharField(max_length=80, required=False)
     enabled = serializers.BooleanField(required=False)
+    price_gib_month = serializers.DecimalField(
+        max_digits=9,
+        decimal_places=4,
+        min_value=0,
+        required=False,
+        allow_null=True,
+        help_text="What a GiB costs there a month; null: not known.",
+    )
+    currency = serializers.CharField(max_length=3, required=False)
+
+
+class SizeOfDay(serializers.Serializer):
+    """How much lies there on a day."""
+
+    day = serializers.DateField()
+    bytes = serializers.IntegerField()
+
+
+class ForecastOutput(serializers.Serializer):
+    """What a place will hold and cost, if the last weeks go on."""
+
+    destination_id = serializers.UUIDField()
+    bytes_now = serializers.IntegerField()
+    bytes_per_day = serializers.IntegerField(allow_null=True, help_text="Null with fewer than four days to tell from.")
+    history = SizeOfDay(many=True)
+    ahead = SizeOfDay(many=True)
+    free_bytes = serializers.IntegerField(allow_null=True, help_text="On a folder's disk.")
+    full_on = serializers.DateField(allow_null=True, help_text="When that disk is full; null: not within a year.")
+    currency = serializers.CharField()
+    price_gib_month = serializers.DecimalField(max_digits=9, decimal_places=4, allow_null=True)
+    cost_month_now = serializers.DecimalField(max_digits=20, decimal_places=2, allow_null=True)
+    cost_month_ahead = serializers.DecimalField(max_digits=20, decimal_places=2, allow_null=True)
+    cost_year = serializers.DecimalField(max_digits=20, decimal_places=2, allow_null=True)
 
 
 class RecipientsInput(Input):
@@ -132,6 +168,8 @@ def shown(row: Destination) -> dict[str, Any]:
         "mirror_of": row.mirror_of_id,
         "elsewhere": is_elsewhere(row),
         "enabled": row.enabled,
+        "price_gib_month": row.price_gib_month,
+        "currency": row.currency,
         "last_used_at": row.last_used_at,
         "last_problem": row.last_problem,
         "last_remedy": row.last_remedy,
@@ -173,7 +211,7 @@ class DestinationView(APIView):
         operation_id="backup_destinations_update", request=DestinationChangeInput, responses=DestinationOutput
     )
     def patch(self, request: Request, destination_id: uuid.UUID) -> Response:
-        """Rename it, or switch it off."""
+        """Rename it, price it, or switch it off."""
         values = read(DestinationChangeInput, request, partial=True)
         row = destinations.update_destination(actor=actor_of(request), destination_id=destination_id, **values)
         return Response(shown(row))
@@ -183,6 +221,16 @@ class DestinationView(APIView):
         """Forget it. What lies there stays."""
         destinations.delete_destination(actor=actor_of(request), destination_id=destination_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ForecastView(APIView):
+    """Size and cost to come."""
+
+    @extend_schema(operation_id="backup_destinations_forecast", responses=ForecastOutput)
+    def get(self, request: Request, destination_id: uuid.UUID) -> Response:
+        """Say what the place will hold and cost, if the last weeks go on."""
+        found = forecast_of(actor=actor_of(request), destination_id=destination_id)
+        return Response(ForecastOutput(found.as_dict()).data)
 
 
 class RecipientsView(APIView):

@@ -17,6 +17,11 @@ urlpatterns = [
         destinations.RecipientsView.as_view(),
         name="api-backup-recipients",
     ),
+    path(
+        "backups/destinations/<uuid:destination_id>/forecast",
+        destinations.ForecastView.as_view(),
+        name="api-backup-forecast",
+    ),
     path("backups/policies", destinations.PolicyListView.as_view(), name="api-backup-policies"),
     path("backups/policies/<uuid:policy_id>", destinations.PolicyView.as_view(), name="api-backup-policy"),
     path(

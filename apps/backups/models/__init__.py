@@ -7,5 +7,6 @@ from apps.backups.models.policies import Policy
 from apps.backups.models.restores import Restore
 from apps.backups.models.runs import BackupRun
 from apps.backups.models.sets import BackupSet
+from apps.backups.models.sizes import PlaceSize
 
-__all__ = ["BackupRun", "BackupSet", "Destination", "Drill", "Policy", "RecoveryJob", "Restore"]
+__all__ = ["BackupRun", "BackupSet", "Destination", "Drill", "PlaceSize", "Policy", "RecoveryJob", "Restore"]

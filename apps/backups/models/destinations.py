@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -56,6 +57,15 @@ class Destination(models.Model):
     last_remedy = models.TextField(blank=True, editable=False)
     compared_at = models.DateTimeField(null=True, blank=True, editable=False)
     missing_objects = models.PositiveIntegerField(default=0, editable=False)
+    price_gib_month = models.DecimalField(
+        max_digits=9,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text="What a GiB costs there a month. Empty: the forecast tells sizes only.",
+    )
+    currency = models.CharField(max_length=3, default="USD", db_default="USD")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -13,11 +13,13 @@ from django.db.models import Count, Sum
 from django.utils import timezone
 
 from apps.backups.models import BackupRun, BackupSet, Destination, Drill, Policy
+from apps.backups.selectors.forecast import forecast
 from apps.users.models import AuditEvent
 from apps.users.selectors.access import Actor, require
 
 # So much later than the schedule wants it, a backup is overdue: one may have failed and been tried again.
 PATIENCE = 1.5
+FULL_SOON = dt.timedelta(days=21)
 State = BackupSet.State
 
 
@@ -150,6 +152,16 @@ def _look(found: Status, places: list[Destination], newest: BackupSet | None, no
         if place.last_problem:
             found.problems.append(
                 Problem("failed", "fail", f"{place.name}: {place.last_problem}", place.last_remedy or "See its runs.")
+            )
+        full_on = forecast(place, now.date()).full_on if place.profile_id is None else None
+        if full_on is not None and full_on - now.date() <= FULL_SOON:
+            found.problems.append(
+                Problem(
+                    "fills",
+                    "warn",
+                    f"{place.name}: the disk is full on {full_on}, if the last weeks go on.",
+                    "Make room, keep fewer sets, or set up another place.",
+                )
             )
         if place.mirror_of_id and (place.missing_objects or place.compared_at is None):
             found.problems.append(_diverged(place))

@@ -23,7 +23,7 @@ from apps.backups.selectors.destinations import get_destination
 from apps.backups.services import catalogue, jobs, retention
 from apps.backups.services.alerts import tell_operators
 from apps.backups.services.progress import Progress
-from apps.backups.services.repositories import control_of, open_repository, told, work_folder
+from apps.backups.services.repositories import control_of, note_size, open_repository, told, work_folder
 from apps.backups.services.snapshots import snapshot
 from apps.backups.services.sources import Collecting, collect
 from apps.users.selectors.access import Actor, require
@@ -119,6 +119,7 @@ def run_backup(run: BackupRun, progress: Progress) -> None:
     Destination.objects.filter(pk=destination.pk).update(last_used_at=timezone.now())
     if run.policy and row.state == BackupSet.State.VERIFIED:
         retention.apply(run.policy, repository, control, progress)
+    note_size(destination, repository)
     for mirror in destination.mirrors.filter(enabled=True):
         _start_copy(mirror)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import uuid
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
+from types import EllipsisType
 from typing import Any
 
 from django.conf import settings
@@ -125,8 +127,18 @@ def update_destination(
     destination_id: uuid.UUID | str,
     name: str | None = None,
     enabled: bool | None = None,
+    price_gib_month: Decimal | EllipsisType | None = ...,
+    currency: str | None = None,
 ) -> Destination:
-    """Rename it, or let no backup go there for a while. Where it lies is part of what it is and does not change.
+    """Rename it, price it, or let no backup go there for a while. Where it lies is part of what it is and does not change.
+
+    Args:
+        actor: needs "backups.manage".
+        destination_id: which place.
+        name: what people read.
+        enabled: whether backups go there.
+        price_gib_month: what a GiB costs there a month; None: not known.
+        currency: of the price, three letters.
 
     Raises:
         NotFound, PermissionDenied: it is not the actor's to change.
@@ -139,8 +151,12 @@ def update_destination(
         row.name = _name(name)
     if enabled is not None:
         row.enabled = enabled
+    if price_gib_month is not ...:
+        row.price_gib_month = _price(price_gib_month)
+    if currency is not None:
+        row.currency = _currency(currency)
     with transaction.atomic():
-        row.save(update_fields=["name", "enabled", "updated_at"])
+        row.save(update_fields=["name", "enabled", "price_gib_month", "currency", "updated_at"])
         record(actor, "backup.destination_updated", obj=row, before=before, after=_shown(row))
     return row
 
@@ -273,6 +289,21 @@ def _name(name: str) -> str:
     return clean
 
 
+def _price(price: Decimal | None) -> Decimal | None:
+    if price is not None and not 0 <= price < 100_000:
+        raise InvalidInput(
+            "The price cannot be used.", field="price_gib_month", remedy="Enter what a GiB costs a month, 0 or more."
+        )
+    return price
+
+
+def _currency(currency: str) -> str:
+    clean = currency.strip().upper()
+    if len(clean) != 3 or not (clean.isascii() and clean.isalpha()):
+        raise InvalidInput(f"'{currency[:10]}' is no currency.", field="currency", remedy="Use three letters, USD.")
+    return clean
+
+
 def _folder(folder: str) -> str:
     """A path that cannot be one of the portal's own folders."""
     clean = folder.strip()
@@ -339,6 +370,7 @@ def _shown(row: Destination) -> dict[str, Any]:
         "prefix": row.prefix,
         "enabled": row.enabled,
         "mirror_of": str(row.mirror_of_id or ""),
+        "price_gib_month": "" if row.price_gib_month is None else f"{row.price_gib_month} {row.currency}",
     }
 
 

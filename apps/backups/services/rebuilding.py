@@ -21,14 +21,13 @@ from apps.backups.models import Destination
 from apps.backups.repository import keys
 from apps.backups.repository.errors import RepositoryError
 from apps.backups.repository.repository import Repository
-from apps.backups.repository.store import FolderStore
 from apps.backups.services import catalogue, items, jobs, postgres, restoring, sqlite
 from apps.backups.services.alerts import tell_operators
 from apps.backups.services.contents import DATABASE
 from apps.backups.services.progress import Progress
 from apps.backups.services.repositories import RepositoryProblem, told, work_folder
 from apps.backups.services.restoring import Target
-from apps.backups.services.stores import folder_of
+from apps.backups.services.stores import folder_of, open_named
 from apps.users.selectors.access import Actor
 from apps.users.services.audit import record
 
@@ -59,7 +58,7 @@ def rebuild(*, repository: str, key: str, set_name: str = "", say: Say) -> dict[
     """Restore keys, database and files of a set into this machine's empty data folder and database.
 
     Args:
-        repository: the repository's folder.
+        repository: the repository's folder, or its address in an object store (`open_named`).
         key: the key itself.
         set_name: which set; the newest that is whole when left out.
         say: told what is done.
@@ -137,18 +136,10 @@ def rebuild(*, repository: str, key: str, set_name: str = "", say: Say) -> dict[
 
 
 def _open(repository: str, key: str) -> Repository:
-    folder = Path(repository).expanduser()
-    if not folder.is_dir():
-        error = NotFound(
-            f"{folder} is no folder.",
-            field="repo",
-            remedy="Name the repository's folder; one in an object store is fetched first, with any of its programs.",
-        )
-        error.exit_code = 10
-        raise error
+    store = open_named(repository)
     try:
         keys.parse_identity(key)
-        return Repository.open(FolderStore(folder), cache=None, identity=key)
+        return Repository.open(store, cache=None, identity=key)
     except RepositoryError as problem:
         raise RepositoryProblem(problem) from problem
 
@@ -235,14 +226,7 @@ def _adopt(opened: Repository, key: str, repository: str) -> None:
             reference = secretrefs.store("backup-identity", key)
             Destination.objects.filter(pk=place.pk).update(identity_ref=reference)
             Destination.objects.filter(mirror_of=place).update(identity_ref=reference)
-    # The place that the set came from is where it was found, which is another path than on the old machine.
-    source = Path(repository).expanduser().resolve()
-    for place in Destination.objects.filter(kind=Destination.Kind.FOLDER, mirror_of=None):
-        if place.recipients == list(opened.recipients) and not (folder_of(place) / "format").is_file():
-            Destination.objects.filter(pk=place.pk).update(folder=str(source))
-            place.folder = str(source)
-        if folder_of(place).resolve() == source:
-            catalogue.synchronise(place, opened)
+    _find_again(opened, repository)
     # What was under way when the set was made, the making of the set itself first of all, is not gone on with.
     for model in jobs.KINDS.values():
         model.objects.filter(state__in=("queued", "running", "planned")).update(
@@ -251,3 +235,20 @@ def _adopt(opened: Repository, key: str, repository: str) -> None:
             finished_at=timezone.now(),
             error="It was under way when the set was made.",
         )
+
+
+def _find_again(opened: Repository, repository: str) -> None:
+    """The place that the set came from is where it was found, which is another path than on the old machine."""
+    places = Destination.objects.filter(mirror_of=None)
+    if repository.startswith("s3://"):
+        for place in places.filter(kind=Destination.Kind.STORAGE):
+            if place.recipients == list(opened.recipients):
+                catalogue.synchronise(place, opened)
+        return
+    source = Path(repository).expanduser().resolve()
+    for place in places.filter(kind=Destination.Kind.FOLDER):
+        if place.recipients == list(opened.recipients) and not (folder_of(place) / "format").is_file():
+            Destination.objects.filter(pk=place.pk).update(folder=str(source))
+            place.folder = str(source)
+        if folder_of(place).resolve() == source:
+            catalogue.synchronise(place, opened)

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from django.conf import settings
+from django.utils import timezone
 
 from aiwriter.core import secretrefs
 from aiwriter.core.errors import AppError, Unavailable
-from apps.backups.models import Destination
+from apps.backups.models import Destination, PlaceSize
 from apps.backups.repository.control import Control
 from apps.backups.repository.errors import AlreadyRepository, NoRepository, RepositoryError, Stopped
 from apps.backups.repository.repository import Repository
@@ -85,6 +86,12 @@ def open_repository(destination: Destination, *, identity: str | None = None, re
     secret = base64.b64decode(secretrefs.resolve(destination.writer_ref).reveal()) if destination.writer_ref else None
     with told():
         return Repository.open(open_store(destination), cache=cache_of(destination), identity=key, writer_secret=secret)
+
+
+def note_size(destination: Destination, repository: Repository) -> None:
+    """Remember how much the place holds today."""
+    size = sum(size for _, size in repository.index.packs().values())
+    PlaceSize.objects.update_or_create(destination=destination, day=timezone.now().date(), defaults={"bytes": size})
 
 
 def create_or_join(

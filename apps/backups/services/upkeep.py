@@ -17,7 +17,7 @@ from apps.backups.selectors.destinations import get_destination
 from apps.backups.selectors.sets import get_set
 from apps.backups.services import backups, catalogue, jobs, retention
 from apps.backups.services.progress import Progress
-from apps.backups.services.repositories import RepositoryProblem, control_of, open_repository, told
+from apps.backups.services.repositories import RepositoryProblem, control_of, note_size, open_repository, told
 from apps.backups.services.stores import open_store
 from apps.users.selectors.access import Actor, require
 from apps.users.services.audit import record
@@ -141,6 +141,7 @@ def run_prune(run: BackupRun, progress: Progress) -> None:
     repository = open_repository(run.destination)
     catalogue.synchronise(run.destination, repository)
     gone = retention.apply(run.policy, repository, control_of(progress), progress)
+    note_size(run.destination, repository)
     BackupRun.objects.filter(pk=run.pk).update(result={"removed": gone})
 
 
@@ -172,6 +173,7 @@ def run_copy(run: BackupRun, progress: Progress) -> None:
         # What the source's retention let go goes here too, two days later; never while the source is in doubt.
         with told():
             prune(mirror, drop=sorted(there - wanted), control=control_of(progress))
+    note_size(run.destination, mirror)
     Destination.objects.filter(pk=run.destination_id).update(
         compared_at=timezone.now(),
         missing_objects=len(wanted - there) + len(check.broken_sets),

@@ -8,6 +8,7 @@ from typing import Any
 from apps.backups.management.backup_command import BackupCommand
 from apps.backups.models import BackupRun
 from apps.backups.selectors.destinations import chosen_destination
+from apps.backups.selectors.forecast import forecast_of
 from apps.backups.selectors.sets import sets_for
 from apps.backups.selectors.status import status_of
 from apps.backups.services.backups import start_backup
@@ -18,12 +19,14 @@ from apps.backups.services.working import carry_out
 class Command(BackupCommand):
     """Makes a backup in this process, so that a script sees how it ended."""
 
-    help = "Make a backup now (run), copy it (copy), list the sets (list), pin one (pin), or say how things stand (status)."
+    help = "Make a backup now (run), copy it (copy), list the sets (list), pin one (pin), say how things stand (status) or how much a place will hold and cost (forecast)."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Arguments."""
         super().add_arguments(parser)
-        parser.add_argument("action", nargs="?", default="run", choices=["run", "list", "status", "pin", "copy"])
+        parser.add_argument(
+            "action", nargs="?", default="run", choices=["run", "list", "status", "forecast", "pin", "copy"]
+        )
         parser.add_argument("--destination", default="", help="name or id of the place; the first when left out")
         parser.add_argument("--pin", default="", help="keep the set under this name; empty with `pin` takes it away")
         parser.add_argument("--set", default="", help="with pin: which set")
@@ -72,6 +75,23 @@ class Command(BackupCommand):
         self.stdout.write(status.headline)
         for problem in status.problems:
             self.stdout.write(f"  * {problem.message} {problem.remedy}")
+
+    def _forecast(self, options: dict[str, Any]) -> None:
+        place = chosen_destination(actor=self.actor, named=options["destination"])
+        found = forecast_of(actor=self.actor, destination_id=place.pk)
+        if options["json"]:
+            self.answer({"ok": True, **found.as_dict()})
+            return
+        self.stdout.write(f"{place.name}: {found.bytes_now / 2**20:,.1f} MiB now.")
+        if found.per_day is None:
+            self.stdout.write("Too few days to tell how it grows.")
+            return
+        day, size = found.ahead[-1]
+        self.stdout.write(f"{found.per_day / 2**20:+,.2f} MiB a day; {size / 2**20:,.1f} MiB on {day}.")
+        if found.year is not None:
+            self.stdout.write(f"{found.month_now} {place.currency} a month now, {found.year} the next twelve months.")
+        if found.full_on:
+            self.stdout.write(f"The disk is full on {found.full_on}.")
 
     def _pin(self, options: dict[str, Any]) -> None:
         row = pin_set(actor=self.actor, set_id=options["set"], pin=options["pin"])

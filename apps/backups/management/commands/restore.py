@@ -30,7 +30,7 @@ Without --yes only the plan is shown."""
         parser.add_argument("--set", default="", help="which set; the newest when left out")
         parser.add_argument("--destination", default="", help="name or id of the place; the first when left out")
         parser.add_argument("--key", default="", help="the key, or a file that holds it; the stored one when left out")
-        parser.add_argument("--repo", default="", help="with rebuild: the repository's folder")
+        parser.add_argument("--repo", default="", help="with rebuild: the repository's folder, or s3://bucket/prefix")
         parser.add_argument("--yes", action="store_true", help="carry the plan out")
 
     def handle(self, *args: Any, **options: Any) -> None:
