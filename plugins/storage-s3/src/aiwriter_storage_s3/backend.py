@@ -50,6 +50,8 @@ class S3Backend(StorageBackend):
                 addressing=self.config.text("addressing", "auto"),
                 link_seconds=self.config.integer("link_seconds", 300),
                 parameters=self._parameters(),
+                lock_days=self.config.integer("lock_days", 0),
+                lock_mode=self.config.text("lock_mode", "GOVERNANCE"),
                 conditional=self.config.flag("conditional_writes", default=True),
             )
             self._files = S3Files(place, keys)
@@ -77,6 +79,12 @@ class S3Backend(StorageBackend):
         files = self.storage()
         with explained(self._bucket):
             files.client.head_bucket(Bucket=self._bucket)
+        if self.config.integer("lock_days", 0) and not files.can_lock():
+            raise ConfigInvalid(
+                "The bucket has no object lock.",
+                field="lock_days",
+                remedy="Make a bucket with object lock switched on, which most servers allow only at its making, or enter 0.",
+            )
 
     def _parameters(self) -> dict[str, str]:
         encryption, key = self.config.text("encryption", "none"), self.config.text("kms_key_id")

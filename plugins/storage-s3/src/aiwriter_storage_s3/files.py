@@ -9,10 +9,12 @@ from __future__ import annotations
 import io
 import itertools
 import threading
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from hashlib import md5
 from typing import Any
 
 import boto3.session
@@ -44,6 +46,8 @@ class Place:
         addressing: auto, path or virtual.
         link_seconds: life of a signed link.
         parameters: S3's parameters for every write, such as ServerSideEncryption.
+        lock_days: days for which no version of a file can be deleted; 0 for none.
+        lock_mode: GOVERNANCE or COMPLIANCE.
         conditional: the server is asked to refuse a write to a name that is taken.
     """
 
@@ -54,6 +58,8 @@ class Place:
     addressing: str = "auto"
     link_seconds: int = 300
     parameters: Mapping[str, str]
+    lock_days: int = 0
+    lock_mode: str = "GOVERNANCE"
     conditional: bool = True
 
 
@@ -160,18 +166,18 @@ class S3Files(S3Storage):  # type: ignore[misc]
         client, first = self.client, next(parts, b"")
         target = {"Bucket": self._place.bucket, "Key": key}
         # Never the type of the file's name: a link would then show a writer's HTML as a page of the bucket's domain.
-        kept = {"ContentType": "application/octet-stream", **self._place.parameters}
+        kept = {"ContentType": "application/octet-stream", **self._place.parameters, **self._lock()}
         condition = {"IfNoneMatch": "*"} if self._place.conditional else {}
         second = next(parts, None)
         if second is None:
             with _taken():
-                client.put_object(**target, **kept, **condition, Body=first)
+                client.put_object(**target, **kept, **condition, **self._digest(first), Body=first)
             return
         upload = {**target, "UploadId": client.create_multipart_upload(**target, **kept)["UploadId"]}
         try:
             done = []
             for number, part in enumerate(itertools.chain((first, second), parts), start=1):
-                etag = client.upload_part(**upload, PartNumber=number, Body=part)["ETag"]
+                etag = client.upload_part(**upload, **self._digest(part), PartNumber=number, Body=part)["ETag"]
                 done.append({"ETag": etag, "PartNumber": number})
             with _taken():
                 client.complete_multipart_upload(**upload, **condition, MultipartUpload={"Parts": done})
@@ -181,8 +187,33 @@ class S3Files(S3Storage):  # type: ignore[misc]
                 client.abort_multipart_upload(**upload)
             raise
 
+    def _lock(self) -> dict[str, object]:
+        place = self._place
+        if not place.lock_days:
+            return {}
+        until = datetime.now(UTC) + timedelta(days=place.lock_days)
+        return {"ObjectLockMode": place.lock_mode, "ObjectLockRetainUntilDate": until}
+
+    def _digest(self, part: bytes) -> dict[str, str]:
+        """S3 takes locked bytes only with their digest."""
+        if not self._place.lock_days:
+            return {}
+        return {"ContentMD5": b64encode(md5(part, usedforsecurity=False).digest()).decode()}
+
+    def can_lock(self) -> bool:
+        """Whether the bucket keeps locks."""
+        try:
+            answer = self.client.get_object_lock_configuration(Bucket=self._place.bucket)
+        except ClientError as error:
+            if code_of(error) in ("ObjectLockConfigurationNotFoundError", "NotImplemented", "MethodNotAllowed"):
+                return False
+            with explained(self._place.bucket):
+                raise
+        found: dict[str, str] = answer.get("ObjectLockConfiguration", {})
+        return found.get("ObjectLockEnabled") == "Enabled"
+
     def delete(self, name: str) -> None:
-        """Remove a file; quiet when there is none of that name."""
+        """Remove a file; quiet when there is none of that name. Of a locked one the version stays, out of sight."""
         if not name:
             raise ValueError("The name must be given to delete().")
         with explained(self._place.bucket):
