@@ -123,6 +123,12 @@ VARIABLES: tuple[Variable, ...] = (
         help="Folder with pg_dump and psql, which backups of PostgreSQL need. Empty: the newest that is installed.",
     ),
     V(
+        name="AIWRITER_BACKUP_HOOK",
+        type="path",
+        default="",
+        help="A program that is called around each backup with before, after or failed, and JSON on its input. Empty: none.",
+    ),
+    V(
         name="REDIS_URL",
         type="str",
         default="",

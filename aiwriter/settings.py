@@ -313,6 +313,7 @@ DRILL_PROBES = [
 AFTER_RESTORE = ["apps.content.services.recovery.index_again"]
 # Which row is "a document" when one is brought back with everything that belongs to it.
 BACKUP_ITEMS = {"document": "content.Document", "file": "backends.StoredFile"}
+BACKUP_HOOK = ENV["AIWRITER_BACKUP_HOOK"]
 PG_BIN = ENV["AIWRITER_PG_BIN"]
 HEALTH_CHECKS = [
     "apps.monitoring.health.database",

@@ -196,6 +196,7 @@ class PolicyForm(ModelForm):
             "window_start": gettext_lazy("Window from"),
             "window_end": gettext_lazy("to"),
             "bandwidth_mb": gettext_lazy("Bandwidth, MB a second"),
+            "cpu_percent": gettext_lazy("Processors, per cent"),
             "keep_last": gettext_lazy("Last sets"),
             "keep_hourly": gettext_lazy("Hours"),
             "keep_daily": gettext_lazy("Days"),
@@ -222,7 +223,10 @@ class PolicyAdmin(ServiceAdmin):
     actions = None
     fieldsets = (
         (None, {"fields": ("name", "destination", "enabled")}),
-        (gettext_lazy("Schedule"), {"fields": ("every", "at", ("window_start", "window_end"), "bandwidth_mb")}),
+        (
+            gettext_lazy("Schedule"),
+            {"fields": ("every", "at", ("window_start", "window_end"), ("bandwidth_mb", "cpu_percent"))},
+        ),
         (
             gettext_lazy("What is kept"),
             {

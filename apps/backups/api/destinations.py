@@ -268,6 +268,7 @@ class PolicyChangeInput(Input):
     window_start = serializers.TimeField(required=False, allow_null=True)
     window_end = serializers.TimeField(required=False, allow_null=True)
     bandwidth_mb = serializers.IntegerField(min_value=0, required=False)
+    cpu_percent = serializers.IntegerField(min_value=5, max_value=100, required=False)
     keep_last = serializers.IntegerField(min_value=0, required=False)
     keep_hourly = serializers.IntegerField(min_value=0, required=False)
     keep_daily = serializers.IntegerField(min_value=0, required=False)

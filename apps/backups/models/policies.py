@@ -46,6 +46,12 @@ class Policy(models.Model):
     )
     window_end = models.TimeField(null=True, blank=True, help_text="… until this time.")
     bandwidth_mb = models.PositiveIntegerField(default=0, help_text="Megabytes a second at most; 0 sets no limit.")
+    cpu_percent = models.PositiveIntegerField(
+        default=100,
+        db_default=100,
+        validators=[MinValueValidator(5), MaxValueValidator(100)],
+        help_text="Share of the processors that a backup may use; 100 sets no limit.",
+    )
     keep_last = models.PositiveIntegerField(default=7)
     keep_hourly = models.PositiveIntegerField(default=24)
     keep_daily = models.PositiveIntegerField(default=14)

@@ -132,9 +132,15 @@ class Shipper:
         if not batch or cipher is None:
             return
         line.batch, line.batch_bytes = [], 0
-        self._sealing.append((line, key, self._sealers.submit(_seal_all, batch, cipher)))
+        self._sealing.append((line, key, self._sealers.submit(self._seal_batch, batch, cipher)))
         while len(self._sealing) > self._ahead or (self._sealing and self._sealing[0][2].done()):
             self._collect()
+
+    def _seal_batch(self, batch: Sequence[tuple[bytes, bytes | memoryview]], cipher: Cipher) -> Sealed:
+        self._carrier_control.pace()
+        sealed = [(chunk, cipher.seal(pack_up(data), chunk), len(data)) for chunk, data in batch]
+        self._carrier_control.pace()
+        return sealed
 
     def _collect(self) -> None:
         line, key, future = self._sealing.popleft()
@@ -182,7 +188,3 @@ class Shipper:
         self._over.set()
         self._sealers.shutdown(wait=True, cancel_futures=True)
         self._carrier.shutdown(wait=True, cancel_futures=True)
-
-
-def _seal_all(batch: Sequence[tuple[bytes, bytes | memoryview]], cipher: Cipher) -> Sealed:
-    return [(chunk, cipher.seal(pack_up(data), chunk), len(data)) for chunk, data in batch]

@@ -94,6 +94,7 @@ class SetWriter:
         try:
             for parts in chunked(reader, chunking):
                 self._control.check()
+                self._control.pace()
                 if digest is None and count == 1:
                     digest = Digest()
                     digest.update(first)

@@ -22,6 +22,7 @@ from apps.backups.repository.verifying import verify_cheap
 from apps.backups.selectors.destinations import get_destination
 from apps.backups.services import catalogue, jobs, retention
 from apps.backups.services.alerts import tell_operators
+from apps.backups.services.hooks import call_hook
 from apps.backups.services.progress import Progress
 from apps.backups.services.repositories import control_of, note_size, open_repository, told, work_folder
 from apps.backups.services.snapshots import snapshot
@@ -92,6 +93,16 @@ def run_backup(run: BackupRun, progress: Progress) -> None:
     Raises:
         AppError, RepositoryError: nothing counts as a backup; what was stored is used by the next run.
     """
+    try:
+        call_hook("before", run, progress)
+        row = _make_set(run, progress)
+    except BaseException as error:
+        call_hook("failed", run, progress, error=str(error))
+        raise
+    call_hook("after", run, progress, set=row.name, state=row.state, bytes_added=row.bytes_added)
+
+
+def _make_set(run: BackupRun, progress: Progress) -> BackupSet:
     destination = run.destination
     progress.phase("opening")
     repository = open_repository(destination)
@@ -99,7 +110,7 @@ def run_backup(run: BackupRun, progress: Progress) -> None:
     with scratch_folder(run.pk) as scratch, snapshot(scratch) as state:
         taken = timezone.now()
         labels = {"run": str(run.pk), "host": socket.gethostname(), "portal": settings.VERSION, "trigger": run.trigger}
-        control = control_of(progress, bandwidth_mb=run.policy.bandwidth_mb if run.policy else 0)
+        control = control_of(progress, policy=run.policy)
         # Left without a commit, the set does not exist; what was stored is found by the next run.
         with told(), repository.begin(kind="full", labels=labels, control=control) as writer:
             collecting = Collecting(writer=writer, snapshot=state, progress=progress, scratch=scratch)
@@ -122,6 +133,7 @@ def run_backup(run: BackupRun, progress: Progress) -> None:
     note_size(destination, repository)
     for mirror in destination.mirrors.filter(enabled=True):
         _start_copy(mirror)
+    return row
 
 
 def _manifest(collecting: Collecting, *, begun: dt.datetime, taken: dt.datetime) -> dict[str, Any]:

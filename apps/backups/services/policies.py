@@ -23,6 +23,7 @@ FIELDS = (
     "window_start",
     "window_end",
     "bandwidth_mb",
+    "cpu_percent",
     "keep_last",
     "keep_hourly",
     "keep_daily",

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from aiwriter.core import secretrefs
 from aiwriter.core.errors import AppError, Unavailable
-from apps.backups.models import Destination, PlaceSize
+from apps.backups.models import Destination, PlaceSize, Policy
 from apps.backups.repository.control import Control
 from apps.backups.repository.errors import AlreadyRepository, NoRepository, RepositoryError, Stopped
 from apps.backups.repository.repository import Repository
@@ -56,9 +56,14 @@ def cache_of(destination: Destination) -> Path:
     return folder / f"{destination.pk}.sqlite3"
 
 
-def control_of(progress: Progress, *, bandwidth_mb: int = 0) -> Control:
-    """The engine's hooks on a job."""
-    return Control(progress=progress.progress, check=progress.check, bandwidth=bandwidth_mb * 1_000_000)
+def control_of(progress: Progress, *, policy: Policy | None = None) -> Control:
+    """The engine's hooks on a job, and a policy's limits."""
+    return Control(
+        progress=progress.progress,
+        check=progress.check,
+        bandwidth=policy.bandwidth_mb * 1_000_000 if policy else 0,
+        cpu=policy.cpu_percent / 100 if policy else 1.0,
+    )
 
 
 def open_repository(destination: Destination, *, identity: str | None = None, reading: bool = False) -> Repository:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import threading
@@ -224,6 +225,20 @@ def test_progress_and_bandwidth(place: Place) -> None:
     assert time.monotonic() - begun > 0.4
     assert ("store", 300_000, 0) in seen
     assert seen[-1] == ("commit", 1, 1)
+
+
+def test_a_share_of_the_processors_is_kept(place: Place) -> None:
+    control = Control(cpu=0.2)
+    control.pace()
+    begun, computed = time.monotonic(), time.thread_time()
+    while time.thread_time() - computed < 0.1:
+        hashlib.sha256(b"x" * 4096).digest()
+    control.pace()
+    spent = time.thread_time() - computed
+    assert time.monotonic() - begun >= spent * 5 * 0.95
+    with closing(place.server()) as repository:
+        info = write(repository, {"a": noise(1, 300_000)}, control=control)
+    assert place.restored(info.id) == {"a": noise(1, 300_000)}
 
 
 def test_hooks_are_called_in_the_callers_thread_only(place: Place, tmp_path: Path) -> None:
