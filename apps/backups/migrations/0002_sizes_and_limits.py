@@ -6,38 +6,54 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('backups', '0001_initial'),
+        ("backups", "0001_initial"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='destination',
-            name='currency',
-            field=models.CharField(db_default='USD', default='USD', max_length=3),
+            model_name="destination",
+            name="currency",
+            field=models.CharField(db_default="USD", default="USD", max_length=3),
         ),
         migrations.AddField(
-            model_name='destination',
-            name='price_gib_month',
-            field=models.DecimalField(blank=True, decimal_places=4, help_text='What a GiB costs there a month. Empty: the forecast tells sizes only.', max_digits=9, null=True, validators=[django.core.validators.MinValueValidator(0)]),
+            model_name="destination",
+            name="price_gib_month",
+            field=models.DecimalField(
+                blank=True,
+                decimal_places=4,
+                help_text="What a GiB costs there a month. Empty: the forecast tells sizes only.",
+                max_digits=9,
+                null=True,
+                validators=[django.core.validators.MinValueValidator(0)],
+            ),
         ),
         migrations.AddField(
-            model_name='policy',
-            name='cpu_percent',
-            field=models.PositiveIntegerField(db_default=100, default=100, help_text='Share of the processors that a backup may use; 100 sets no limit.', validators=[django.core.validators.MinValueValidator(5), django.core.validators.MaxValueValidator(100)]),
+            model_name="policy",
+            name="cpu_percent",
+            field=models.PositiveIntegerField(
+                db_default=100,
+                default=100,
+                help_text="Share of the processors that a backup may use; 100 sets no limit.",
+                validators=[django.core.validators.MinValueValidator(5), django.core.validators.MaxValueValidator(100)],
+            ),
         ),
         migrations.CreateModel(
-            name='PlaceSize',
+            name="PlaceSize",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField()),
-                ('bytes', models.BigIntegerField()),
-                ('destination', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sizes', to='backups.destination')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("day", models.DateField()),
+                ("bytes", models.BigIntegerField()),
+                (
+                    "destination",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="sizes", to="backups.destination"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['day'],
-                'constraints': [models.UniqueConstraint(fields=('destination', 'day'), name='backup_size_of_day')],
+                "ordering": ["day"],
+                "constraints": [models.UniqueConstraint(fields=("destination", "day"), name="backup_size_of_day")],
             },
         ),
     ]
