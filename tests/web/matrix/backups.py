@@ -59,6 +59,7 @@ def _policy_form(people):
         "every": "day",
         "at": "02:30",
         "bandwidth_mb": 0,
+        "cpu_percent": 100,
         "keep_last": 7,
         "keep_hourly": 24,
         "keep_daily": 14,
@@ -100,7 +101,11 @@ BODIES = {
         "folder": _folder(),
         "prefix": "backups",
     },
-    "POST admin/backups/destination/<path:object_id>/change/": lambda people: {"name": "Renamed", "enabled": "on"},
+    "POST admin/backups/destination/<path:object_id>/change/": lambda people: {
+        "name": "Renamed",
+        "enabled": "on",
+        "currency": "USD",
+    },
     "POST admin/backups/destination/<path:object_id>/delete/": lambda people: {"post": "yes"},
     "POST admin/backups/backupset/<uuid:set_id>/pin/": lambda people: {"pin": "before the move"},
 }
