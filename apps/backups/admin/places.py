@@ -89,7 +89,8 @@ class DestinationAdmin(ServiceAdmin):
                         "fields": (
                             "name",
                             "enabled",
-                            ("price_gib_month", "currency"),
+                            "price_gib_month",
+                            "currency",
                             "where",
                             "copy_of",
                             "device",
