@@ -15,8 +15,10 @@ django.setup(set_prefix=False)
 
 from aiwriter.core.handler import Handler  # noqa: E402
 from aiwriter.core.metrics import counted  # noqa: E402
+from aiwriter.core.threads import in_thread  # noqa: E402
 from apps.content.api import openai_app  # noqa: E402
 from apps.content.api.streams import EVENTS_PATH, stream_events  # noqa: E402
+from apps.users.services.keys import start_problem  # noqa: E402
 
 _django = Handler()
 _stream_events = counted(stream_events, "generation", "api/v1/generations/<uuid>/events")
@@ -39,6 +41,10 @@ async def _lifespan(receive: Any, send: Any) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
+            if problem := await in_thread(start_problem):
+                # The server prints it and ends: a portal without a key would fail at the first thing that needs it.
+                await send({"type": "lifespan.startup.failed", "message": problem})
+                return
             await send({"type": "lifespan.startup.complete"})
         else:
             await send({"type": "lifespan.shutdown.complete"})

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import environ
 
+from aiwriter.security_variables import SECURITY
 from aiwriter.variables import Variable, parse
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -315,6 +316,7 @@ VARIABLES: tuple[Variable, ...] = (
         default=[],
         help="PEM files of certificates whose end is watched, comma separated.",
     ),
+    *SECURITY,
 )
 
 
@@ -375,6 +377,8 @@ def load() -> dict[str, Any]:
         # Written here because a SystemExit prints its argument only when it is a string, and then exits with 1.
         os.write(2, f"{error}\n".encode())
         raise
+    if not values["AIWRITER_KEYRING"]:
+        values["AIWRITER_KEYRING"] = str(Path(values["AIWRITER_DATA_DIR"]) / "keys" / "keyring.json")
     if not values["AIWRITER_SECRETS_DIR"]:
         values["AIWRITER_SECRETS_DIR"] = str(Path(values["AIWRITER_DATA_DIR"]) / "secrets")
     return values

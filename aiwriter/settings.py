@@ -263,6 +263,9 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "purge-trash": {"task": "content.purge_trash", "schedule": 3600.0},
     "collect-file-garbage": {"task": "backends.collect_garbage", "schedule": 6 * 3600.0},
     "prune-rate-limits": {"task": "users.prune_rate_limits", "schedule": 3600.0},
+    "seal-audit": {"task": "users.seal_audit", "schedule": 5.0, "options": {"expires": 20}},
+    "sweep-audit": {"task": "users.sweep_audit", "schedule": 15.0, "options": {"expires": 30}},
+    "archive-audit": {"task": "users.archive_audit", "schedule": 3600.0},
     "prune-idempotency": {"task": "users.prune_idempotency", "schedule": 3600.0},
     "start-due-backups": {"task": "backups.start_due", "schedule": 15.0, "options": {"expires": 30}},
     "clear-backup-scratch": {"task": "backups.clear_scratch", "schedule": 3600.0},
@@ -291,6 +294,8 @@ MAX_GENERATIONS = ENV["AIWRITER_MAX_GENERATIONS"]
 # ---------------------------------------------------------------- parts that apps plug in by name
 # What `manage.py bootstrap` does on every start, in order; each is idempotent.
 BOOTSTRAP_STEPS = [
+    "apps.users.services.keys.ensure_ring",
+    "apps.users.services.ledger_sealing.checkpoint_at_start",
     "apps.backends.services.defaults.ensure_defaults",
     "apps.content.services.type_seeds.ensure_content_types",
     "apps.backups.services.defaults.ensure_backups",
@@ -339,6 +344,8 @@ HEALTH_CHECKS = [
     "apps.monitoring.health.watch",
     "apps.monitoring.health.schedules",
     "apps.monitoring.health.jobs",
+    "apps.monitoring.health.audit_record",
+    "apps.monitoring.health.keyring_state",
     "apps.backends.health.model_route",
     "apps.backends.health.providers",
     "apps.content.health.vector_store",
@@ -355,7 +362,20 @@ EGRESS_ALLOW_NETWORKS = ENV["AIWRITER_EGRESS_ALLOW_NETWORKS"]
 OUTGOING_ALLOW_NETWORKS = ENV["AIWRITER_OUTGOING_ALLOW_NETWORKS"]
 # Called with each audit event and its object, in the transaction of the act.
 AUDIT_LISTENERS = ["apps.content.services.deliveries.on_audit"]
+# Which keys are needed by parts above the people's app; each returns how many things need each key id.
+KEY_USES = ["apps.backends.services.encryption.uses"]
+# How the audit's checkpoints get into a storage profile: which profiles may be chosen, and what puts an object there.
+AUDIT_STORAGE_PROFILE = "apps.backends.services.audit_places.usable_profile"
+AUDIT_STORAGE_SINK = "apps.backends.services.audit_places.put_object"
 SECRETS_DIR = Path(ENV["AIWRITER_SECRETS_DIR"])
+KEYRING_FILE = ENV["AIWRITER_KEYRING"]
+KEY_PROVIDER = ENV["AIWRITER_KEY_PROVIDER"]
+VAULT_URL, VAULT_TOKEN = ENV["AIWRITER_VAULT_URL"], ENV["AIWRITER_VAULT_TOKEN"]
+VAULT_MOUNT, VAULT_KEY = ENV["AIWRITER_VAULT_MOUNT"], ENV["AIWRITER_VAULT_KEY"]
+KMS_KEY, KMS_REGION, KMS_URL = ENV["AIWRITER_KMS_KEY"], ENV["AIWRITER_KMS_REGION"], ENV["AIWRITER_KMS_URL"]
+KMS_ACCESS_KEY, KMS_SECRET_KEY = ENV["AIWRITER_KMS_ACCESS_KEY"], ENV["AIWRITER_KMS_SECRET_KEY"]
+AUDIT_HOT_DAYS = ENV["AIWRITER_AUDIT_HOT_DAYS"]
+CONSOLE_NETWORKS = ENV["AIWRITER_CONSOLE_NETWORKS"]
 METRICS_NETWORKS = ENV["AIWRITER_METRICS_NETWORKS"]
 CERTIFICATES = ENV["AIWRITER_CERTIFICATES"]
 

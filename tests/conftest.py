@@ -26,6 +26,7 @@ from rest_framework.test import APIClient
 from xdist.scheduler import LoadScopeScheduling
 
 from aiwriter.celery import app as celery
+from aiwriter.core import keyring
 from tests.people import People
 
 # The tests of one of these files share a server or a whole portal: on several workers each would start its own.
@@ -88,7 +89,7 @@ def django_db_setup(django_db_setup: None) -> None:
     The audit record refuses deletion by triggers, and the cache is a table without a model, so Django's flush would
     stumble over the one and leave the other, sign-in limits included.
     """
-    guard = importlib.import_module("apps.users.migrations.0002_audit_append_only")
+    guard = importlib.import_module("apps.users.migrations.0005_audit_ledger_guard")
     flush = connection.ops.sql_flush
 
     def sql_flush(*args: object, **kwargs: object) -> list[str]:
@@ -96,6 +97,12 @@ def django_db_setup(django_db_setup: None) -> None:
         return [*lifted, *flush(*args, **kwargs), "DELETE FROM cache", *restored]
 
     connection.ops.sql_flush = sql_flush  # type: ignore[method-assign]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def keyring_of_run() -> None:
+    """The keyring that a new installation has; each worker of the run has its own data folder."""
+    keyring.create(stage="contract")
 
 
 @pytest.fixture

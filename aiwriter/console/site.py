@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import update_wrapper
 from typing import Any
 
 from allauth.account.adapter import get_adapter
 from allauth.account.decorators import secure_admin_login
+from django.conf import settings
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from aiwriter.console.overview import overview
+from aiwriter.core.clients import is_within
 
 # What an operator looks for, in the order of need; a model that is not named stands in a group of its app below these.
 GROUPS: Sequence[tuple[str | Promise, str, Sequence[str]]] = (
@@ -77,7 +80,19 @@ GROUPS: Sequence[tuple[str | Promise, str, Sequence[str]]] = (
         "users",
         ("users.User", "users.RoleGrant", "users.Workspace", "users.Membership", "users.ApiToken"),
     ),
-    (_("Record"), "shield", ("users.AuditEvent", "users.Notification")),
+    (
+        _("Record"),
+        "shield",
+        (
+            "users.AuditEvent",
+            "users.AuditSink",
+            "users.AuditCheckpoint",
+            "users.AuditVerification",
+            "users.AuditSegment",
+            "users.KeyRecord",
+            "users.Notification",
+        ),
+    ),
     (
         _("Schedules"),
         "calendar",
@@ -93,6 +108,12 @@ GROUPS: Sequence[tuple[str | Promise, str, Sequence[str]]] = (
 _OTHER_ICONS: Mapping[str, str] = {"content": "document", "users": "users"}
 
 
+def _require_inside(request: HttpRequest) -> None:
+    networks = settings.CONSOLE_NETWORKS
+    if networks and not is_within(request.META, networks):
+        raise Http404
+
+
 class ConsoleSite(admin.AdminSite):
     """Stock Django admin with the portal's sign-in, look and home page."""
 
@@ -102,12 +123,24 @@ class ConsoleSite(admin.AdminSite):
     # The sidebar is the portal's (templates/admin/base.html); Django's own, with its script, stays off.
     enable_nav_sidebar = False
 
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Django's guard, behind our own: outside of the operators' networks the console does not exist."""
+        inside = super().admin_view(view, cacheable)
+
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            _require_inside(request)
+            answer: HttpResponse = inside(request, *args, **kwargs)
+            return answer
+
+        return update_wrapper(guarded, view)
+
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Sign in through the portal's page, so that its limits and its second factor hold here too.
 
         Django's own form is never reached: with it, whoever is signed in could try out other people's passwords
         without a limit.
         """
+        _require_inside(request)
         return secure_admin_login(lambda inside: redirect("admin:index"))(request)
 
     def logout(  # type: ignore[override]

@@ -8,3 +8,7 @@ class CoreConfig(AppConfig):
 
     name = "aiwriter.core"
     label = "core"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from aiwriter.core import checks  # noqa: F401

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ipaddress
+from collections.abc import Iterable, Mapping
 
 from django.conf import settings
 
@@ -22,3 +23,19 @@ def client_address(meta: Mapping[str, str]) -> str:
         return remote
     chain = [part.strip() for part in (meta.get("HTTP_X_FORWARDED_FOR", "") or "").split(",") if part.strip()]
     return chain[-count] if len(chain) >= count else remote
+
+
+def is_within(meta: Mapping[str, str], networks: Iterable[str]) -> bool:
+    """Whether the client's address lies in one of some networks.
+
+    Args:
+        meta: as for `client_address`.
+        networks: as text, "10.8.0.0/24".
+    """
+    try:
+        address = ipaddress.ip_address(client_address(meta))
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return any(address in ipaddress.ip_network(network, strict=False) for network in networks)

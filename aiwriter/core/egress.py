@@ -13,6 +13,7 @@ import contextlib
 import ipaddress
 import socket
 from collections.abc import AsyncIterator, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -100,19 +101,8 @@ class _GuardedTransport(httpx2.AsyncBaseTransport):
         try:
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise Unavailable(
-                f"The name {host} cannot be resolved.", remedy="Check the address and the machine's network."
-            ) from error
-        addresses = list(dict.fromkeys(ipaddress.ip_address(str(item[4][0]).partition("%")[0]) for item in found))
-        for address in addresses:
-            if reason := judge(address, self._allowed):
-                raise Unavailable(
-                    f"The address {address} of {host} is refused: {reason}.",
-                    remedy="An operator can allow its network with AIWRITER_EGRESS_ALLOW_NETWORKS.",
-                )
-        if not addresses:
-            raise Unavailable(f"The name {host} has no address.")
-        return addresses[0]
+            raise _unresolved(host) from error
+        return _judged(host, found, self._allowed)
 
     async def aclose(self) -> None:
         for pool in self._pools.values():
@@ -177,6 +167,95 @@ def refused_literal(host: str) -> str:
         return judge(ipaddress.ip_address(host), outgoing_networks())
     except ValueError:
         return ""
+
+
+def fetch(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    content: bytes | None = None,
+    timeout: float = 20.0,
+    allowed: tuple[Network, ...] | None = None,
+    max_bytes: int = 1024 * 1024,
+) -> tuple[int, bytes]:
+    """One request from synchronous code, wherever it runs: an event loop of this thread is not needed and not disturbed.
+
+    Args:
+        method, url, headers, content: of the request.
+        timeout: seconds for all of it.
+        allowed: private networks that may be called; the operator's when left out.
+        max_bytes: largest answer.
+
+    Returns:
+        status and body.
+
+    Raises:
+        BackendError: refused, unreachable, broken off or too slow.
+    """
+
+    async def ask() -> tuple[int, bytes]:
+        client = GuardedClient(allowed=allowed, max_bytes=max_bytes)
+        try:
+            async with (
+                asyncio.timeout(timeout),
+                client.stream(method, url, headers=headers, content=content, timeout=timeout) as response,
+            ):
+                return response.status_code, await response.aread()
+        except TimeoutError:
+            raise TimedOut(f"{urlsplit(url).hostname} did not answer in time.", remedy="Try again.") from None
+        finally:
+            await client.aclose()
+
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="egress") as pool:
+        return pool.submit(asyncio.run, ask()).result()
+
+
+def connect(host: str, port: int, *, timeout: float, allowed: tuple[Network, ...] | None = None) -> socket.socket:
+    """A TCP connection for what does not speak HTTP, such as syslog: resolved once, judged, connected to that address.
+
+    Raises:
+        Unavailable: refused or unreachable.
+    """
+    networks = allowed_networks() if allowed is None else allowed
+    address = resolve(host, port, networks)
+    try:
+        return socket.create_connection((str(address), port), timeout=timeout)
+    except OSError as error:
+        raise Unavailable(
+            f"{host}:{port} cannot be reached ({error.strerror or type(error).__name__}).",
+            remedy="Check that the server runs and that the address and port are right.",
+        ) from error
+
+
+def resolve(host: str, port: int, allowed: tuple[Network, ...]) -> Address:
+    """The address of a host, after all that it has were judged.
+
+    Raises:
+        Unavailable: one may not be called, or there is none.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise _unresolved(host) from error
+    return _judged(host, found, allowed)
+
+
+def _unresolved(host: str) -> Unavailable:
+    return Unavailable(f"The name {host} cannot be resolved.", remedy="Check the address and the machine's network.")
+
+
+def _judged(host: str, found: Iterable[Any], allowed: tuple[Network, ...]) -> Address:
+    addresses = list(dict.fromkeys(ipaddress.ip_address(str(item[4][0]).partition("%")[0]) for item in found))
+    for address in addresses:
+        if reason := judge(address, allowed):
+            raise Unavailable(
+                f"The address {address} of {host} is refused: {reason}.",
+                remedy="An operator can allow its network with AIWRITER_EGRESS_ALLOW_NETWORKS.",
+            )
+    if not addresses:
+        raise Unavailable(f"The name {host} has no address.")
+    return addresses[0]
 
 
 class GuardedClient:

@@ -6,6 +6,7 @@ editor of profiles cannot point one at `DATABASE_URL` and post it to an address 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -14,6 +15,7 @@ from pathlib import Path
 from django.conf import settings
 
 from aiwriter import env
+from aiwriter.core import keyring, sealed
 from aiwriter.core.errors import InvalidInput, StorageFull, Unavailable
 from aiwriter_sdk import Secret
 
@@ -21,6 +23,7 @@ _PREFIX = "AIWRITER_SECRET_"
 _RESERVED = {variable.name for variable in env.VARIABLES} | {f"{variable.name}_FILE" for variable in env.VARIABLES}
 _VARIABLE = re.compile(rf"{_PREFIX}[A-Z0-9_]{{1,80}}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,100}")
+_PLACE = "secret-file"
 _REMEDY = f"Use env:{_PREFIX}NAME for a variable or file:NAME for a file in the secrets folder."
 
 
@@ -57,13 +60,34 @@ def resolve(reference: str) -> Secret:
         if path.is_symlink() and path.resolve().parent != Path(settings.SECRETS_DIR).resolve():
             # Kubernetes mounts secrets as links within the folder; a link that leaves it is the jail broken.
             raise Unavailable(f"The secret file {name} leads out of the secrets folder.", field="secret")
-        return Secret(path.read_text(encoding="utf-8").rstrip("\r\n"))
+        return Secret(opened(name, path.read_text(encoding="utf-8").rstrip("\r\n")))
     except OSError as error:
         raise Unavailable(
             f"The secret file {name} cannot be read: {error.strerror}.",
             field="secret",
             remedy=f"Put it into {settings.SECRETS_DIR}, readable by the portal's user only.",
         ) from error
+
+
+def opened(name: str, text: str) -> str:
+    """The secret in a file's text: files that the portal wrote are sealed, those that operators put there are not.
+
+    Args:
+        name: of the file; a sealed text opens under the name that it was sealed for only.
+        text: its content.
+
+    Raises:
+        Unavailable: it is sealed and cannot be opened.
+    """
+    return sealed.unseal(f"{_PLACE}:{name}", text) if text.startswith(sealed.MARK) else text
+
+
+def sealed_text(name: str, value: str) -> str:
+    """What a file holds for a secret: sealed by the keyring, or as it is while the version before may still serve."""
+    with contextlib.suppress(keyring.RingMissing):
+        if keyring.load().stage != "expand":
+            return sealed.seal(f"{_PLACE}:{name}", value)
+    return value
 
 
 def store(label: str, value: str) -> str:
@@ -78,11 +102,12 @@ def store(label: str, value: str) -> str:
     """
     folder = Path(settings.SECRETS_DIR)
     name = f"{re.sub(r'[^A-Za-z0-9._-]+', '-', label).strip('-.')[:60] or 'secret'}-{secrets.token_hex(6)}"
+    content = sealed_text(name, value)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(value)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:

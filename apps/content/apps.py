@@ -11,6 +11,8 @@ class ContentConfig(AppConfig):
     label = "content"
     verbose_name = "Content"
 
+    # Sealed columns, with the purpose under which the version before the keyring sealed them.
+    sealed_fields = {"content.WebhookEndpoint": {"sealed_secret": "webhook", "sealed_previous": "webhook"}}
     audit_actions = {
         "document.created": "A document was created",
         "suggestion.made": "Changes of a document were proposed",

@@ -8,6 +8,7 @@ class UsersConfig(AppConfig):
 
     Attributes:
         audit_actions: what this app writes into the audit record; see `apps.users.models.audit.known_actions`.
+        sealed_fields: columns whose texts are sealed; see `apps.users.services.sealing`.
         admin_capabilities: who sees and who changes what in the console; see `apps.users.models.capabilities`.
     """
 
@@ -33,14 +34,42 @@ class UsersConfig(AppConfig):
         "session.started": "A person signed in",
         "session.refused": "A sign-in was refused",
         "session.ended": "A person signed out",
+        "key.prepared": "A key was made that seals nothing yet",
+        "key.rotated": "Another key seals from now on",
+        "key.rewrap_requested": "Sealing all secrets anew was asked for",
+        "key.destroyed": "A key was destroyed",
+        "key.provider_changed": "Another key service wraps the keys",
+        "audit.read": "The audit record was read",
+        "audit.exported": "The audit record was exported",
+        "audit.verification_requested": "A verification of the audit record was asked for",
+        "audit.checkpoint_requested": "A signed checkpoint of the audit record was asked for",
+        "audit.archived": "Old events were moved into a sealed segment",
+        "audit.sink_created": "A place for checkpoints was set up",
+        "audit.sink_changed": "A place for checkpoints was changed",
+        "audit.sink_deleted": "A place for checkpoints was taken out of use",
         "portal.bootstrapped": "The first administrator and workspace were made",
     }
+    sealed_fields = {"users.AuditSink": {"sealed_secret": ""}}
     admin_capabilities = {
         "users": {
             "view": ("users.manage", "audit.read"),
             "write": ("users.manage",),
             "auditevent.view": ("audit.read",),
             "auditevent.write": (),
+            "keyrecord.view": ("keys.read",),
+            "keyrecord.write": (),
+            "rewrap.view": ("keys.read",),
+            "rewrap.write": (),
+            "auditcheckpoint.view": ("audit.read",),
+            "auditcheckpoint.write": (),
+            "auditdelivery.view": ("audit.read",),
+            "auditdelivery.write": (),
+            "auditsegment.view": ("audit.read",),
+            "auditsegment.write": (),
+            "auditsink.view": ("audit.read",),
+            "auditsink.write": ("audit.manage",),
+            "auditverification.view": ("audit.read",),
+            "auditverification.write": (),
             "membership.write": ("members.manage", "users.manage"),
         },
         # Not stated and so closed: allauth's own pages. They show session keys and sealed two-factor secrets, and

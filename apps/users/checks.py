@@ -7,7 +7,10 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DatabaseError
+
+from apps.users.models import AuditSink
 
 
 @register(Tags.security)
@@ -23,3 +26,21 @@ def cache_is_shared(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
             )
         ]
     return []
+
+
+@register(Tags.security, deploy=True)
+def record_leaves_the_machine(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """aiw.W009: only a checkpoint outside tells that the end of the audit record was cut off."""
+    try:
+        if AuditSink.objects.filter(enabled=True).exists():
+            return []
+    except DatabaseError:
+        # A machine that only builds has no database; the health check says it where there is one.
+        return []
+    return [
+        Warning(
+            "No place outside gets checkpoints of the audit record.",
+            hint="Set one up in the console under Record, on another disk or machine.",
+            id="aiw.W009",
+        )
+    ]

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import uuid
+
 from celery import shared_task
 
-from apps.users.services import idempotency, limits
+from apps.users.services import (
+    idempotency,
+    key_rotation,
+    ledger_archive,
+    ledger_checks,
+    ledger_delivery,
+    ledger_sealing,
+    limits,
+)
 
 
 @shared_task(name="users.prune_idempotency")
@@ -17,3 +27,42 @@ def prune_idempotency() -> None:
 def prune_rate_limits() -> None:
     """Forget callers who have not asked for an hour."""
     limits.prune()
+
+
+@shared_task(name="users.seal_audit", time_limit=300, soft_time_limit=280)
+def seal_audit() -> int:
+    """Seal new events of the audit record, and sign a checkpoint when one is due."""
+    sealed = ledger_sealing.seal_pending()
+    ledger_sealing.checkpoint_if_due()
+    return sealed
+
+
+@shared_task(name="users.sweep_audit")
+def sweep_audit() -> int:
+    """Wake deliveries and verifications that wait, and begin the daily verification."""
+    ledger_checks.verify_daily()
+    return ledger_delivery.sweep_deliveries() + ledger_checks.sweep_verifications() + key_rotation.sweep_rewraps()
+
+
+@shared_task(name="users.deliver_audit", time_limit=60, soft_time_limit=50)
+def deliver_audit(delivery_id: str) -> None:
+    """Take a checkpoint or a segment to a place outside."""
+    ledger_delivery.run_delivery(uuid.UUID(delivery_id))
+
+
+@shared_task(name="users.verify_audit")
+def verify_audit(verification_id: str) -> None:
+    """Verify the whole audit record."""
+    ledger_checks.run_verification(uuid.UUID(verification_id))
+
+
+@shared_task(name="users.archive_audit")
+def archive_audit() -> None:
+    """Move old events into a sealed segment, and release those that places outside have."""
+    ledger_archive.archive_old()
+
+
+@shared_task(name="users.rewrap_secrets")
+def rewrap_secrets(job_id: str) -> None:
+    """Seal secrets anew with the present key."""
+    key_rotation.run_rewrap(uuid.UUID(job_id))

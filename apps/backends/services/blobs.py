@@ -251,8 +251,7 @@ def pieces(blob: StoredBlob) -> Iterator[bytes]:
     try:
         parts: Iterator[bytes] = _raw(place, blob.storage_name)
         if blob.encrypted:
-            _, key = encryption.current_key()
-            parts = encryption.decrypt(parts, key)
+            parts = encryption.decrypt(parts, encryption.key_of(blob.key_id))
         for part in parts:
             digest.update(part)
             size += len(part)

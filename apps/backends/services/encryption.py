@@ -22,8 +22,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
+from django.db.models import Count
 
-from aiwriter.core.errors import StorageFull, Unavailable
+from aiwriter.core import keyring
+from aiwriter.core.errors import AppError, StorageFull, Unavailable
+from apps.backends.models import StoredBlob
 
 MAGIC = b"AWF1"
 PIECE = 64 * 1024
@@ -36,17 +39,69 @@ class Damaged(Exception):
 
 
 def key_path() -> Path:
-    """Where the installation's key for files lies. Without it encrypted files are lost: it belongs into every backup."""
+    """Where the key for files lay before there was a keyring. It stays there while the version before may still serve."""
     return Path(settings.DATA_DIR) / "keys" / "file_key"
 
 
 def current_key() -> tuple[str, bytes]:
-    """The key with its id; made on first use, readable by the portal's user only.
+    """The key that encrypts now, with its id.
 
     Raises:
         StorageFull: it could not be written.
-        Unavailable: the file holds something else than a key.
+        Unavailable: the keyring or the older key's file cannot be used.
     """
+    if keyring.exists() and keyring.load().stage != "expand":
+        key = keyring.active("file")
+        return key.id, key.material
+    return _older_key()
+
+
+def key_of(named: str) -> bytes:
+    """The key of a file.
+
+    Args:
+        named: its id, as it stands in the row and in the file's head; "" for rows of before ids were kept.
+
+    Raises:
+        KeyMissing: it is neither in the keyring nor in the older key's file.
+    """
+    if keyring.exists() and (key := keyring.load().keys.get(named)) is not None and key.usable:
+        return key.material
+    if key_path().exists():
+        older_id, older = _older_key()
+        if named in ("", older_id):
+            return older
+    return keyring.find(named).material
+
+
+def key_of_folder(data_dir: Path, named: str) -> bytes:
+    """The key for files of another data folder, such as one that a restore has just written.
+
+    Args:
+        data_dir: the folder.
+        named: the id; "" for rows of before ids were kept.
+
+    Raises:
+        Unavailable: there is none.
+    """
+    try:
+        if (key := keyring.of_folder(data_dir).get(named)) is not None and key.usable:
+            return key.material
+        older = bytes.fromhex((data_dir / "keys" / "file_key").read_text(encoding="ascii").strip())
+        if named in ("", key_id(older)):
+            return older
+    except (OSError, ValueError, AppError):
+        pass
+    raise Unavailable("The set has no usable key of its encrypted files.", remedy="Use another set.")
+
+
+def uses() -> dict[str, int]:
+    """How many blobs each key encrypts."""
+    rows = StoredBlob.objects.filter(encrypted=True).order_by().values_list("key_id").annotate(n=Count("id"))
+    return dict(rows)
+
+
+def _older_key() -> tuple[str, bytes]:
     path = key_path()
     try:
         if not path.exists():

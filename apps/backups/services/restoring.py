@@ -20,6 +20,7 @@ from django.conf import settings
 from django.db import connection
 
 from aiwriter import env
+from aiwriter.core import keyring
 from aiwriter.core.errors import Conflict, Unavailable
 from apps.backends.services import encryption
 from apps.backups.services import postgres, sqlite
@@ -30,7 +31,7 @@ from apps.backups.services.snapshots import differences
 
 _PIECE = 1 << 20
 _BLOBS = (
-    "SELECT b.sha256, b.size, b.storage_name, b.encrypted, p.managed, p.kind "
+    "SELECT b.sha256, b.size, b.storage_name, b.encrypted, p.managed, p.kind, b.key_id "
     "FROM backends_storedblob b JOIN backends_backendprofile p ON p.id = b.profile_id ORDER BY b.sha256"
 )
 
@@ -162,6 +163,9 @@ def restore_keys(reader: Any, data_dir: Path, *, replace: bool) -> list[str]:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = folder / file
         if path.exists() and not replace:
+            if name == keyring.IN_BACKUPS:
+                # What is restored may be sealed with keys that this installation does not have, or not any more.
+                keyring.take_over(base64.b64decode(content))
             continue
         _write_private(path, base64.b64decode(content))
         written.append(name)
@@ -213,15 +217,16 @@ def restore_files(reader: Any, target: Target, data_dir: Path, progress: Progres
     progress.phase("files", total)
     there = {entry.path for entry in reader.entries("files/")}
     placed, done = Placed(), 0
-    key = _file_key(data_dir) if any(row[3] for row in rows) else b""
-    for sha256, size, storage_name, encrypted, managed, kind in rows:
+    # Each file is encrypted with the key that its row names: the set may hold several of them.
+    keys = {str(row[6]): encryption.key_of_folder(data_dir, str(row[6])) for row in rows if row[3]}
+    for sha256, size, storage_name, encrypted, managed, kind, key_id in rows:
         done += int(size)
         if file_entry(sha256) not in there:
             placed.missing += 1
             continue
         path = data_dir / "files" / str(storage_name) if write and managed and kind == "storage" else None
         with told(), contextlib.closing(reader.open(file_entry(sha256))) as stream:
-            whole = _place(stream, path, str(sha256), key if encrypted else b"")
+            whole = _place(stream, path, str(sha256), keys[str(key_id)] if encrypted else b"")
         placed.count += 1
         placed.bytes += int(size)
         placed.written += path is not None
@@ -263,18 +268,17 @@ class _Hashing:
         return self._digest.hexdigest()
 
 
-def _file_key(data_dir: Path) -> bytes:
-    path = data_dir / "keys" / "file_key"
-    try:
-        return bytes.fromhex(path.read_text(encoding="ascii").strip())
-    except (OSError, ValueError) as error:
-        raise Unavailable("The set has no usable key of its encrypted files.", remedy="Use another set.") from error
-
-
 def child_environment(target: Target, data_dir: Path) -> dict[str, str]:
     """The environment of a process that is to be the restored portal: its database, its data folder, nothing outside."""
     inherited = env.process_environment()
-    for name in ("AIWRITER_SECRETS_DIR", "AIWRITER_CHROMA_URL", "REDIS_URL", "CELERY_BROKER_URL", "EMAIL_URL"):
+    for name in (
+        "AIWRITER_SECRETS_DIR",
+        "AIWRITER_KEYRING",
+        "AIWRITER_CHROMA_URL",
+        "REDIS_URL",
+        "CELERY_BROKER_URL",
+        "EMAIL_URL",
+    ):
         inherited.pop(name, None)
     # The secret key of the set is used, as a rebuilt portal would, unless it stood in the environment anyway.
     if (data_dir / "keys" / "secret_key").is_file():

@@ -11,6 +11,7 @@ from pathlib import Path
 from django.conf import settings
 
 from aiwriter import env
+from aiwriter.core import keyring
 from apps.backends.services import plugins
 from apps.backups.models import Destination, Restore
 from apps.backups.services.contents import PORTAL, SECRETS
@@ -71,8 +72,14 @@ def _secret_files() -> dict[str, str]:
             continue
         for path in sorted(folder.iterdir()):
             name = f"{label}/{path.name}"
-            if path.is_file() and name not in left_out and path.stat().st_size <= _LARGEST:
+            if path.name.startswith(".") or not path.is_file() or name in left_out:
+                continue
+            if path.stat().st_size <= _LARGEST:
                 found[name] = base64.b64encode(path.read_bytes()).decode()
+    ring = Path(settings.KEYRING_FILE)
+    if ring.is_file():
+        # Also where it is a mounted secret: without it nothing of the database opens.
+        found[keyring.IN_BACKUPS] = base64.b64encode(ring.read_bytes()).decode()
     return found
 
 

@@ -30,7 +30,7 @@ from apps.content.models import Document, WebhookDelivery, WebhookEndpoint
 from apps.content.services.signatures import sign
 from apps.users.models import AuditEvent
 from apps.users.services.notifications import notify
-from apps.users.services.sealing import unseal
+from apps.users.services.sealing import open_sealed
 
 logger = logging.getLogger(__name__)
 
@@ -238,9 +238,9 @@ def _send(row: WebhookDelivery) -> tuple[int | None, str, str, float]:
 
 
 def _secrets(endpoint: WebhookEndpoint) -> list[str]:
-    found = [unseal("webhook", endpoint.sealed_secret)]
+    found = [open_sealed(endpoint, "sealed_secret")]
     if endpoint.sealed_previous and endpoint.previous_until and endpoint.previous_until > timezone.now():
-        found.append(unseal("webhook", endpoint.sealed_previous))
+        found.append(open_sealed(endpoint, "sealed_previous"))
     return found
 
 

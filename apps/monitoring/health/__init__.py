@@ -14,8 +14,10 @@ from apps.monitoring.health.parts import (
     watch,
     worker,
 )
+from apps.monitoring.health.security import audit_record, keyring_state
 
 __all__ = [
+    "audit_record",
     "bloat",
     "broker",
     "cache_round_trip",
@@ -26,6 +28,7 @@ __all__ = [
     "descriptors",
     "disk",
     "jobs",
+    "keyring_state",
     "mail",
     "memory",
     "migrations",

@@ -1,4 +1,4 @@
-"""Tokens, the audit record, notifications: to read."""
+"""Tokens and notifications: to read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from apps.users.admin.service_admin import ReadOnlyAdmin
-from apps.users.models import ApiToken, AuditEvent, Notification
+from apps.users.models import ApiToken, Notification
 from apps.users.selectors.callers import actor_of
 from apps.users.services import tokens
 
@@ -44,16 +44,6 @@ class ApiTokenAdmin(ReadOnlyAdmin):
         for token in queryset:
             tokens.revoke_token(actor=actor_of(request), token=token)
             messages.success(request, f"{token} is revoked.")
-
-
-@admin.register(AuditEvent)
-class AuditEventAdmin(ReadOnlyAdmin):
-    """The audit record."""
-
-    list_display = ["occurred_at", "action", "actor_label", "object_type", "object_label", "outcome"]
-    list_filter = ["outcome", "action", "occurred_at"]
-    search_fields = ["actor_label", "object_label", "object_id", "request_id"]
-    show_full_result_count = False
 
 
 @admin.register(Notification)

@@ -3,6 +3,15 @@
 from apps.users.models.audit import AuditEvent
 from apps.users.models.grants import RoleGrant
 from apps.users.models.idempotency import IdempotencyRecord
+from apps.users.models.keys import KeyRecord, Rewrap
+from apps.users.models.ledger import (
+    AuditCheckpoint,
+    AuditDelivery,
+    AuditSegment,
+    AuditSink,
+    AuditVerification,
+    LedgerHead,
+)
 from apps.users.models.limits import RateLimit
 from apps.users.models.notifications import Notification
 from apps.users.models.people import User
@@ -11,11 +20,19 @@ from apps.users.models.workspaces import Membership, Workspace
 
 __all__ = [
     "ApiToken",
+    "AuditCheckpoint",
+    "AuditDelivery",
     "AuditEvent",
+    "AuditSegment",
+    "AuditSink",
+    "AuditVerification",
     "IdempotencyRecord",
+    "KeyRecord",
+    "LedgerHead",
     "Membership",
     "Notification",
     "RateLimit",
+    "Rewrap",
     "RoleGrant",
     "User",
     "Workspace",

@@ -28,14 +28,22 @@ class AuditEvent(models.Model):
     """Who did what to which thing, and whether it was allowed.
 
     Written in the transaction of the act itself, so neither exists without the other. Database triggers refuse changes
-    and deletion (migration 0002); the one exception is a sealer that later numbers and chains unsealed rows. Ids are
-    plain values and not foreign keys: the record outlives what it speaks of.
+    and deletion (migrations 0002 and 0004); the exceptions are the sealer, which numbers and chains unsealed rows, and the
+    archive, which takes out rows that lie in a sealed segment elsewhere (`models.ledger`). Ids are plain values and not
+    foreign keys: the record outlives what it speaks of.
     """
 
     class Outcome(models.TextChoices):
         ALLOWED = "allowed", "Allowed"
         DENIED = "denied", "Denied"
         FAILED = "failed", "Failed"
+
+    class Origin(models.TextChoices):
+        """What the sealer found about the writer of a row."""
+
+        PORTAL = "portal", "The portal"
+        OLDER = "older", "The portal, before there was a chain"
+        FORGED = "forged", "Something else"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     occurred_at = models.DateTimeField(db_default=Now())
@@ -53,13 +61,23 @@ class AuditEvent(models.Model):
     after = models.JSONField(null=True, blank=True)
     request_id = models.CharField(max_length=64, blank=True)
     client_address = models.CharField(max_length=45, blank=True)
+    # Left by the writer, so that the sealer knows a row that the portal did not write; see `aiwriter.core.ledger.mac`.
+    mac = models.CharField(max_length=64, null=True, blank=True, editable=False)  # noqa: DJ001
     seq = models.BigIntegerField(null=True, blank=True, unique=True, editable=False)
     previous_hash = models.CharField(max_length=64, null=True, blank=True, editable=False)  # noqa: DJ001
     hash = models.CharField(max_length=64, null=True, blank=True, editable=False)  # noqa: DJ001
 
+    seal_key_id = models.CharField(max_length=16, null=True, blank=True, editable=False)  # noqa: DJ001
+    sealed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    origin = models.CharField(max_length=8, choices=Origin.choices, null=True, blank=True, editable=False)  # noqa: DJ001
+
     class Meta:
         ordering = ["-occurred_at", "-id"]
         indexes = [
+            # What the sealer asks for every few seconds: nearly empty, so it costs nothing.
+            models.Index(fields=["occurred_at", "id"], condition=models.Q(seq=None), name="audit_unsealed"),
+            models.Index(fields=["action", "-occurred_at", "-id"], name="audit_of_action"),
+            models.Index(fields=["workspace_id", "-occurred_at", "-id"], name="audit_of_workspace"),
             models.Index(fields=["-occurred_at", "-id"], name="audit_newest"),
             models.Index(fields=["object_type", "object_id"], name="audit_of_object"),
             models.Index(fields=["actor_id", "-occurred_at"], name="audit_of_actor"),

@@ -42,7 +42,10 @@ CAPABILITIES: Mapping[str, str] = {
     "backups.run": "Make, check and drill backups",
     "backups.manage": "Set up places for backups and their schedules",
     "backups.restore": "Restore from backups, and take out the key that opens them",
-    "audit.read": "Read the audit record",
+    "audit.read": "Read, verify and export the audit record",
+    "audit.manage": "Say where checkpoints of the audit record go",
+    "keys.read": "See which keys there are and how old they are",
+    "keys.manage": "Replace keys",
     "users.manage": "Manage accounts, workspaces and system roles",
 }
 
@@ -71,6 +74,7 @@ _OPERATOR = frozenset(
         "monitoring.read",
         "monitoring.manage",
         "jobs.manage",
+        "keys.read",
         "prompts.defaults",
         "templates.common",
         "tokens.manage",
@@ -91,9 +95,18 @@ WORKSPACE_ROLES: Mapping[str, frozenset[str]] = {
 SYSTEM_ROLES: Mapping[str, frozenset[str]] = {
     "operator": _OPERATOR,
     "auditor": frozenset(
-        {"audit.read", "monitoring.read", "backends.read", "backups.read", "usage.read", "tokens.manage"}
+        {"audit.read", "keys.read", "monitoring.read", "backends.read", "backups.read", "usage.read", "tokens.manage"}
     ),
-    "admin": _OPERATOR | {"users.manage", "members.manage", "audit.read", "backups.manage", "backups.restore"},
+    "admin": _OPERATOR
+    | {
+        "users.manage",
+        "members.manage",
+        "audit.read",
+        "audit.manage",
+        "keys.manage",
+        "backups.manage",
+        "backups.restore",
+    },
 }
 # Who watches must not be who acts: an auditor holds no second system role.
 EXCLUSIVE_SYSTEM_ROLE = "auditor"

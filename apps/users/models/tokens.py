@@ -47,6 +47,15 @@ class ApiToken(models.Model):
     name = models.CharField(max_length=80)
     key_id = models.CharField(max_length=16, unique=True, editable=False)
     digest = models.CharField(max_length=64, editable=False)
+    pepper_id = models.CharField(
+        max_length=16,
+        blank=True,
+        default="",
+        # The version before inserts rows without this column.
+        db_default="",
+        editable=False,
+        help_text="Key of the digest; empty: the secret key.",
+    )
     scopes = models.JSONField(default=list)
     enabled = models.BooleanField(default=True)
     expires_at = models.DateTimeField()

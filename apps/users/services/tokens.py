@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hmac
 import secrets
 import uuid
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
+from aiwriter.core import keyring
 from aiwriter.core.errors import InvalidInput, NotFound, PermissionDenied
 from aiwriter_sdk import Secret
 from apps.users.models import ApiToken, User, Workspace
@@ -71,7 +73,8 @@ def create_token(
             workspace=bound,
             name=name.strip()[:80],
             key_id=key_id,
-            digest=_digest(raw),
+            pepper_id=(pepper := _pepper()),
+            digest=_digest(raw, pepper),
             scopes=sorted(wanted),
             expires_at=timezone.now() + dt.timedelta(days=days),
         )
@@ -124,7 +127,7 @@ def authenticate(raw: str, address: str = "") -> Actor | None:
     if prefix != KEY_PREFIX or not secret or len(raw) > 200:
         return None
     token = next(iter(ApiToken.objects.usable(key_id=key_id).select_related("user").order_by()), None)
-    if token is None or not constant_time_compare(token.digest, _digest(raw)):
+    if token is None or not _matches(token, raw):
         return None
     _note_use(token, address)
     return Actor.for_token(token)
@@ -151,6 +154,31 @@ def _clean_scopes(scopes: Sequence[str], allowed: frozenset[str]) -> set[str]:
     return wanted
 
 
-def _digest(raw: str) -> str:
-    # The pepper is derived from the secret key for this one purpose, so a stolen database alone opens nothing.
-    return salted_hmac("apps.users.tokens.pepper", raw, algorithm="sha256").hexdigest()
+def _matches(token: ApiToken, raw: str) -> bool:
+    try:
+        digest = _digest(raw, token.pepper_id)
+    except keyring.KeyMissing:
+        return False
+    if not constant_time_compare(token.digest, digest):
+        return False
+    pepper = _pepper()
+    if token.pepper_id != pepper:
+        # Only now is the text at hand that a digest under the present pepper needs.
+        ApiToken.objects.filter(pk=token.pk, digest=token.digest).update(digest=_digest(raw, pepper), pepper_id=pepper)
+    return True
+
+
+def _pepper() -> str:
+    """Which key peppers digests now; "" for the secret key, which the version before the keyring knows."""
+    try:
+        ring = keyring.load()
+    except keyring.RingMissing:
+        return ""
+    return "" if ring.stage == "expand" else ring.active("pepper").id
+
+
+def _digest(raw: str, pepper_id: str) -> str:
+    if not pepper_id:
+        return salted_hmac("apps.users.tokens.pepper", raw, algorithm="sha256").hexdigest()
+    # The pepper is a key of the keyring and lies outside the database, so a stolen database alone opens nothing.
+    return hmac.digest(keyring.find(pepper_id).material, raw.encode(), "sha256").hex()

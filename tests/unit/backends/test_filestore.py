@@ -14,6 +14,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aiwriter.core import keyring
 from aiwriter.core.errors import InvalidInput, NotFound, PermissionDenied, StorageFull, TooLarge, Unavailable
 from apps.backends.models import BackendProfile, StoredBlob, StoredFile
 from apps.backends.services import blobs, encryption, filestore
@@ -220,7 +221,7 @@ class TestEncryption:
         assert raw.startswith(encryption.MAGIC)
         assert len(raw) == encryption.encrypted_size(len(data))
         assert read(people, file) == data
-        assert encryption.key_path().stat().st_mode & 0o777 == 0o600
+        assert StoredBlob.objects.get().key_id == keyring.active("file").id
 
     @pytest.mark.parametrize(
         "size", [0, 1, encryption.PIECE - 1, encryption.PIECE, encryption.PIECE + 1, encryption.PIECE * 3]

@@ -12,6 +12,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from aiwriter.core import secretrefs
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound, PermissionDenied, PreconditionFailed, Unavailable
 from aiwriter_sdk import AuthFailed
 from apps.backends.models import BackendProfile, Route, RouteStep
@@ -51,7 +52,8 @@ class TestSecrets:
     def test_a_typed_secret_is_a_private_file_and_stands_nowhere_else(self, settings, people: People) -> None:  # type: ignore[no-untyped-def]
         profile = create(actor=people.actor("otto"))
         (file,) = secret_files(settings)
-        assert file.read_text() == KEY
+        assert KEY not in file.read_text()
+        assert secretrefs.resolve(f"file:{file.name}").reveal() == KEY
         assert file.stat().st_mode & 0o777 == 0o600
         assert profile.secret_refs == {"api_key": f"file:{file.name}"}
         assert profile.secret_hints == {"api_key": "7Gk2"}
@@ -72,7 +74,7 @@ class TestSecrets:
                 actor=SETUP, profile_id=profile.pk, secrets=Secrets(typed={"api_key": "another-key-0001"})
             )
         (file,) = secret_files(settings)
-        assert file.read_text() == "another-key-0001"
+        assert secretrefs.resolve(f"file:{file.name}").reveal() == "another-key-0001"
 
     def test_a_file_that_an_operator_put_there_is_never_removed(
         self, settings, django_capture_on_commit_callbacks

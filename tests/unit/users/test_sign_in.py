@@ -169,20 +169,22 @@ def test_two_factor_secrets_are_sealed():
     assert adapter.encrypt("JBSWY3DPEHPK3PXP") != sealed
 
 
-@pytest.mark.parametrize("change", [lambda s: s[:-6] + "AAAAA=", lambda s: "s1:", lambda s: "plain"])
+@pytest.mark.parametrize("change", [lambda s: s[:-6] + "AAAAA=", lambda s: "s1:", lambda s: "plain", lambda s: s[:20]])
 def test_a_changed_seal_does_not_open(change):
     from aiwriter.core.errors import Unavailable
 
-    with pytest.raises(Unavailable, match="secret key"):
+    with pytest.raises(Unavailable):
         sealing.unseal("mfa", change(sealing.seal("mfa", "text")))
 
 
 def test_a_seal_is_for_one_purpose_and_key(settings):
     from aiwriter.core.errors import Unavailable
+    from aiwriter.core.sealed import seal_older
 
-    sealed = sealing.seal("mfa", "text")
     with pytest.raises(Unavailable):
-        sealing.unseal("other", sealed)
+        sealing.unseal("other", sealing.seal("mfa", "text"))
+    sealed = seal_older("mfa", "text")
+    assert sealing.unseal("mfa", sealed) == "text"
     settings.SECRET_KEY = "y" * 60
     with pytest.raises(Unavailable):
         sealing.unseal("mfa", sealed)

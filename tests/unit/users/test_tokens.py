@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
+from aiwriter.core import keyring
 from aiwriter.core.errors import InvalidInput, NotFound, PermissionDenied
 from apps.users.models import ApiToken, AuditEvent, User
 from apps.users.selectors.access import Actor
@@ -41,9 +42,10 @@ def test_the_secret_of_another_token_does_not_open(people: People):
     assert authenticate(f"aiw_{first.key_id}_{second.split('_', 2)[2]}") is None
 
 
-def test_another_secret_key_opens_nothing(people: People, settings):
+def test_another_keyring_opens_nothing(people: People, settings, tmp_path):
     _, raw = make_token(people.wanda, "content.read")
-    settings.SECRET_KEY = "x" * 60
+    settings.KEYRING_FILE = str(tmp_path / "keyring.json")
+    keyring.create(stage="contract")
     assert authenticate(raw) is None
 
 

@@ -1,7 +1,8 @@
-"""`manage.py keys`: who can open the backups."""
+"""`manage.py keys`: the keyring of the portal, and who can open the backups."""
 
 from __future__ import annotations
 
+import json
 from argparse import ArgumentParser
 from typing import Any
 
@@ -9,26 +10,40 @@ from apps.backups.management.backup_command import BackupCommand
 from apps.backups.repository import keys
 from apps.backups.selectors.destinations import chosen_destination
 from apps.backups.services import destinations
+from apps.users.management import keyring_actions
 
 
 class Command(BackupCommand):
     """Shows and changes keys."""
 
-    help = """new: make a pair of keys. list: whose keys open the backups. show: the key that this machine has, to keep it
+    help = f"""{keyring_actions.HELP} Of backups: new: make a pair of keys. list: whose keys open the backups. show: the key that this machine has, to keep it
 elsewhere. recipients: decide anew who can open them. reencrypt: write everything anew under a new key. forget: take the key off this machine."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Arguments."""
         super().add_arguments(parser)
         parser.add_argument(
-            "action", nargs="?", default="list", choices=["new", "list", "show", "recipients", "reencrypt", "forget"]
+            "action",
+            nargs="?",
+            default="list",
+            choices=["new", "list", "show", "recipients", "reencrypt", "forget", *keyring_actions.ACTIONS],
         )
-        parser.add_argument("recipients", nargs="*", help="with recipients: all public keys (age1…)")
+        parser.add_argument(
+            "recipients",
+            nargs="*",
+            metavar="value",
+            help="with recipients: all public keys (age1…); with prepare and rotate: a purpose; with retire: an id",
+        )
+        keyring_actions.add_arguments(parser)
         parser.add_argument("--destination", default="", help="name or id of the place; the first when left out")
         parser.add_argument("--key", default="", help="the key, or a file that holds it; the stored one when left out")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do what was asked."""
+        if options["action"] in keyring_actions.ACTIONS:
+            facts, text = keyring_actions.run(options["action"], options["recipients"], options)
+            self.stdout.write(json.dumps({"ok": True, **facts}) if options["json"] else text)
+            return
         if options["action"] == "new":
             identity, recipient = keys.make_identity()
             self._say(options, {"identity": identity, "recipient": recipient}, f"{identity}\n# public: {recipient}")
