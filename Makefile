@@ -37,8 +37,8 @@ $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 run: $(VENV)/.run ## Start the portal; DEMO=1 also loads an example workspace
 	@exec $(BIN)/python -m aiwriter.supervisor $(if $(DEMO),--demo)
 
-rebuild: $(VENV)/.run ## Restore a portal on an empty machine and start it: REPO=/path/to/repository (or s3://bucket/prefix) KEY=/path/to/key
-	@$(BIN)/python manage.py restore rebuild --repo "$(REPO)" --key "$(KEY)" $(if $(SET),--set "$(SET)")
+rebuild: $(VENV)/.run ## Restore a portal on an empty machine and start it: REPO=/path/to/repository (or s3://bucket/prefix) KEY=/path/to/key, perhaps SET=id or MOMENT=2026-11-26T14:03:07
+	@$(BIN)/python manage.py restore rebuild --repo "$(REPO)" --key "$(KEY)" $(if $(SET),--set "$(SET)") $(if $(MOMENT),--moment "$(MOMENT)")
 	@exec $(BIN)/python -m aiwriter.supervisor
 
 test: $(VENV)/.dev test-sqlite test-postgres ## Run all tests, on SQLite and on PostgreSQL with a Redis-protocol server

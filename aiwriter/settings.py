@@ -104,6 +104,9 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA cache_size=-20000;"
         "PRAGMA mmap_size=134217728;PRAGMA temp_store=MEMORY;",
     }
+    if (DATA_DIR / "backups" / "capture" / "wanted.json").is_file():
+        # Where every change is captured, the capture alone empties the log: should it have been killed, the log waits for it.
+        _database["OPTIONS"]["init_command"] += "PRAGMA wal_autocheckpoint=0;"
     _database["CONN_MAX_AGE"] = 600
 else:
     _database["ENGINE"] = "django.db.backends.postgresql"
@@ -304,6 +307,7 @@ BOOTSTRAP_STEPS = [
 # What a backup set consists of, in order: the first takes the snapshot apart, the others read from it.
 BACKUP_SOURCES = [
     "apps.backups.sources.database.database",
+    "apps.backups.sources.physical.physical",
     "apps.backups.sources.files.files",
     "apps.backups.sources.configuration.configuration",
 ]
@@ -353,6 +357,7 @@ HEALTH_CHECKS = [
     "apps.backups.health.backups",
     "apps.backups.health.backup_proof",
     "apps.backups.health.backup_copies",
+    "apps.backups.health.backup_capture",
 ]
 AIWRITER_CHROMA_URL = ENV["AIWRITER_CHROMA_URL"]
 AIWRITER_VECTOR_CACHE_MB = ENV["AIWRITER_VECTOR_CACHE_MB"]

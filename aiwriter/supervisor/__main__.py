@@ -69,6 +69,7 @@ class Supervisor:
         self.data = Path(values["AIWRITER_DATA_DIR"])
         self.host, self.port = values["AIWRITER_HOST"], values["AIWRITER_PORT"]
         self.children: list[Child] = []
+        self.capture: Child | None = None
         self.stopping = False
         self._lock: IO[str] | None = None
 
@@ -186,6 +187,29 @@ class Supervisor:
             for name, command, grace in commands
         ]
 
+    def watch_capture(self, environment: dict[str, str]) -> None:
+        """Run the capture of changes while a policy wants it: from before the first part to after the last one.
+
+        It holds SQLite's log from the first moment on, so that no other process can empty the log unseen.
+        """
+        wanted = (self.data / "backups" / "capture" / "wanted.json").is_file()
+        if wanted and self.capture is None:
+            self.capture = Child(
+                name="capture",
+                command=[sys.executable, str(env.BASE_DIR / "manage.py"), "backup_capture"],
+                environment=environment,
+                run_dir=self.data / "run",
+                log_dir=self.data / "logs",
+                announce=say,
+                grace=15.0,
+            )
+            self.capture.start()
+        elif self.capture is not None and not wanted:
+            self.capture.stop()
+            self.capture = None
+        elif self.capture is not None:
+            self.capture.watch()
+
     def _healthy(self) -> bool:
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
         host = f"[{host}]" if ":" in host else host
@@ -224,10 +248,11 @@ class Supervisor:
         say(f"AI-Writer {__version__}, data in {self.data}")
         self.check()
         environment = self.environment()
-        found = self.prepare(environment)
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, self._stop)
         try:
+            self.watch_capture(environment)
+            found = self.prepare(environment)
             self.children = self.parts(environment)
             say("Starting " + ", ".join(child.name for child in self.children))
             for child in self.children:
@@ -247,6 +272,7 @@ class Supervisor:
             self._greet(found, time.monotonic() - begun)
             while not self.stopping:
                 time.sleep(0.3)
+                self.watch_capture(environment)
                 for child in self.children:
                     child.watch()
             return 0
@@ -293,6 +319,9 @@ class Supervisor:
         """Stop the children, web first so that no new work comes in."""
         for child in reversed(self.children):
             child.stop()
+        if self.capture is not None:
+            # Last: it takes what the others wrote when they ended.
+            self.capture.stop()
         if self.children:
             say("Stopped.")
 

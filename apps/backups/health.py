@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from apps.backups.selectors.status import Status, present_status
+from apps.backups.services.moments import present_capture
 from apps.monitoring.services.checks import Result, check
 
 _MADE = ("none", "overdue", "failed", "shrunken", "damaged", "incomplete")
@@ -35,6 +36,19 @@ def backup_copies() -> Result:
     """Whether the backups survive the loss of the machine: a copy elsewhere that is whole, and the key."""
     status = present_status()
     return _result(status, _COPIES, "The backups are on another device too.")
+
+
+@check("backup_capture", title="Captured changes", interval=30, deadline=10, runbook="operators/checks")
+def backup_capture() -> Result:
+    """Whether every change between two backups is captured, and how far behind the capture is."""
+    found = present_capture()
+    data = {"lag_seconds": round(found.lag, 1)} if found.lag is not None else {}
+    return Result(
+        status="ok" if found.state == "off" else found.state,  # type: ignore[arg-type]
+        message=found.problem or found.headline,
+        remedy=found.remedy,
+        data=data,
+    )
 
 
 def _result(status: Status, keys: Collection[str], good: str) -> Result:

@@ -52,6 +52,11 @@ class Postgres:
         return f"postgres://postgres@127.0.0.1:{self.port}/postgres"
 
     @property
+    def programs(self) -> Path:
+        """The folder of its programs, which whoever the server runs as may read."""
+        return self._install / "bin"
+
+    @property
     def pid(self) -> int:
         """The server's process id."""
         assert self._process

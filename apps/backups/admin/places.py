@@ -207,6 +207,9 @@ class PolicyForm(ModelForm):
             "keep_days": gettext_lazy("Everything of the last days"),
             "keep_minimum": gettext_lazy("At least"),
             "verify_percent": gettext_lazy("Checked by each run, per cent"),
+            "pitr": gettext_lazy("Capture every change"),
+            "pitr_seconds": gettext_lazy("Stored after, seconds"),
+            "pitr_days": gettext_lazy("Every second of the last days"),
             "deep_days": gettext_lazy("Days between deep checks"),
             "drill_days": gettext_lazy("Days between drills"),
         }
@@ -227,6 +230,13 @@ class PolicyAdmin(ServiceAdmin):
         (
             gettext_lazy("Schedule"),
             {"fields": ("every", "at", ("window_start", "window_end"), ("bandwidth_mb", "cpu_percent"))},
+        ),
+        (
+            gettext_lazy("Every second"),
+            {
+                "fields": ("pitr", ("pitr_seconds", "pitr_days")),
+                "description": gettext_lazy("Captures what changes between two backups: any second can be restored."),
+            },
         ),
         (
             gettext_lazy("What is kept"),

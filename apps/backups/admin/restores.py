@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from typing import Any
 
@@ -20,7 +21,7 @@ from aiwriter.core.errors import AppError
 from apps.backups.admin.jobs import LOOKS, button
 from apps.backups.models import BackupSet, Restore
 from apps.backups.selectors.sets import get_restore, sets_for
-from apps.backups.services import jobs, restores
+from apps.backups.services import jobs, moments, restores
 from apps.users.admin.service_admin import ReadOnlyAdmin
 from apps.users.selectors.access import Actor, can, require
 from apps.users.selectors.callers import actor_of
@@ -34,7 +35,14 @@ class RestoreForm(forms.Form):
     scope = forms.ChoiceField(
         choices=Restore.Scope.choices, widget=forms.RadioSelect, label=gettext_lazy("What is to be brought back?")
     )
-    set_id = forms.ChoiceField(label=gettext_lazy("From which set?"))
+    set_id = forms.ChoiceField(required=False, label=gettext_lazy("From which set?"))
+    moment = forms.DateTimeField(
+        required=False,
+        label=gettext_lazy("Or a moment"),
+        widget=forms.DateTimeInput(format="%Y-%m-%dT%H:%M:%S", attrs={"type": "datetime-local", "step": "1"}),
+        input_formats=["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S"],
+        help_text=gettext_lazy("UTC, to the second. For the database or everything, where changes are captured."),
+    )
     subject = forms.CharField(
         required=False,
         max_length=300,
@@ -53,8 +61,14 @@ class RestoreForm(forms.Form):
     def __init__(self, *args: Any, sets: list[BackupSet], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["set_id"].choices = [  # type: ignore[attr-defined]
-            (str(row.pk), f"{row.created_at:%Y-%m-%d %H:%M:%S} · {row.get_state_display()} · {row.destination.name}")
-            for row in sets
+            ("", _("a moment instead, see below")),
+            *(
+                (
+                    str(row.pk),
+                    f"{row.created_at:%Y-%m-%d %H:%M:%S} · {row.get_state_display()} · {row.destination.name}",
+                )
+                for row in sets
+            ),
         ]
 
 
@@ -90,11 +104,19 @@ class RestoreAdmin(ReadOnlyAdmin):
         actor = actor_of(request)
         require(actor, "backups.restore")
         sets = list(sets_for(actor)[:_OFFERED])
-        first = {"set_id": request.GET.get("set", ""), "scope": request.GET.get("scope", "document")}
+        newest = str(sets[0].pk) if sets and not request.GET.get("moment") else ""
+        first = {
+            "set_id": request.GET.get("set", newest),
+            "scope": request.GET.get("scope", "database" if request.GET.get("moment") else "document"),
+            "moment": request.GET.get("moment", ""),
+        }
         form = RestoreForm(request.POST or None, sets=sets, initial=first)
         if request.method == "POST" and form.is_valid():
             try:
-                restore = restores.plan_restore(actor=actor, **form.cleaned_data)
+                values = form.cleaned_data
+                if values["moment"]:
+                    values["moment"] = values["moment"].replace(tzinfo=dt.UTC)
+                restore = restores.plan_restore(actor=actor, **values)
                 return HttpResponseRedirect(reverse("admin:backups_restore_change", args=[restore.pk]))
             except AppError as error:
                 form.add_error(error.field if error.field in form.fields else None, str(error))
@@ -104,6 +126,7 @@ class RestoreAdmin(ReadOnlyAdmin):
             "title": _("Restore"),
             "form": form,
             "sets": sets,
+            "moments": moments.overview(actor=actor),
         }
         return TemplateResponse(request, "admin/backups/restore_plan.html", context)
 

@@ -20,7 +20,7 @@ from apps.backups.models import BackupSet, Drill
 from apps.backups.selectors.destinations import chosen_destination, policies_for
 from apps.backups.selectors.sets import drills_for, get_set
 from apps.backups.selectors.status import status_of
-from apps.backups.services import backups, drills, schedules, upkeep
+from apps.backups.services import backups, drills, moments, schedules, upkeep
 from apps.users.admin.service_admin import ReadOnlyAdmin
 from apps.users.selectors.access import Actor, can
 from apps.users.selectors.callers import actor_of
@@ -83,6 +83,7 @@ class BackupSetAdmin(ReadOnlyAdmin):
         policy = policies_for(actor).filter(enabled=True, destination__enabled=True).first()
         own = {
             "status": status,
+            "capture": moments.present_capture(),
             "may_run": can(actor, "backups.run"),
             "may_restore": can(actor, "backups.restore"),
             "drills": rehearsed[::-1][:6],

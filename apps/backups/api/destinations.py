@@ -280,6 +280,11 @@ class PolicyChangeInput(Input):
     verify_percent = serializers.IntegerField(min_value=1, max_value=100, required=False)
     deep_days = serializers.IntegerField(min_value=0, required=False)
     drill_days = serializers.IntegerField(min_value=0, required=False)
+    pitr = serializers.BooleanField(
+        required=False, help_text="Capture every change, so that any second can be restored."
+    )
+    pitr_seconds = serializers.IntegerField(min_value=1, max_value=600, required=False)
+    pitr_days = serializers.IntegerField(min_value=1, required=False)
     rpo_minutes = serializers.IntegerField(min_value=0, required=False)
     rto_minutes = serializers.IntegerField(min_value=0, required=False)
 

@@ -67,6 +67,7 @@ class BackupSetOutput(serializers.ModelSerializer):
             "portal_version",
             "engine",
             "engine_version",
+            "capture",
             "heads",
             "missing",
             "verified_at",
@@ -98,6 +99,7 @@ class DrillOutput(serializers.ModelSerializer):
             "policy_id",
             "backup_set_id",
             "set_name",
+            "moment",
             "phases",
             "findings",
             "rpo_seconds",
@@ -120,6 +122,7 @@ class RestoreOutput(serializers.ModelSerializer):
             "destination_id",
             "backup_set_id",
             "set_name",
+            "moment",
             "plan",
             "result",
             "safety_run_id",
@@ -149,12 +152,24 @@ class DrillInput(Input):
 
     destination_id = serializers.UUIDField()
     set_id = serializers.UUIDField(required=False, allow_null=True, default=None)
+    moment = serializers.DateTimeField(
+        required=False, allow_null=True, default=None, help_text="Instead of a set: rehearse a restore to this moment."
+    )
 
 
 class RestoreInput(Input):
     """What is to be planned."""
 
-    set_id = serializers.UUIDField()
+    set_id = serializers.UUIDField(required=False, allow_null=True, default=None)
+    moment = serializers.DateTimeField(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="Instead of a set: bring back the state of this moment. See GET /backups/moments for what can be reached.",
+    )
+    destination_id = serializers.UUIDField(
+        required=False, allow_null=True, default=None, help_text="With a moment: from which place."
+    )
     scope = serializers.ChoiceField(choices=Restore.Scope.choices)
     subject = serializers.CharField(
         max_length=300, required=False, allow_blank=True, default="", help_text="Id of the document or the file."
@@ -284,7 +299,10 @@ class DrillListView(APIView):
         """Restore a set into a scratch place and use it; a worker does it."""
         values = read(DrillInput, request)
         drill = drills.start_drill(
-            actor=actor_of(request), destination_id=values["destination_id"], set_id=values["set_id"] or ""
+            actor=actor_of(request),
+            destination_id=values["destination_id"],
+            set_id=values["set_id"] or "",
+            moment=values["moment"],
         )
         return Response(_drill(drill), status=status.HTTP_201_CREATED)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import sys
 from argparse import ArgumentParser
@@ -85,6 +86,23 @@ class BackupCommand(ServiceCommand):
             self.stderr.write(f"{job.get_state_display()}: {job.error} {job.remedy}".strip())
         if code:
             sys.exit(code)
+
+    @staticmethod
+    def moment(text: str) -> dt.datetime | None:
+        """A moment as given; without a zone it is UTC.
+
+        Raises:
+            InvalidInput: it is no time.
+        """
+        if not text:
+            return None
+        try:
+            found = dt.datetime.fromisoformat(text)
+        except ValueError as error:
+            raise InvalidInput(
+                f"'{text[:40]}' is no moment.", field="moment", remedy="Write it as 2026-11-26T14:03:07, in UTC."
+            ) from error
+        return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
 
     @staticmethod
     def key(text: str) -> str:

@@ -18,6 +18,9 @@ class Drill(RecoveryJob):
     policy = models.ForeignKey(Policy, on_delete=models.SET_NULL, null=True, blank=True, related_name="drills")
     backup_set = models.ForeignKey(BackupSet, on_delete=models.SET_NULL, null=True, blank=True, related_name="drills")
     set_name = models.CharField(max_length=120, blank=True)
+    moment = models.DateTimeField(
+        null=True, blank=True, help_text="The moment that was restored; empty for the set's own."
+    )
     phases = models.JSONField(default=dict, blank=True, help_text="Seconds of each phase of the restore.")
     findings = models.JSONField(default=list, blank=True, help_text="What was looked at, and what was found.")
     rpo_seconds = models.FloatField(null=True, blank=True)

@@ -69,6 +69,19 @@ class Policy(models.Model):
     )
     deep_days = models.PositiveIntegerField(default=30, help_text="Days between two deep checks; 0 for none.")
     drill_days = models.PositiveIntegerField(default=7, help_text="Days between two restore drills; 0 for none.")
+    pitr = models.BooleanField(
+        "every change",
+        default=False,
+        help_text="Capture every change between two backups, so that any second can be restored.",
+    )
+    pitr_seconds = models.PositiveIntegerField(
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(600)],
+        help_text="A change lies in the place for backups after so many seconds, at the latest.",
+    )
+    pitr_days = models.PositiveIntegerField(
+        default=7, validators=[MinValueValidator(1)], help_text="For so many days every second can be restored."
+    )
     rpo_minutes = models.PositiveIntegerField(
         "RPO in minutes", default=120, help_text="The promise: at most so much work is lost."
     )

@@ -47,6 +47,9 @@ class Restore(RecoveryJob):
     destination = models.ForeignKey(Destination, on_delete=models.CASCADE, related_name="restores")
     backup_set = models.ForeignKey(BackupSet, on_delete=models.SET_NULL, null=True, blank=True, related_name="restores")
     set_name = models.CharField(max_length=120)
+    moment = models.DateTimeField(
+        null=True, blank=True, help_text="The moment that is brought back; empty for the set's own."
+    )
     identity_ref = models.CharField(max_length=140, blank=True, editable=False)
     plan = models.JSONField(default=dict, blank=True)
     result = models.JSONField(default=dict, blank=True)

@@ -54,6 +54,9 @@ class BackupSet(models.Model):
     portal_version = models.CharField(max_length=40, blank=True)
     engine = models.CharField(max_length=20, blank=True)
     engine_version = models.CharField(max_length=40, blank=True)
+    capture = models.JSONField(
+        default=dict, blank=True, help_text="Of a base for restores to a moment: line, first segment, usable from."
+    )
     heads = models.JSONField(default=dict, blank=True, help_text="Last migration of each app.")
     missing = models.JSONField(default=list, blank=True, help_text="Files that could not be read.")
     verified_at = models.DateTimeField(null=True, blank=True)

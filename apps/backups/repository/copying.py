@@ -15,6 +15,7 @@ from apps.backups.repository.marks import BENT, DAMAGED
 from apps.backups.repository.mending import mend_lists, replace_pack, sound_pack
 from apps.backups.repository.records import TWIN, Records
 from apps.backups.repository.sealing import without_checksum
+from apps.backups.repository.segments import LINES, SEGMENT_HEAD, SEGMENTS
 from apps.backups.repository.sets import PLACE as SETS
 from apps.backups.repository.shipping import put_checked
 from apps.backups.repository.store import ObjectStore
@@ -100,6 +101,9 @@ def copy(repository: Repository, target: ObjectStore, *, control: Control = QUIE
     _copy_packs(source, target, wanted, there, report, control)
     for mark in healed:
         Records(target).delete(mark)
+    for name in _twins(repository.records, LINES):
+        _copy_small(source, target, name, there, report, control)
+    _copy_segments(source, target, there, report, control)
     hidden = {SETS + s for doom in repository.marks.dooms() for s in doom.sets} if repository.has_keys else set()
     for name in _twins(repository.records, SETS):
         if name.removeprefix(TWIN) not in hidden:
@@ -145,6 +149,22 @@ def _copy_small(
         return
     put_checked(target, name, data, control)
     report.objects, report.bytes = report.objects + 1, report.bytes + len(data)
+
+
+def _copy_segments(
+    source: ObjectStore, target: ObjectStore, there: dict[str, int], report: CopyReport, control: Control
+) -> None:
+    """Segments keep name and size for ever; only encrypting anew changes their bytes, and then those of all."""
+    for place in (TWIN + SEGMENTS, SEGMENTS):
+        found = sorted(source.names(place))
+        common = [name for name, size in found if there.get(name) == size]
+        ends = {common[0], common[-1]} if common else set()
+        renewed = any(source.get(name, 0, SEGMENT_HEAD) != target.get(name, 0, SEGMENT_HEAD) for name in ends)
+        same = set() if renewed else set(common)
+        report.skipped += len(same)
+        for name, _ in found:
+            if name not in same:
+                _copy_small(source, target, name, there, report, control)
 
 
 def _copy_packs(

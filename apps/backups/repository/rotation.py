@@ -15,6 +15,7 @@ from apps.backups.repository.locking import exclusive
 from apps.backups.repository.packs import Wrap
 from apps.backups.repository.records import TWIN
 from apps.backups.repository.sealing import Cipher, new_data_key
+from apps.backups.repository.segments import reseal
 from apps.backups.repository.shipping import Line, Shipper, threads_for_sealing
 
 if TYPE_CHECKING:
@@ -30,13 +31,15 @@ class ReencryptReport:
     Args:
         resumed: an earlier run was gone on with, so that no new master key was made.
         packs: rewritten, `bytes` their size; `removed_packs` are the old ones.
-        failed: packs that could not be read, and that the old key still opens.
+        segments: of captured changes, rewritten.
+        failed: packs and segments that could not be read, and that the old key still opens.
     """
 
     resumed: bool = False
     packs: int = 0
     bytes: int = 0
     removed_packs: int = 0
+    segments: int = 0
     failed: list[str] = field(default_factory=list)
 
     @property
@@ -102,6 +105,8 @@ def reencrypt(
         elif recipients is not None:
             _new_generation(repository, recipients, ())
         _move_all(repository, heads, report, control)
+        moved, failed = reseal(repository, control)
+        report.segments, report.failed = moved, [*report.failed, *failed]
         return report
 
 

@@ -15,6 +15,7 @@ from apps.backups.repository.errors import Damaged, KeyNeeded, NoSuchSet, Object
 from apps.backups.repository.reader import SetReader
 from apps.backups.repository.records import PLACES, TWIN
 from apps.backups.repository.sealing import open_record, unpack
+from apps.backups.repository.segments import faults, gaps, lines
 from apps.backups.repository.sets import PLACE as SETS
 from apps.backups.repository.sets import Entry, Manifest
 from apps.backups.repository.shipping import threads_for_sealing
@@ -109,6 +110,7 @@ def verify_cheap(repository: Repository, *, share: float = 1.0, control: Control
             report.notes.append(f"{name} is damaged ({what}); no set needs it.")
         else:
             report.problems.append(Problem("pack", name, what, tuple(sorted(report.broken_sets))))
+    _check_segments(repository, report, control)
     for name in gone:
         if report.broken_sets:
             report.problems.append(Problem("pack", name, "missing", tuple(sorted(report.broken_sets))))
@@ -122,6 +124,9 @@ def verify_deep(repository: Repository, *, share: float = 1.0, control: Control 
     if not repository.can_read:
         raise KeyNeeded("The deep check opens contents, so it needs an identity.")
     report = verify_cheap(repository, share=0.0, control=control)
+    for line in lines(repository):
+        found = [text for text in faults(repository, line.id, control=control) if "missing" not in text]
+        report.problems += [Problem("segment", f"segments/{line.id}", text) for text in found]
     chosen = _share(repository.index.oldest_first(), share)
 
     def look(data: bytes) -> int:
@@ -196,6 +201,17 @@ def _check_records(repository: Repository, report: Report) -> None:
                 report.problems.append(Problem("companion", name, "damaged"))
         except ObjectMissing:
             report.problems.append(Problem("companion", name, "missing"))
+
+
+def _check_segments(repository: Repository, report: Report, control: Control) -> None:
+    """Captured changes: of each line the numbers and sizes from the first one that is there; ends are opened.
+
+    Each byte of them is read by the deep check and by the rota of `faults`.
+    """
+    for line in lines(repository):
+        for text in gaps(repository, line.id):
+            control.check()
+            report.problems.append(Problem("segment", f"segments/{line.id}", text))
 
 
 def _check_twins(

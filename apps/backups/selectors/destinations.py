@@ -53,6 +53,14 @@ def chosen_destination(*, actor: Actor, named: str = "") -> Destination:
     return found
 
 
+def captured_destination(*, actor: Actor) -> Destination:
+    """The place that changes are captured to; the first one when none are captured any more."""
+    policy = policies_for(actor).filter(pitr=True, enabled=True).order_by("created_at", "id").first()
+    if policy is not None:
+        return get_destination(actor=actor, destination_id=policy.destination_id)
+    return chosen_destination(actor=actor)
+
+
 def policies_for(actor: Actor) -> QuerySet[Policy]:
     """All policies, for those who may see backups."""
     require(actor, "backups.read")

@@ -143,6 +143,7 @@ def _manifest(collecting: Collecting, *, begun: dt.datetime, taken: dt.datetime)
         "begun": begun.isoformat(),
         "snapshot_at": taken.isoformat(),
         "missing": collecting.missing,
+        "capture": collecting.snapshot.capture,
         **collecting.facts,
     }
 

@@ -30,6 +30,7 @@ def columns_of(info: Any) -> dict[str, Any]:
         "portal_version": str(extra.get("portal", ""))[:40],
         "engine": str(database.get("engine", ""))[:20],
         "engine_version": str(database.get("version", ""))[:40],
+        "capture": extra.get("capture", {}),
         "heads": database.get("heads", {}),
         "missing": extra.get("missing", []),
     }

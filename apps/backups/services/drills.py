@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import random
 import time
 import uuid
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from aiwriter.core.errors import Conflict, Unavailable
 from apps.backups.models import BackupSet, Drill, Policy
 from apps.backups.selectors.destinations import get_destination
 from apps.backups.selectors.sets import get_set, newest_set
-from apps.backups.services import jobs, restoring
+from apps.backups.services import capture_state, jobs, moment_restore, moments, restoring
 from apps.backups.services.alerts import tell_operators
 from apps.backups.services.backups import scratch_folder
 from apps.backups.services.progress import Progress
@@ -32,6 +34,7 @@ def start_drill(
     actor: Actor,
     destination_id: uuid.UUID | str,
     set_id: uuid.UUID | str = "",
+    moment: dt.datetime | None = None,
     policy: Policy | None = None,
     trigger: str = "person",
     wake: bool = True,
@@ -42,6 +45,7 @@ def start_drill(
         actor: needs "backups.run".
         destination_id: whose sets; a copy may be drilled too.
         set_id: which set; the newest when left out.
+        moment: rehearse a restore to this moment instead.
         policy: whose promise is looked at; the first of the place when left out.
         trigger: who wanted it.
         wake: let a worker do it; a command does it itself.
@@ -53,6 +57,8 @@ def start_drill(
     require(actor, "backups.run")
     place = get_destination(actor=actor, destination_id=destination_id)
     chosen = get_set(actor=actor, set_id=set_id) if set_id else newest_set(place.mirror_of or place)
+    if moment is not None:
+        chosen = get_set(actor=actor, set_id=moments.choose(open_repository(place), moment).base)
     if chosen is None:
         raise Conflict("There is no set that could be restored.", remedy="Make a backup first.")
     if not place.identity_ref:
@@ -68,13 +74,26 @@ def start_drill(
             policy=policy or (place.mirror_of or place).policies.filter(enabled=True).first(),
             backup_set=chosen,
             set_name=chosen.name,
+            moment=moment,
             trigger=trigger,
             requested_by=actor.user,
         )
-        record(actor, "backup.drill_requested", obj=drill, after={"set": chosen.name})
+        after = {"set": chosen.name, **({"moment": moment.isoformat()} if moment else {})}
+        record(actor, "backup.drill_requested", obj=drill, after=after)
         if wake:
             jobs.wake(drill)
     return drill
+
+
+def random_moment(policy: Policy) -> dt.datetime | None:
+    """A moment that can be reached, for a drill of the schedule: every other drill, where changes are captured."""
+    if not policy.pitr or policy.drills.filter(state="succeeded").count() % 2:
+        return None
+    found = moments.spans(open_repository(policy.destination))
+    span = random.choice(found) if found else None  # noqa: S311  not a secret
+    if span is None or span.until <= span.since:
+        return None
+    return moments.as_time(random.randint(span.since, span.until))  # noqa: S311
 
 
 class _Clock:
@@ -117,10 +136,17 @@ def run_drill(drill: Drill, progress: Progress) -> None:
         data_dir.mkdir(mode=0o700)
         with clock.phase("keys"):
             restoring.restore_keys(reader, data_dir, replace=True)
+        files: Any = reader
         with clock.phase("database"):
-            target = restoring.restore_database(reader, extra, scratch, f"drill_{drill.pk.hex[-8:]}", progress)
+            name = f"drill_{drill.pk.hex[-8:]}"
+            if drill.moment is not None:
+                choice = moments.choose(repository, drill.moment, infos=[reader.info])
+                made = moment_restore.restore_moment(repository, choice, reader, scratch, name, progress)
+                target, files = made.target, moment_restore.files_of(repository, choice, reader)
+            else:
+                target = restoring.restore_database(reader, extra, scratch, name, progress)
         try:
-            findings = _look(drill, reader, extra, target, data_dir, clock, progress)
+            findings = _look(drill, files, extra, target, data_dir, clock, progress)
         finally:
             target.drop()
     _conclude(drill, extra, findings, clock, begun, progress)
@@ -129,17 +155,17 @@ def run_drill(drill: Drill, progress: Progress) -> None:
 def _look(
     drill: Drill, reader: Any, extra: Any, target: Any, data_dir: Path, clock: _Clock, progress: Progress
 ) -> list[dict[str, Any]]:
-    with clock.phase("comparing"):
-        wrong = restoring.compare(target, extra, progress)
     tables = extra["database"]["tables"]
     rows = sum(int(each["rows"]) for each in tables.values())
-    findings = [
-        {
-            "what": "Rows and digests of all tables",
-            "ok": not wrong,
-            "detail": "; ".join(wrong[:10]) or f"{len(tables)} tables with {rows:,} rows are those of the manifest",
-        }
-    ]
+    if drill.moment is not None:
+        # The base was compared before the changes were put over it; no manifest knows the state of the moment.
+        text = f"the base is that of the manifest; with the changes until {drill.moment:%Y-%m-%d %H:%M:%S} it is whole"
+        findings = [{"what": "State of a moment", "ok": True, "detail": text}]
+    else:
+        with clock.phase("comparing"):
+            wrong = restoring.compare(target, extra, progress)
+        text = "; ".join(wrong[:10]) or f"{len(tables)} tables with {rows:,} rows are those of the manifest"
+        findings = [{"what": "Rows and digests of all tables", "ok": not wrong, "detail": text}]
     with clock.phase("files"):
         placed = restoring.restore_files(reader, target, data_dir, progress)
     expected = len(extra.get("missing", []))
@@ -164,7 +190,12 @@ def _conclude(
     # Comparing is the drill's own work; a real restore would not wait for it.
     rto = round(sum(seconds for name, seconds in clock.phases.items() if name != "comparing"), 3)
     row = drill.backup_set
-    rpo = (begun - row.created_at).total_seconds() if row else None
+    shown = drill.moment or (row.created_at if row else None)
+    rpo = (begun - shown).total_seconds() if shown else None
+    if drill.moment is not None:
+        # A moment of the past says nothing about what a loss now would cost; how far the capture is does.
+        state = capture_state.read_state()
+        rpo = begun.timestamp() - state.shipped_until / 1000 if state and state.pending_since else 0.0
     Drill.objects.filter(pk=drill.pk).update(
         phases=clock.phases, findings=findings, rpo_seconds=rpo, rto_seconds=rto, exit_code=0 if ok else FAILED_DRILL
     )
@@ -183,7 +214,7 @@ def _conclude(
         error.exit_code = FAILED_DRILL
         raise error
     progress.say(f"The portal would have served again after {rto:.1f} s.")
-    if row is not None:
+    if row is not None and drill.moment is None:
         now = timezone.now()
         BackupSet.objects.filter(pk=row.pk).update(drilled_at=now)
         BackupSet.objects.filter(pk=row.pk, state__in=("committed", "verified")).update(state=BackupSet.State.DRILLED)

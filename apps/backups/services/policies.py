@@ -12,6 +12,7 @@ from django.db import transaction
 from aiwriter.core.errors import Conflict, Detail, InvalidInput
 from apps.backups.models import Policy
 from apps.backups.selectors.destinations import get_destination, get_policy
+from apps.backups.services import capture
 from apps.users.selectors.access import Actor, require
 from apps.users.services.audit import record
 
@@ -35,6 +36,9 @@ FIELDS = (
     "verify_percent",
     "deep_days",
     "drill_days",
+    "pitr",
+    "pitr_seconds",
+    "pitr_days",
     "rpo_minutes",
     "rto_minutes",
 )
@@ -62,6 +66,7 @@ def create_policy(*, actor: Actor, destination_id: uuid.UUID | str, name: str, *
     with transaction.atomic():
         row.save(force_insert=True)
         record(actor, "backup.policy_created", obj=row, after=_shown(row))
+        transaction.on_commit(capture.sync_wanted)
     return row
 
 
@@ -76,6 +81,7 @@ def update_policy(*, actor: Actor, policy_id: uuid.UUID | str, **values: Any) ->
     with transaction.atomic():
         row.save()
         record(actor, "backup.policy_updated", obj=row, before=before, after=_shown(row))
+        transaction.on_commit(capture.sync_wanted)
     return row
 
 
@@ -90,6 +96,7 @@ def delete_policy(*, actor: Actor, policy_id: uuid.UUID | str) -> None:
     with transaction.atomic():
         record(actor, "backup.policy_deleted", obj=row, before=_shown(row))
         row.delete()
+        transaction.on_commit(capture.sync_wanted)
 
 
 def _set(row: Policy, values: dict[str, Any]) -> None:
@@ -101,6 +108,8 @@ def _set(row: Policy, values: dict[str, Any]) -> None:
         raise InvalidInput(
             "A window has a begin and an end.", field="window_end", remedy="Enter both times, or neither."
         )
+    if row.pitr and row.enabled:
+        _require_alone(row)
     try:
         row.full_clean(exclude=["destination"])
     except ValidationError as error:
@@ -108,6 +117,17 @@ def _set(row: Policy, values: dict[str, Any]) -> None:
         if any(detail.field == "name" and "already" in detail.issue for detail in details):
             raise Conflict("There is a policy of this name.", field="name", remedy="Choose another.") from error
         raise InvalidInput(details[0].issue, field=details[0].field, details=details) from error
+
+
+def _require_alone(row: Policy) -> None:
+    """There is one capture; copies of the place take what it has."""
+    other = Policy.objects.filter(pitr=True, enabled=True).exclude(pk=row.pk).first()
+    if other is not None:
+        raise Conflict(
+            f"'{other.name}' captures every change already.",
+            field="pitr",
+            remedy="Switch it off there, or add a place that is a copy of the other one: copies get the changes too.",
+        )
 
 
 def _shown(row: Policy) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote
@@ -70,7 +70,7 @@ def program(name: str, server: int) -> str:
         candidates.append(found)
     newest = 0
     for path in candidates:
-        major = _major(path)
+        major = major_of(path)
         if major >= server:
             return path
         newest = max(newest, major)
@@ -81,7 +81,8 @@ def program(name: str, server: int) -> str:
     )
 
 
-def _major(path: str) -> int:
+def major_of(path: str) -> int:
+    """The version of a program of PostgreSQL; 0 when there is none."""
     if not Path(path).is_file():
         return 0
     try:
@@ -92,7 +93,7 @@ def _major(path: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _environment(wanted: Mapping[str, Any]) -> dict[str, str]:
+def environment(wanted: Mapping[str, Any]) -> dict[str, str]:
     """Connection for a client program; a password on the command line could be read by every user of the machine."""
     names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
     given = {names[name]: str(value) for name, value in wanted.items() if name in names}
@@ -108,6 +109,7 @@ class PostgresSnapshot:
     version: str
     major: int
     size: int
+    capture: dict[str, Any] = field(default_factory=dict)
     engine: str = "postgresql"
 
     def rows(self, query: str) -> Iterator[tuple[Any, ...]]:
@@ -139,10 +141,10 @@ class PostgresSnapshot:
         ]
         with tempfile.TemporaryFile() as errors:
             with subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=errors, env=_environment(parameters())
+                command, stdout=subprocess.PIPE, stderr=errors, env=environment(parameters())
             ) as process:
                 try:
-                    dump = _Dump(cast("BinaryIO", process.stdout), process)
+                    dump = Dump(cast("BinaryIO", process.stdout), process)
                     writer.add_stream(DATABASE["postgresql"], dump, chunking="content")
                 except BaseException:
                     process.kill()
@@ -156,7 +158,7 @@ class PostgresSnapshot:
             )
 
 
-class _Dump:
+class Dump:
     """The output of `pg_dump` as a file, remembering whether its last line came."""
 
     def __init__(self, stream: BinaryIO, process: subprocess.Popen[bytes]) -> None:
@@ -280,7 +282,7 @@ def load(database: str, stream: Any) -> None:
     command = [program("psql", major), "--no-psqlrc", "--quiet", "--single-transaction", "-v", "ON_ERROR_STOP=1"]
     with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as output:
         with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=output, stderr=errors, env=_environment(parameters(database))
+            command, stdin=subprocess.PIPE, stdout=output, stderr=errors, env=environment(parameters(database))
         ) as process:
             assert process.stdin  # noqa: S101  a pipe was asked for
             try:
@@ -351,12 +353,16 @@ def exists(database: str) -> bool:
 
 
 __all__ = [
+    "Dump",
     "PostgresSnapshot",
     "create_database",
     "drop_database",
+    "environment",
     "exists",
     "load",
+    "major_of",
     "measure",
+    "parameters",
     "program",
     "snapshot",
     "switch_to",

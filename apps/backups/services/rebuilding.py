@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,7 @@ from apps.backups.models import Destination
 from apps.backups.repository import keys
 from apps.backups.repository.errors import RepositoryError
 from apps.backups.repository.repository import Repository
-from apps.backups.services import catalogue, items, jobs, postgres, restoring, sqlite
+from apps.backups.services import capture, catalogue, items, jobs, moment_restore, moments, postgres, restoring, sqlite
 from apps.backups.services.alerts import tell_operators
 from apps.backups.services.contents import DATABASE
 from apps.backups.services.progress import Progress
@@ -54,13 +55,16 @@ class _Quiet(Progress):
         self._say(text)
 
 
-def rebuild(*, repository: str, key: str, set_name: str = "", say: Say) -> dict[str, Any]:
+def rebuild(
+    *, repository: str, key: str, set_name: str = "", moment: dt.datetime | None = None, say: Say
+) -> dict[str, Any]:
     """Restore keys, database and files of a set into this machine's empty data folder and database.
 
     Args:
         repository: the repository's folder, or its address in an object store (`open_named`).
         key: the key itself.
         set_name: which set; the newest that is whole when left out.
+        moment: the state of this moment, where changes were captured.
         say: told what is done.
 
     Returns:
@@ -77,6 +81,8 @@ def rebuild(*, repository: str, key: str, set_name: str = "", say: Say) -> dict[
     opened = _open(repository, key)
     sets = opened.sets()
     whole = [info for info in sets if not info.extra.get("missing")] or sets
+    choice = moments.choose(opened, moment) if moment else None
+    set_name = choice.base if choice else set_name
     chosen = next((info for info in sets if info.id == set_name), None) if set_name else (whole[-1] if whole else None)
     if chosen is None:
         raise NotFound("There is no such set in the repository.", field="set", remedy="Leave it out for the newest.")
@@ -89,9 +95,14 @@ def rebuild(*, repository: str, key: str, set_name: str = "", say: Say) -> dict[
     data_dir = Path(settings.DATA_DIR)
 
     mark = time.monotonic()
-    target = _place_database(reader, extra, progress)
+    reached = None
+    if choice is not None:
+        target, reached = _place_moment(opened, choice, reader, progress)
+    else:
+        target = _place_database(reader, extra, progress)
     phases["database"] = time.monotonic() - mark
-    say(f"Database: {sum(int(t['rows']) for t in extra['database']['tables'].values()):,} rows, as the manifest says.")
+    rows = sum(int(table["rows"]) for table in extra["database"]["tables"].values())
+    say(f"Database: {rows:,} rows, as the manifest says{', and the changes up to the moment' if choice else ''}.")
 
     mark = time.monotonic()
     written = restoring.restore_keys(reader, data_dir, replace=True)
@@ -114,6 +125,7 @@ def rebuild(*, repository: str, key: str, set_name: str = "", say: Say) -> dict[
             str(key_file),
             "--set",
             chosen.id,
+            *(["--moment", moment.isoformat()] if moment else []),
             deadline=24 * 3600,
         )
     finally:
@@ -129,7 +141,8 @@ def rebuild(*, repository: str, key: str, set_name: str = "", say: Say) -> dict[
         "set": chosen.id,
         "phases": seconds,
         "rto_seconds": round(time.monotonic() - begun, 3),
-        "rows": sum(int(table["rows"]) for table in extra["database"]["tables"].values()),
+        "rows": rows,
+        "reached": reached,
         **found,
         "variables": variables,
     }
@@ -182,28 +195,49 @@ def _place_database(reader: Any, extra: Any, progress: Progress) -> Target:
     return target
 
 
+def _place_moment(opened: Repository, choice: moments.Choice, reader: Any, progress: Progress) -> tuple[Target, int]:
+    """The database of a moment where this portal's is to be."""
+    if connection.vendor != "sqlite":
+        restoring.refuse_other_engine(reader.info.extra)
+        made = moment_restore.restore_server_moment(opened, choice, reader, progress)
+        return made.target, made.reached
+    folder = work_folder() / "rebuild"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    (folder / "aiwriter.sqlite3").unlink(missing_ok=True)
+    made = moment_restore.restore_moment(opened, choice, reader, folder, "rebuild", progress)
+    path = sqlite.live_path()
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    Path(made.target.place).replace(path)
+    return Target("sqlite", f"sqlite:///{path}", str(path)), made.reached
+
+
 def _compare(target: Target, extra: Any, progress: Progress) -> None:
     wrong = restoring.compare(target, extra, progress)
     if wrong:
         raise Unavailable(f"The restored database is not that of the set: {wrong[0]}.", remedy="Use another set.")
 
 
-def finish(*, repository: str, key_file: str, set_name: str) -> dict[str, Any]:
+def finish(*, repository: str, key_file: str, set_name: str, moment: str = "") -> dict[str, Any]:
     """The second half of a rebuild, as the restored portal: migrations, files, the place for backups, indexes.
 
     Args:
         repository: the repository's folder.
         key_file: file with the key.
         set_name: the set that was restored.
+        moment: the moment, as ISO 8601; files that were added after the set lie in the next one.
     """
     key = Path(key_file).read_text(encoding="ascii").strip()
     call_command("migrate", interactive=False, verbosity=0)
     call_command("createcachetable", verbosity=0)
     opened = _open(repository, key)
     with told():
-        reader = opened.reader(set_name)
-    placed = items.fill_storages(reader, _Quiet(lambda _: None))
+        files: Any = opened.reader(set_name)
+        if moment:
+            choice = moments.choose(opened, dt.datetime.fromisoformat(moment))
+            files = moment_restore.files_of(opened, choice, files)
+    placed = items.fill_storages(files, _Quiet(lambda _: None))
     _adopt(opened, key, repository)
+    capture.sync_wanted()
     for path in settings.AFTER_RESTORE:
         import_string(path)()
     record(

@@ -16,8 +16,20 @@ from aiwriter.core import secretrefs
 from aiwriter.core.errors import AppError, Conflict, InvalidInput, Unavailable
 from apps.backups.models import BackupRun, BackupSet, Restore
 from apps.backups.repository.errors import RepositoryError
+from apps.backups.repository.repository import Repository
+from apps.backups.selectors.destinations import captured_destination, get_destination
 from apps.backups.selectors.sets import get_restore, get_set
-from apps.backups.services import backups, items, jobs, restoring, switching, upkeep
+from apps.backups.services import (
+    backups,
+    capture_state,
+    items,
+    jobs,
+    moment_restore,
+    moments,
+    restoring,
+    switching,
+    upkeep,
+)
 from apps.backups.services.progress import Progress
 from apps.backups.services.repositories import open_repository, told, work_folder
 from apps.users.models import AuditEvent
@@ -31,8 +43,10 @@ CONFIRM = {"system": "restore everything", "database": "restore the database", "
 def plan_restore(
     *,
     actor: Actor,
-    set_id: uuid.UUID | str,
     scope: str,
+    set_id: uuid.UUID | str | None = "",
+    moment: dt.datetime | None = None,
+    destination_id: uuid.UUID | str | None = None,
     subject: str = "",
     identity: str = "",
     trigger: str = "person",
@@ -41,8 +55,10 @@ def plan_restore(
 
     Args:
         actor: needs "backups.restore".
-        set_id: which set.
         scope: "system", "database", "document" or "file".
+        set_id: which set; left out with a moment.
+        moment: bring back the state of this moment; the newest base before it is used.
+        destination_id: with a moment: from which place; the first when left out.
         subject: of a document or a file: its id.
         identity: the key, when it is not on this machine; it is forgotten when the restore has ended.
         trigger: who wanted it.
@@ -56,17 +72,22 @@ def plan_restore(
         AppError: the set cannot be opened: wrong key, place away.
     """
     require(actor, "backups.restore")
-    chosen = get_set(actor=actor, set_id=set_id)
     if scope not in Restore.Scope.values:
         raise InvalidInput(
             f"'{scope[:20]}' is no scope.", field="scope", remedy="Use system, database, document or file."
         )
     if scope in ("document", "file"):
         subject = str(items.as_key(subject))
-    repository = open_repository(chosen.destination, identity=identity.strip(), reading=True)
+        if moment is not None:
+            raise InvalidInput(
+                "A moment can be restored for the database or for everything.",
+                field="moment",
+                remedy="Restore a document from the set before or after it: it keeps all its versions.",
+            )
+    chosen, choice, repository = _chosen(actor, set_id, moment, destination_id, identity)
     with told():
         extra = repository.reader(chosen.name).info.extra
-    plan = _plan(chosen, extra, scope)
+    plan = _plan(chosen, extra, scope, choice)
     with transaction.atomic():
         restore = Restore.objects.create(
             scope=scope,
@@ -74,16 +95,49 @@ def plan_restore(
             destination=chosen.destination,
             backup_set=chosen,
             set_name=chosen.name,
+            moment=moment,
             plan=plan,
             identity_ref=secretrefs.store("restore-identity", identity.strip()) if identity.strip() else "",
             trigger=trigger,
             requested_by=actor.user,
         )
-        record(actor, "backup.restore_planned", obj=restore, after={"scope": scope, "set": chosen.name})
+        after = {"scope": scope, "set": chosen.name, **({"moment": moment.isoformat()} if moment else {})}
+        record(actor, "backup.restore_planned", obj=restore, after=after)
     return restore
 
 
-def _plan(chosen: BackupSet, extra: Any, scope: str) -> dict[str, Any]:
+def _chosen(
+    actor: Actor,
+    set_id: uuid.UUID | str | None,
+    moment: dt.datetime | None,
+    destination_id: uuid.UUID | str | None,
+    identity: str,
+) -> tuple[BackupSet, moments.Choice | None, Repository]:
+    """The set that a restore begins with; for a moment the newest base from which it can be reached."""
+    if moment is None:
+        if not set_id:
+            raise InvalidInput("Which set?", field="set_id", remedy="Name a set, or a moment.")
+        chosen = get_set(actor=actor, set_id=set_id)
+        return chosen, None, open_repository(chosen.destination, identity=identity.strip(), reading=True)
+    if set_id:
+        raise InvalidInput("Name a set or a moment, not both.", field="moment", remedy="Leave the set out.")
+    place = (
+        get_destination(actor=actor, destination_id=destination_id)
+        if destination_id
+        else captured_destination(actor=actor)
+    )
+    repository = open_repository(place, identity=identity.strip(), reading=True)
+    capture_state.seal_now()
+    with told():
+        usable = set(
+            BackupSet.objects.filter(destination=place.mirror_of or place).restorable().values_list("name", flat=True)
+        )
+        infos = [info for info in repository.sets() if info.id in usable]
+    choice = moments.choose(repository, moment, infos=infos)
+    return get_set(actor=actor, set_id=choice.base), choice, repository
+
+
+def _plan(chosen: BackupSet, extra: Any, scope: str, choice: moments.Choice | None = None) -> dict[str, Any]:
     now = timezone.now()
     size = int(extra["database"].get("bytes", 0))
     files = extra.get("files", {})
@@ -123,9 +177,16 @@ def _plan(chosen: BackupSet, extra: Any, scope: str) -> dict[str, Any]:
         "warnings": warnings,
         "confirm": CONFIRM[scope],
     }
+    if choice is not None:
+        plan |= {
+            "moment": dt.datetime.fromtimestamp(choice.target / 1000, dt.UTC).isoformat(),
+            "segments": len(choice.segments),
+            "line": choice.line.id,
+        }
     if scope in ("system", "database"):
-        events = AuditEvent.objects.filter(occurred_at__gt=chosen.created_at)
-        plan["lost_seconds"] = round((now - chosen.created_at).total_seconds())
+        state_of = dt.datetime.fromtimestamp(choice.target / 1000, dt.UTC) if choice else chosen.created_at
+        events = AuditEvent.objects.filter(occurred_at__gt=state_of)
+        plan["lost_seconds"] = round((now - state_of).total_seconds())
         plan["lost_acts"] = events.count()
         warnings.append(
             "Work since then is lost, except that the audit record of it is kept. What was waiting at that time to be "
@@ -133,6 +194,7 @@ def _plan(chosen: BackupSet, extra: Any, scope: str) -> dict[str, Any]:
         )
         plan["steps"] = [
             "The set is put into a new place and compared with its manifest",
+            *([f"{len(choice.segments)} segments of captured changes are put over it"] if choice else []),
             "A backup of the present is made and pinned",
             "The databases are exchanged; the present one is kept for 72 hours, so that it can be undone",
             "Files that are missing are put back" if scope == "system" else "Files stay as they are",
@@ -212,20 +274,31 @@ def run_restore(restore: Restore, progress: Progress) -> None:
         found = items.bring_back(restore, reader, progress)
         Restore.objects.filter(pk=restore.pk).update(result=found)
     else:
-        _whole(restore, reader, progress)
+        _whole(restore, repository, reader, progress)
 
 
-def _whole(restore: Restore, reader: Any, progress: Progress) -> None:
+def _whole(restore: Restore, repository: Repository, reader: Any, progress: Progress) -> None:
     """The database, and of everything also keys and files."""
     extra = reader.info.extra
     folder = switching.place_of(restore)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    target = restoring.restore_database(reader, extra, folder, f"restore_{restore.pk.hex[-8:]}", progress)
+    name = f"restore_{restore.pk.hex[-8:]}"
+    files, result = reader, {}
+    if restore.moment is not None:
+        choice = moments.choose(repository, restore.moment, infos=[reader.info])
+        made = moment_restore.restore_moment(repository, choice, reader, folder, name, progress)
+        target, files = made.target, moment_restore.files_of(repository, choice, reader)
+        result = {"reached": made.reached, "restore_seconds": round(made.seconds, 3)}
+    else:
+        target = restoring.restore_database(reader, extra, folder, name, progress)
     try:
-        wrong = restoring.compare(target, extra, progress)
-        if wrong:
-            raise Unavailable(f"The restored database is not that of the set: {wrong[0]}.", remedy="Use another set.")
-        progress.say("The restored database is what the manifest says.")
+        if restore.moment is None:
+            wrong = restoring.compare(target, extra, progress)
+            if wrong:
+                raise Unavailable(
+                    f"The restored database is not that of the set: {wrong[0]}.", remedy="Use another set."
+                )
+            progress.say("The restored database is what the manifest says.")
         data_dir = folder / "data"
         data_dir.mkdir(exist_ok=True, mode=0o700)
         restoring.restore_keys(reader, data_dir, replace=True)
@@ -242,9 +315,12 @@ def _whole(restore: Restore, reader: Any, progress: Progress) -> None:
         written = restoring.restore_keys(reader, settings.DATA_DIR, replace=False)
         if written:
             progress.say(f"{len(written)} keys and secrets that were missing were put back.")
-        placed = items.fill_storages(reader, progress)
+        placed = items.fill_storages(files, progress)
         progress.say(f"{placed.written:,} of {placed.count:,} files were missing and were put back.")
-        Restore.objects.filter(pk=restore.pk).update(result={"files": placed.count, "put_back": placed.written})
+        result |= {"files": placed.count, "put_back": placed.written}
+    if restore.started_at is not None:
+        result["rto_seconds"] = round((timezone.now() - restore.started_at).total_seconds(), 3)
+    Restore.objects.filter(pk=restore.pk).update(result=result)
 
 
 def _safety(restore: Restore, progress: Progress) -> None:

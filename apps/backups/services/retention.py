@@ -11,6 +11,9 @@ from django.utils import timezone
 
 from apps.backups.models import BackupRun, BackupSet, Destination, Drill, Policy, Restore
 from apps.backups.repository.pruning import prune
+from apps.backups.repository.repository import Repository
+from apps.backups.repository.segments import drop_segments, listing
+from apps.backups.services import capture_state
 from apps.backups.services.progress import Progress
 from apps.backups.services.repositories import told
 from apps.users.selectors.access import Actor
@@ -69,6 +72,7 @@ def preview(policy: Policy, now: dt.datetime | None = None) -> Preview:
     verdicts = [Verdict(row) for row in rows]
     _hard(verdicts, policy)
     _soft(verdicts, policy, moment)
+    _bases(verdicts, policy, moment)
     return Preview(verdicts, frozen=frozen(policy.destination, rows))
 
 
@@ -133,6 +137,50 @@ def _soft(verdicts: list[Verdict], policy: Policy, now: dt.datetime) -> None:
                 each.reasons.append(words)
 
 
+def _bases(verdicts: list[Verdict], policy: Policy, now: dt.datetime) -> None:
+    """Every moment of the window needs a base before it: of each capture the newest one that is older than the window.
+
+    Where there is none so old, the oldest one stays. Bases between come and go with the other rules.
+    """
+    if not policy.pitr:
+        return
+    border = now - dt.timedelta(days=policy.pitr_days)
+    state = capture_state.read_state()
+    by_line: dict[str, list[Verdict]] = {}
+    for each in verdicts:
+        if each.row.capture and each.row.state != State.DAMAGED:
+            by_line.setdefault(str(each.row.capture["line"]), []).append(each)
+    for line, bases in by_line.items():
+        if bases[0].row.created_at > border or (state is not None and state.line == line):
+            first = next((each for each in bases if each.row.created_at <= border), bases[-1])
+            first.reasons.append("base of the window")
+
+
+def needed_segments(policy: Policy, repository: Repository, now: dt.datetime | None = None) -> dict[str, int]:
+    """The first segment that is needed, by line: that of the oldest kept base from which the window is reached.
+
+    The line that is being captured is always needed, also before it has a base.
+    """
+    border = (now or timezone.now()) - dt.timedelta(days=policy.pitr_days)
+    state = capture_state.read_state()
+    needed: dict[str, int] = {}
+    settled: set[str] = set()
+    rows = BackupSet.objects.filter(destination=policy.destination).exclude(capture={}).order_by("-created_at", "-id")
+    for row in rows:
+        line = str(row.capture["line"])
+        if line not in settled:
+            needed[line] = int(row.capture["first"])
+            if row.created_at <= border:
+                settled.add(line)
+    for line in list(needed):
+        stored = listing(repository, line)
+        if not stored or stored[-1].until < border.timestamp() * 1000:
+            del needed[line]
+    if state is not None and state.line:
+        needed.setdefault(state.line, 0)
+    return needed
+
+
 def apply(policy: Policy, repository: Any, control: Any, progress: Progress, *, grace: dt.timedelta = GRACE) -> int:
     """Delete what the policy lets go. The repository keeps the bytes for two more days, in case a reader is at them.
 
@@ -156,5 +204,9 @@ def apply(policy: Policy, repository: Any, control: Any, progress: Progress, *, 
             obj=policy,
             after={"sets": names[:50], "count": len(names), "policy": policy.name},
         )
+    with told():
+        gone, _ = drop_segments(repository, needed_segments(policy, repository), control)
+    if gone:
+        progress.say(f"{gone:,} segments of captured changes are needed no more and were removed.")
     progress.say(f"{len(going)} old sets removed, {report.freed_bytes / 2**20:,.1f} MiB freed.")
     return len(going)

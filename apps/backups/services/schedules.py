@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from aiwriter.core.errors import AppError
 from apps.backups.models import BackupRun, Drill, Policy
-from apps.backups.services import backups, drills, jobs, upkeep
+from apps.backups.services import backups, capture, capture_state, drills, jobs, moments, upkeep
 from apps.users.selectors.access import Actor
 
 log = logging.getLogger(__name__)
@@ -47,13 +47,27 @@ def backup_due(policy: Policy, now: dt.datetime) -> bool:
         return False
     runs = BackupRun.objects.filter(destination=policy.destination, action="backup")
     last = runs.exclude(trigger__in=("restore",)).order_by("-created_at").first()
+    if last is not None and last.state in ("queued", "running"):
+        return False
+    if base_due(policy, last, now):
+        return True
     if last is None:
         return now - policy.created_at >= FIRST_AFTER
-    if last.state in ("queued", "running"):
-        return False
     if last.state == "failed" and now - last.created_at >= RETRY_AFTER and policy.interval > RETRY_AFTER:
         return True
     return last.created_at < slot_before(policy, now)
+
+
+def base_due(policy: Policy, last: BackupRun | None, now: dt.datetime) -> bool:
+    """Whether a capture that has begun anew waits for the backup that its changes are put over."""
+    state = capture_state.read_state() if policy.pitr else None
+    if state is None or not state.alive or state.destination != str(policy.destination_id) or not state.line:
+        return False
+    if moments.has_base(policy.destination_id, state.line):
+        return False
+    # A backup that began before the line did, or failed, is tried again, and not without a pause.
+    begun = dt.datetime.fromtimestamp(state.started / 1000, dt.UTC)
+    return last is None or last.created_at < begun or now - last.created_at >= RETRY_AFTER
 
 
 def _in_window(policy: Policy, now: dt.datetime) -> bool:
@@ -89,6 +103,7 @@ def deep_due(policy: Policy, now: dt.datetime) -> bool:
 def start_due(now: dt.datetime | None = None) -> int:
     """Start what the policies want now. Returns how many jobs were made."""
     moment = now or timezone.now()
+    capture.sync_wanted()
     actor = Actor.system_actor("schedule")
     started = 0
     for policy in Policy.objects.filter(enabled=True, destination__enabled=True).select_related("destination"):
@@ -102,7 +117,13 @@ def start_due(now: dt.datetime | None = None) -> int:
                     upkeep.start_upkeep(actor=actor, destination_id=place, action="deep", trigger="schedule")
                     started += 1
                 if drill_due(policy, moment):
-                    drills.start_drill(actor=actor, destination_id=place, policy=policy, trigger="schedule")
+                    drills.start_drill(
+                        actor=actor,
+                        destination_id=place,
+                        policy=policy,
+                        moment=drills.random_moment(policy),
+                        trigger="schedule",
+                    )
                     started += 1
         except jobs.Busy:
             continue

@@ -21,6 +21,7 @@ class Snapshot(Protocol):
     engine: str
     version: str
     size: int
+    capture: Mapping[str, Any]
 
     def rows(self, sql: str) -> Iterator[tuple[Any, ...]]:
         """Read from the state."""

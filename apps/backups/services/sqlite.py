@@ -12,13 +12,14 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
 from aiwriter.core.errors import StorageFull, Unavailable
+from apps.backups.services import capture_state
 from apps.backups.services.contents import DATABASE
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class SqliteSnapshot:
     """A finished copy: the copy is the snapshot."""
 
     path: Path
+    capture: dict[str, Any] = field(default_factory=dict)
     version: str = sqlite3.sqlite_version
     engine: str = "sqlite"
 
@@ -66,11 +68,24 @@ def snapshot(scratch: Path) -> Iterator[SqliteSnapshot]:
         Unavailable: the database cannot be read.
     """
     path = scratch / "aiwriter.sqlite3"
+    before = capture_state.seal_now()
     copy_live(path)
     try:
-        yield SqliteSnapshot(path)
+        yield SqliteSnapshot(path, capture=_base(before))
     finally:
         path.unlink(missing_ok=True)
+
+
+def _base(before: capture_state.CaptureState | None) -> dict[str, Any]:
+    """From which segment on changes are to be put over the copy, and from which moment on it is whole with them.
+
+    The copy is of some moment between two segments. Pages are captured whole: putting some over the copy that it has
+    already does no harm, as long as all that came before the copy was finished are put over it.
+    """
+    after = capture_state.seal_now() if before is not None else None
+    if before is None or after is None or after.line != before.line:
+        return {}
+    return {"line": before.line, "first": before.number + 1, "last": after.number, "from": after.until}
 
 
 def live_path() -> Path:
@@ -81,6 +96,7 @@ def live_path() -> Path:
 def copy_live(path: Path) -> None:
     """A whole copy of the portal's database, while it is written to. Errors as for `snapshot`."""
     name = str(connection.settings_dict["NAME"])
+    path.touch(mode=0o600)
     try:
         if connection.in_atomic_block or "memory" in name:
             # Nobody but the connection itself sees what there is to copy, and a backup refuses while it writes.
@@ -91,10 +107,12 @@ def copy_live(path: Path) -> None:
                 with contextlib.closing(sqlite3.connect(path)) as target:
                     source.backup(target, pages=-1, progress=_patience())
                 # Writers went on meanwhile and could not recycle the log: at full speed it reached 1.3 GB.
+                # Where changes are captured, the capture does that, and nobody else can.
                 with contextlib.suppress(sqlite3.Error):
+                    if capture_state.wanted() is not None:
+                        return
                     source.execute("PRAGMA busy_timeout=200")
                     source.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        path.chmod(0o600)
     except sqlite3.Error as error:
         path.unlink(missing_ok=True)
         if "full" in str(error):

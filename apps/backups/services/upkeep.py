@@ -12,6 +12,7 @@ from apps.backups.models import BackupRun, BackupSet, Destination
 from apps.backups.repository.copying import copy
 from apps.backups.repository.errors import Damaged
 from apps.backups.repository.pruning import prune
+from apps.backups.repository.segments import drop_segments
 from apps.backups.repository.verifying import Report, verify_cheap, verify_deep
 from apps.backups.selectors.destinations import get_destination
 from apps.backups.selectors.sets import get_set
@@ -173,6 +174,8 @@ def run_copy(run: BackupRun, progress: Progress) -> None:
         # What the source's retention let go goes here too, two days later; never while the source is in doubt.
         with told():
             prune(mirror, drop=sorted(there - wanted), control=control_of(progress))
+            if policy := source.policies.filter(enabled=True).first():
+                drop_segments(mirror, retention.needed_segments(policy, repository), control_of(progress))
     note_size(run.destination, mirror)
     Destination.objects.filter(pk=run.destination_id).update(
         compared_at=timezone.now(),

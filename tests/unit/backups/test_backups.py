@@ -64,7 +64,7 @@ def test_a_set_holds_database_files_and_configuration(
     assert {PORTAL, SECRETS} < paths
     tables = reader.info.extra["database"]["tables"]
     assert tables["backends_storedblob"]["rows"] == 1
-    assert reader.info.extra["database"]["heads"]["backups"] == "0001_initial"
+    assert reader.info.extra["database"]["heads"]["backups"] == "0003_point_in_time"
 
 
 def test_secrets_are_in_the_set_and_only_for_its_recipients(db: None, back_up: BackUp, place: Destination) -> None:

@@ -24,6 +24,7 @@ class Command(ServiceCommand):
         parser.add_argument("--repository", default="", help="with finish: the repository's folder")
         parser.add_argument("--key-file", default="", help="with finish: file with the key")
         parser.add_argument("--set", default="", help="with finish: the set that was restored")
+        parser.add_argument("--moment", default="", help="with finish: the moment that was restored")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do it."""
@@ -35,6 +36,9 @@ class Command(ServiceCommand):
             found = {"ok": True}
         else:
             found = rebuilding.finish(
-                repository=options["repository"], key_file=options["key_file"], set_name=options["set"]
+                repository=options["repository"],
+                key_file=options["key_file"],
+                set_name=options["set"],
+                moment=options["moment"],
             )
         self.stdout.write(json.dumps(found))

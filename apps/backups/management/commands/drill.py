@@ -21,13 +21,19 @@ class Command(BackupCommand):
         """Arguments."""
         super().add_arguments(parser)
         parser.add_argument("--destination", default="", help="name or id of the place; the first when left out")
+        parser.add_argument("--moment", default="", help="rehearse a restore to a moment: 2026-11-26T14:03:07, in UTC")
         parser.add_argument("--set", default="", help="which set; the newest when left out")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Rehearse, and say what was found."""
         place = chosen_destination(actor=self.actor, named=options["destination"])
         drill = start_drill(
-            actor=self.actor, destination_id=place.pk, set_id=options["set"], trigger="command", wake=False
+            actor=self.actor,
+            destination_id=place.pk,
+            set_id=options["set"],
+            moment=self.moment(options["moment"]),
+            trigger="command",
+            wake=False,
         )
         done = carry_out("drill", drill.pk, echo=self.echo(options))
         row = Drill.objects.get(pk=drill.pk)

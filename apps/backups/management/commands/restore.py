@@ -10,6 +10,7 @@ from apps.backups.management.backup_command import BackupCommand
 from apps.backups.models import Restore
 from apps.backups.selectors.destinations import chosen_destination
 from apps.backups.selectors.sets import newest_set, restores_for
+from apps.backups.services.moments import overview
 from apps.backups.services.rebuilding import rebuild
 from apps.backups.services.restores import CONFIRM, plan_restore, start_restore, undo_restore
 from apps.backups.services.working import carry_out
@@ -20,14 +21,17 @@ class Command(BackupCommand):
 
     help = """system | database: the whole, or the database, of a set into this portal. document ID | file ID: one of them.
 rebuild: a portal on an empty machine, with --repo and --key. undo ID: the database that was there before a restore.
-Without --yes only the plan is shown."""
+moments: which moments can be brought back; --moment brings system, database or rebuild to one. Without --yes only the plan is shown."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Arguments."""
         super().add_arguments(parser)
-        parser.add_argument("what", choices=["system", "database", "document", "file", "rebuild", "undo", "list"])
+        parser.add_argument(
+            "what", choices=["system", "database", "document", "file", "rebuild", "undo", "list", "moments"]
+        )
         parser.add_argument("subject", nargs="?", default="", help="id of the document, the file or the restore")
         parser.add_argument("--set", default="", help="which set; the newest when left out")
+        parser.add_argument("--moment", default="", help="a moment instead of a set: 2026-11-26T14:03:07, in UTC")
         parser.add_argument("--destination", default="", help="name or id of the place; the first when left out")
         parser.add_argument("--key", default="", help="the key, or a file that holds it; the stored one when left out")
         parser.add_argument("--repo", default="", help="with rebuild: the repository's folder, or s3://bucket/prefix")
@@ -45,17 +49,22 @@ Without --yes only the plan is shown."""
             rows = list(restores_for(self.actor).values("id", "scope", "state", "set_name", "created_at", "undo_until"))
             lines = [f"{row['id']}  {row['scope']:<9} {row['state']:<10} {row['set_name']}" for row in rows]
             self._said(options, {"ok": True, "restores": rows}, "\n".join(lines) or "There was no restore.")
+        elif what == "moments":
+            self._moments(options)
         else:
             self._restore(options)
 
     def _restore(self, options: dict[str, Any]) -> None:
         place = chosen_destination(actor=self.actor, named=options["destination"])
         newest = newest_set(place.mirror_of or place)
+        moment = self.moment(options["moment"])
         if not options["set"] and newest is None:
             raise Conflict("There is no set that could be restored.", remedy="Make a backup first.")
         restore = plan_restore(
             actor=self.actor,
-            set_id=options["set"] or str(newest.pk if newest else ""),
+            set_id=options["set"] or ("" if moment else str(newest.pk if newest else "")),
+            moment=moment,
+            destination_id=place.pk if moment and options["destination"] else None,
             scope=options["what"],
             subject=options["subject"],
             identity=self.key(options["key"]),
@@ -68,6 +77,11 @@ Without --yes only the plan is shown."""
         done = carry_out("restore", restore.pk, echo=self.echo(options))
         self.ended(done, options, result=Restore.objects.get(pk=restore.pk).result, set=restore.set_name)
 
+    def _moments(self, options: dict[str, Any]) -> None:
+        found = overview(actor=self.actor, destination_id=options["destination"])
+        lines = [f"{span['since']}  to  {span['until']}" for span in found["spans"]]
+        self._said(options, {"ok": True, **found}, "\n".join([found["headline"], *lines]))
+
     def _rebuild(self, options: dict[str, Any]) -> None:
         if not options["repo"] or not options["key"]:
             raise InvalidInput(
@@ -76,11 +90,18 @@ Without --yes only the plan is shown."""
                 remedy="make rebuild REPO=/path/to/repository KEY=/path/to/key",
             )
         quiet = (lambda _text: None) if options["json"] else self.stdout.write
-        found = rebuild(repository=options["repo"], key=self.key(options["key"]), set_name=options["set"], say=quiet)
+        found = rebuild(
+            repository=options["repo"],
+            key=self.key(options["key"]),
+            set_name=options["set"],
+            moment=self.moment(options["moment"]),
+            say=quiet,
+        )
         self._said(options, {"ok": True, **found}, f"Rebuilt in {found['rto_seconds']:.1f} s. Start it with: make run")
 
     def _words(self, plan: dict[str, Any]) -> str:
-        lines = [f"Set {plan['set']} of {plan['snapshot_at']}, about {plan['seconds']} s."]
+        lines = [f"The state of {plan['moment']}."] if "moment" in plan else []
+        lines += [f"Set {plan['set']} of {plan['snapshot_at']}, about {plan['seconds']} s."]
         if "lost_acts" in plan:
             lines.append(
                 f"Lost: the work of {plan['lost_seconds'] / 60:.0f} minutes, {plan['lost_acts']} recorded acts."

@@ -1,0 +1,153 @@
+"""What the capturing process and the rest of the portal tell each other: files, so that no row has to be written each second.
+
+A row would be captured in its turn, and would go back in time with a restore.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from apps.backups.services.repositories import work_folder
+
+# Without a beat for so long, nobody captures.
+SILENT = 30.0
+_STEP = 0.05
+
+
+@dataclass(slots=True)
+class CaptureState:
+    """How far a capture is.
+
+    Args:
+        line, engine, number, link, until: the newest sealed segment. `until` in milliseconds.
+        shipped, shipped_until: the newest segment that lies in the repository.
+        pending_since: when the oldest change was made that is not there yet; 0 when there is none.
+        position: where the engine goes on.
+        beat: when the process last gave a sign, in seconds.
+        asked: monotonic time at which the last question was answered.
+        gaps: what was not captured: from, until (milliseconds), why.
+    """
+
+    destination: str = ""
+    line: str = ""
+    engine: str = ""
+    started: int = 0
+    number: int = 0
+    link: str = ""
+    until: int = 0
+    shipped: int = 0
+    shipped_until: int = 0
+    pending_since: float = 0.0
+    position: dict[str, Any] = field(default_factory=dict)
+    beat: float = 0.0
+    asked: float = 0.0
+    pid: int = 0
+    problem: str = ""
+    remedy: str = ""
+    gaps: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process gives signs."""
+        return time.time() - self.beat < SILENT
+
+    @property
+    def lag(self) -> float:
+        """Seconds of work that a loss of this machine would cost now."""
+        if not self.alive:
+            return max(0.0, time.time() - self.shipped_until / 1000)
+        return max(0.0, time.time() - self.pending_since) if self.pending_since else 0.0
+
+
+def capture_folder() -> Path:
+    """Where state and spool lie."""
+    folder = work_folder() / "capture"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def spool_folder() -> Path:
+    """Sealed segments that are not in the repository yet."""
+    return capture_folder() / "spool"
+
+
+def read_state() -> CaptureState | None:
+    """What the process wrote last; None when there was never one."""
+    try:
+        found = json.loads((capture_folder() / "state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    known = {each.name for each in fields(CaptureState)}
+    return CaptureState(**{name: value for name, value in found.items() if name in known})
+
+
+def write_state(state: CaptureState, *, durable: bool) -> None:
+    """Replace what was written."""
+    write_whole(capture_folder() / "state.json", json.dumps(asdict(state)).encode(), durable=durable)
+
+
+def write_whole(path: Path, data: bytes, *, durable: bool) -> None:
+    """A file that is there whole or not at all; when durable, also after a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        if durable:
+            os.fsync(file.fileno())
+    temporary.replace(path)
+    if durable:
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+# ------------------------------------------------------------ what is wanted
+def wanted() -> dict[str, Any] | None:
+    """Which place changes are captured to, and how often; None when no policy wants it."""
+    try:
+        found: dict[str, Any] = json.loads(wanted_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found
+
+
+def wanted_file() -> Path:
+    """The supervisor runs the capture while this is there."""
+    return capture_folder() / "wanted.json"
+
+
+def want(what: dict[str, Any] | None) -> None:
+    """Say what is wanted."""
+    if what is None:
+        wanted_file().unlink(missing_ok=True)
+    elif wanted() != what:
+        write_whole(wanted_file(), json.dumps(what).encode(), durable=True)
+
+
+def question_file() -> Path:
+    """Somebody wants a segment now."""
+    return capture_folder() / "ask"
+
+
+def seal_now(patience: float = 10.0) -> CaptureState | None:
+    """Have everything up to now sealed; the state afterwards, or None when nobody captures."""
+    state = read_state()
+    if wanted() is None or state is None or not state.alive:
+        return None
+    begun = time.monotonic()
+    question_file().touch()
+    while time.monotonic() - begun < patience:
+        time.sleep(_STEP)
+        state = read_state()
+        if state is not None and state.asked >= begun:
+            return state
+    return None

@@ -1,0 +1,365 @@
+"""PostgreSQL as files: a base by `pg_basebackup`, and a server that is brought from it to a moment.
+
+The result is read out of a scratch server as a dump and goes on as every other restore; or the data directory is handed over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import psycopg
+from django.conf import settings
+
+from aiwriter.core.errors import Conflict, Unavailable
+from apps.backups.repository.repository import Repository
+from apps.backups.repository.segments import walk
+from apps.backups.services import postgres
+from apps.backups.services.capture_postgres import START, connect, file_name, look_at_server, receiver_problem
+from apps.backups.services.moments import Choice, as_time
+from apps.backups.services.progress import Progress
+from apps.backups.services.repositories import control_of, told
+
+BASE = "physical/base.tar"
+_EARLY = "recovery ended before configured recovery target was reached"
+# A server that replays a day of log needs its time; one that hangs must end.
+_PATIENCE = 4 * 3600.0
+_OWN = """# Written for a restore. Nothing of the configuration of the server of before is used.
+listen_addresses = ''
+unix_socket_directories = '{sockets}'
+hot_standby = off
+archive_mode = off
+ssl = off
+shared_preload_libraries = ''
+max_connections = 20
+fsync = off
+full_page_writes = off
+restore_command = 'cp "{wal}/%f" "%p"'
+recovery_target_timeline = '{timeline}'
+"""
+
+
+# ------------------------------------------------------------ the base
+def take_base(writer: Any, progress: Progress) -> dict[str, Any]:
+    """Put a base of the whole server into a set.
+
+    Returns:
+        what a restore must know.
+
+    Raises:
+        Unavailable: the server does not give one.
+    """
+    with contextlib.closing(connect()) as opened:
+        server = look_at_server(opened)
+        size = opened.execute("SELECT sum(pg_database_size(oid)) FROM pg_database").fetchone()[0]  # type: ignore[index]
+    major = server.version // 10_000
+    wanted = postgres.parameters()
+    command = [
+        postgres.program("pg_basebackup", major),
+        "--pgdata=-",
+        "--format=tar",
+        # With the log of the time of the backup: without it the server waits, silently, for an archive that may be broken.
+        "--wal-method=fetch",
+        "--checkpoint=fast",
+        "--no-password",
+        "--label=aiwriter",
+    ]
+    progress.phase("base", int(size))
+    environment = {**postgres.environment(wanted), "PGAPPNAME": "aiwriter_base"}
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment) as process,
+    ):
+        try:
+            stream = _Program(cast("BinaryIO", process.stdout), process)
+            entry = writer.add_stream(BASE, stream, chunking="content")
+        except BaseException:
+            process.kill()
+            errors.seek(0)
+            said = errors.read()[-600:].decode("utf-8", "replace").strip()
+            if process.wait() > 0 and said:
+                raise receiver_problem(said) from None
+            raise
+    progress.say(f"Base of the server with {entry.size / 2**20:,.1f} MiB taken.")
+    return {
+        **server.as_detail(),
+        "bytes": entry.size,
+        "role": str(wanted.get("user", "")),
+        "database": str(wanted["dbname"]),
+    }
+
+
+class _Program:
+    """The output of a program as a file: a program that fails has no end, but an error."""
+
+    def __init__(self, stream: BinaryIO, process: subprocess.Popen[bytes]) -> None:
+        self._stream, self._process = stream, process
+
+    def read(self, size: int = -1) -> bytes:
+        """Bytes of it."""
+        piece = self._stream.read(size)
+        if not piece and size and self._process.wait(60):
+            raise Unavailable("The program ended with an error.", remedy="See the server's log, then try again.")
+        return piece
+
+
+# ------------------------------------------------------------ the way to a moment
+def lay_out(
+    repository: Repository, choice: Choice, reader: Any, folder: Path, progress: Progress, *, facts: Mapping[str, Any]
+) -> Path:
+    """A data directory with base and log, ready to be started.
+
+    Args:
+        repository: opened with a key.
+        choice: how the moment is reached.
+        reader: of the base.
+        folder: an empty folder; gets `data` and `wal`.
+        progress: phases and stop.
+        facts: of the base.
+
+    Raises:
+        RepositoryProblem: something is lost or damaged; it is named.
+    """
+    data, wal = folder / "data", folder / "wal"
+    for made in (data, wal):
+        made.mkdir(mode=0o700)
+    progress.phase("base", int(facts["bytes"]))
+    with told(), contextlib.closing(reader.open(BASE)) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+        for member in archive:
+            archive.extract(member, data, filter="data")
+            progress.check()
+        while stream.read(1 << 20):
+            # To the end, so that the whole is compared with its digest.
+            pass
+    data.chmod(0o700)
+    progress.phase("log", len(choice.segments))
+    size, timeline = int(choice.line.detail["segment"]), int(choice.line.detail["timeline"])
+    with told():
+        for segment in walk(repository, choice.segments, control_of(progress)):
+            (at,) = START.unpack_from(segment.body)
+            _overlay(wal, data / "pg_wal", at, memoryview(segment.body)[START.size :], size, timeline)
+    return data
+
+
+def _overlay(wal: Path, first: Path, at: int, piece: memoryview, size: int, timeline: int) -> None:
+    """Put a piece of the log where it belongs. What the base has of a file already is taken from there."""
+    while piece:
+        name = file_name(timeline, at, size)
+        path = wal / name
+        if not path.exists():
+            if (first / name).exists():
+                shutil.copyfile(first / name, path)
+            else:
+                with path.open("wb") as file:
+                    file.truncate(size)
+        count = min(len(piece), size - at % size)
+        with path.open("r+b") as file:
+            file.seek(at % size)
+            file.write(piece[:count])
+        piece, at = piece[count:], at + count
+
+
+def prepare_server(folder: Path, choice: Choice, *, target: bool) -> None:
+    """Write the scratch server's configuration. Nothing is taken from the one of before but the data."""
+    data = folder / "data"
+    (data / "postgresql.auto.conf").write_text("", encoding="ascii")
+    (data / "recovery.signal").touch()
+    (data / "standby.signal").unlink(missing_ok=True)
+    text = _OWN.format(sockets=folder / "s", wal=folder / "wal", timeline=choice.line.detail["timeline"])
+    if target:
+        at = as_time(choice.target)
+        text += f"recovery_target_time = '{at:%Y-%m-%d %H:%M:%S.%f}+00'\nrecovery_target_action = 'promote'\n"
+    (folder / "postgresql.conf").write_text(text, encoding="utf-8")
+    (folder / "pg_hba.conf").write_text("local all all trust\n", encoding="ascii")
+    (folder / "pg_ident.conf").write_text("", encoding="ascii")
+    (folder / "s").mkdir(exist_ok=True, mode=0o700)
+
+
+def server_program(major: int) -> str:
+    """The server itself, of exactly the version that the base is of.
+
+    Raises:
+        Unavailable: it is not on this machine.
+    """
+    path = shutil.which("postgres")
+    folders = [settings.PG_BIN, f"/usr/lib/postgresql/{major}/bin"]
+    for candidate in [*(str(Path(folder) / "postgres") for folder in folders if folder), *([path] if path else [])]:
+        if postgres.major_of(candidate) == major:
+            return candidate
+    raise Unavailable(
+        f"PostgreSQL {major} is not installed here: the data directory of a server opens only under its own version.",
+        remedy=f"Install postgresql-{major}, or name its folder in AIWRITER_PG_BIN.",
+    )
+
+
+@contextlib.contextmanager
+def recovered(repository: Repository, choice: Choice, reader: Any, progress: Progress) -> Iterator[BinaryIO]:
+    """Bring a scratch server to a moment, and give the dump of the portal's database there. It is gone afterwards.
+
+    Raises:
+        Unavailable: it could not be started, or did not reach the moment.
+        RepositoryProblem: something is lost or damaged; it is named.
+    """
+    facts = base_of(reader.info.extra)
+    program = server_program(int(facts["version"]) // 10_000)
+    # Sockets have short names, and a server that runs as somebody else must get in.
+    with tempfile.TemporaryDirectory(prefix="aiwriter-moment-") as name:
+        folder = Path(name)
+        lay_out(repository, choice, reader, folder, progress, facts=facts)
+        user = _other_user(folder)
+        progress.phase("replay")
+        try:
+            server = _start(program, folder, choice, facts, user, progress, target=True)
+        except _TooShort:
+            # Nothing was committed between the moment and the end of what is captured: all of it is the state of the moment.
+            server = _start(program, folder, choice, facts, user, progress, target=False)
+        try:
+            with _dumped(folder, facts) as stream:
+                yield stream
+        finally:
+            _stop(server)
+
+
+class _TooShort(Exception):
+    """The log ends before the moment."""
+
+
+def base_of(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """What a set says of its base.
+
+    Raises:
+        Conflict: it has none.
+    """
+    facts = (extra.get("capture") or {}).get("base")
+    if not facts:
+        raise Conflict("The set holds no base of a server.", remedy="Choose another moment.")
+    return dict(facts)
+
+
+def _other_user(folder: Path) -> str | None:
+    """A server refuses to run as root; then it runs as a user who owns its files."""
+    if os.geteuid() != 0:
+        return None
+    name = next((each for each in ("postgres", "nobody") if _exists(each)), "nobody")
+    entry = pwd.getpwnam(name)
+    os.chown(folder, entry.pw_uid, entry.pw_gid)
+    for root, folders, files in os.walk(folder):
+        for each in (*folders, *files):
+            os.chown(Path(root) / each, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+    return name
+
+
+def _exists(user: str) -> bool:
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        return False
+    return True
+
+
+def _start(
+    program: str,
+    folder: Path,
+    choice: Choice,
+    facts: Mapping[str, Any],
+    user: str | None,
+    progress: Progress,
+    *,
+    target: bool,
+) -> subprocess.Popen[bytes]:
+    prepare_server(folder, choice, target=target)
+    if user is not None:
+        _other_user(folder)
+    log = folder / "log"
+    command = [program, "-D", str(folder / "data"), "-c", f"config_file={folder / 'postgresql.conf'}"]
+    command += ["-c", f"hba_file={folder / 'pg_hba.conf'}", "-c", f"ident_file={folder / 'pg_ident.conf'}"]
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, stdout=output, stderr=output, user=user, cwd=folder)
+    end = time.monotonic() + _PATIENCE
+    try:
+        while time.monotonic() < end:
+            progress.check()
+            if server.poll() is not None:
+                said = log.read_text(encoding="utf-8", errors="replace")
+                if target and _EARLY in said:
+                    raise _TooShort
+                lines = [line for line in said.splitlines() if re.search(r"FATAL|PANIC|ERROR", line)] or [said[-400:]]
+                raise Unavailable(f"The scratch server did not start: {lines[-1][-400:]}", remedy="Use another moment.")
+            try:
+                psycopg.connect(**_scratch(folder, facts)).close()
+            except psycopg.OperationalError:
+                time.sleep(0.1)
+            else:
+                return server
+        raise Unavailable("The scratch server did not reach the moment in time.", remedy="Use a newer base.")
+    except BaseException:
+        _stop(server)
+        raise
+
+
+def _scratch(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {"host": str(folder / "s"), "port": 5432, "user": facts["role"], "dbname": facts["database"]}
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    if server.poll() is None:
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+@contextlib.contextmanager
+def _dumped(folder: Path, facts: Mapping[str, Any]) -> Iterator[BinaryIO]:
+    command = [
+        postgres.program("pg_dump", int(facts["version"]) // 10_000),
+        "--format=plain",
+        "--no-owner",
+        "--no-privileges",
+        "--encoding=UTF8",
+    ]
+    environment = postgres.environment(_scratch(folder, facts))
+    environment.pop("PGPASSWORD", None)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as process:
+        try:
+            yield postgres.Dump(cast("BinaryIO", process.stdout), process)  # type: ignore[misc]
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def hand_over(repository: Repository, choice: Choice, reader: Any, folder: Path, progress: Progress) -> str:
+    """Lay a data directory out for an administrator who wants the whole server back.
+
+    Returns:
+        the command that starts it.
+
+    Raises:
+        Conflict: the folder is not empty.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise Conflict(f"{folder} is not empty.", field="into", remedy="Name an empty folder.")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    facts = base_of(reader.info.extra)
+    lay_out(repository, choice, reader, folder, progress, facts=facts)
+    data = folder / "data"
+    at = as_time(choice.target)
+    with (data / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
+        file.write(
+            f'\nrestore_command = \'cp "{folder / "wal"}/%f" "%p"\'\n'
+            f"recovery_target_time = '{at:%Y-%m-%d %H:%M:%S.%f}+00'\nrecovery_target_action = 'pause'\n"
+        )
+    (data / "recovery.signal").touch()
+    return f"postgres -D {data}"
