@@ -37,7 +37,7 @@ class MomentsOutput(serializers.Serializer):
     problem = serializers.CharField(allow_blank=True)
     remedy = serializers.CharField(allow_blank=True)
     destination = serializers.CharField()
-    destination_id = serializers.UUIDField()
+    destination_id = serializers.UUIDField(allow_null=True)
     spans = MomentSpanOutput(many=True)
     gaps = MomentGapOutput(many=True)
 

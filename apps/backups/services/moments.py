@@ -13,7 +13,7 @@ from typing import Any
 from django.utils import timezone
 
 from aiwriter.core.errors import AppError, InvalidInput
-from apps.backups.models import BackupSet, Policy
+from apps.backups.models import BackupSet, Destination, Policy
 from apps.backups.repository.errors import Damaged
 from apps.backups.repository.repository import Repository
 from apps.backups.repository.segments import (
@@ -196,20 +196,25 @@ def overview(*, actor: Actor, destination_id: uuid.UUID | str = "") -> dict[str,
         actor: needs "backups.read".
         destination_id: which place; the one that is captured to when left out.
 
+    Raises:
+        NotFound: there is no place of this id.
     """
     require(actor, "backups.read")
-    place = (
-        chosen_destination(actor=actor, named=str(destination_id))
-        if destination_id
-        else captured_destination(actor=actor)
-    )
     capture, found = present_capture(), list[Span]()
+    place: Destination | None = None
     try:
+        place = (
+            chosen_destination(actor=actor, named=str(destination_id))
+            if destination_id
+            else captured_destination(actor=actor)
+        )
         repository = open_repository(place)
         with told():
             found = spans(repository)
     except AppError as error:
-        # How the capture does is worth knowing while the place is away, too.
+        if destination_id and place is None:
+            raise
+        # How the capture does is worth knowing while the place is away, or before there is one.
         capture = replace(capture, state="fail", problem=error.message, remedy=error.remedy)
     return {
         "headline": capture.headline,
@@ -217,8 +222,8 @@ def overview(*, actor: Actor, destination_id: uuid.UUID | str = "") -> dict[str,
         "lag_seconds": round(capture.lag, 1) if capture.lag is not None else None,
         "problem": capture.problem,
         "remedy": capture.remedy,
-        "destination": place.name,
-        "destination_id": str(place.pk),
+        "destination": place.name if place else "",
+        "destination_id": str(place.pk) if place else None,
         "spans": [
             {"since": as_time(span.since).isoformat(), "until": as_time(span.until).isoformat(), "bases": span.bases}
             for span in found

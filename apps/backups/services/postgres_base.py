@@ -216,7 +216,7 @@ def recovered(repository: Repository, choice: Choice, reader: Any, progress: Pro
     with tempfile.TemporaryDirectory(prefix="aiwriter-moment-") as name:
         folder = Path(name)
         lay_out(repository, choice, reader, folder, progress, facts=facts)
-        user = _other_user(folder)
+        user = _other_user(program)
         progress.phase("replay")
         try:
             server = _start(program, folder, choice, facts, user, progress, target=True)
@@ -246,25 +246,33 @@ def base_of(extra: Mapping[str, Any]) -> dict[str, Any]:
     return dict(facts)
 
 
-def _other_user(folder: Path) -> str | None:
-    """A server refuses to run as root; then it runs as a user who owns its files."""
+def _other_user(program: str) -> str | None:
+    """A server refuses to run as root; then it runs as the first of two users who may run its program.
+
+    Raises:
+        Unavailable: neither may.
+    """
     if os.geteuid() != 0:
         return None
-    name = next((each for each in ("postgres", "nobody") if _exists(each)), "nobody")
-    entry = pwd.getpwnam(name)
+    for name in ("postgres", "nobody"):
+        try:
+            pwd.getpwnam(name)
+            subprocess.run([program, "--version"], user=name, cwd="/", check=True, capture_output=True, timeout=30)
+        except (KeyError, OSError, subprocess.SubprocessError):
+            continue
+        return name
+    raise Unavailable(
+        f"The portal runs as root, a PostgreSQL server does not, and no other user may run {program}.",
+        remedy="Run the portal as a user of its own, or make the folder of the programs readable.",
+    )
+
+
+def _give_to(user: str, folder: Path) -> None:
+    entry = pwd.getpwnam(user)
     os.chown(folder, entry.pw_uid, entry.pw_gid)
     for root, folders, files in os.walk(folder):
         for each in (*folders, *files):
             os.chown(Path(root) / each, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
-    return name
-
-
-def _exists(user: str) -> bool:
-    try:
-        pwd.getpwnam(user)
-    except KeyError:
-        return False
-    return True
 
 
 def _start(
@@ -279,7 +287,7 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     prepare_server(folder, choice, target=target)
     if user is not None:
-        _other_user(folder)
+        _give_to(user, folder)
     log = folder / "log"
     command = [program, "-D", str(folder / "data"), "-c", f"config_file={folder / 'postgresql.conf'}"]
     command += ["-c", f"hba_file={folder / 'pg_hba.conf'}", "-c", f"ident_file={folder / 'pg_ident.conf'}"]

@@ -71,6 +71,8 @@ def _policy_form(people):
         "verify_percent": 15,
         "deep_days": 30,
         "drill_days": 7,
+        "pitr_seconds": 10,
+        "pitr_days": 7,
         "rpo_minutes": 120,
         "rto_minutes": 60,
     }
