@@ -299,10 +299,19 @@ MAX_GENERATIONS = ENV["AIWRITER_MAX_GENERATIONS"]
 BOOTSTRAP_STEPS = [
     "apps.users.services.keys.ensure_ring",
     "apps.users.services.ledger_sealing.checkpoint_at_start",
+    "apps.backups.services.staging.steps.refuse_unsanitised",
     "apps.backends.services.defaults.ensure_defaults",
     "apps.content.services.type_seeds.ensure_content_types",
     "apps.backups.services.defaults.ensure_backups",
     "apps.monitoring.services.alert_defaults.ensure_alerts",
+]
+# What kind of data every column holds: read by staging copies, and by what finds, exports and erases a person's data.
+DATA_MAPS = [
+    "apps.users.models.datamap.TABLES",
+    "apps.monitoring.models.datamap.TABLES",
+    "apps.backends.models.datamap.TABLES",
+    "apps.backups.models.datamap.TABLES",
+    "apps.content.models.datamap.TABLES",
 ]
 # What a backup set consists of, in order: the first takes the snapshot apart, the others read from it.
 BACKUP_SOURCES = [
@@ -320,6 +329,8 @@ DRILL_PROBES = [
 ]
 # Run once in a database that a restore has just put in place.
 AFTER_RESTORE = ["apps.content.services.recovery.index_again"]
+# Run once within a staging copy whose rows are there: what is made from other columns is made again.
+AFTER_STAGING = ["apps.content.services.recovery.make_again"]
 # Which row is "a document" when one is brought back with everything that belongs to it.
 BACKUP_ITEMS = {"document": "content.Document", "file": "backends.StoredFile"}
 BACKUP_HOOK = ENV["AIWRITER_BACKUP_HOOK"]

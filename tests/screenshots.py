@@ -173,6 +173,7 @@ def shots(cast: Cast, draft: str, voice: str) -> list[Shot]:
         Shot("console-backups", "/admin/backups/backupset/", cast.operator),
         Shot("console-backup-runs", "/admin/backups/backuprun/", cast.operator),
         Shot("console-drills", "/admin/backups/drill/", cast.operator),
+        Shot("console-staging", "/admin/backups/stagingcopy/", cast.operator),
     ]
 
 

@@ -30,6 +30,8 @@ class BackupsConfig(AppConfig):
         "backup.restore_requested": "A restore was started",
         "backup.restored": "Something was restored from a backup",
         "backup.restore_undone": "A restore was undone",
+        "backup.staging_requested": "A staging copy was asked for",
+        "backup.staging_made": "A staging copy was made and searched for originals",
         "backup.key_shown": "The key that opens the backups was taken out",
         "backup.keys_changed": "The recipients of the backups were changed",
     }

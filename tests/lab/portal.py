@@ -177,7 +177,9 @@ class Portal:
         )
 
     def _chroma(self) -> dict[str, str]:
-        """The vector store's address, as the supervisor gave it to the worker."""
+        """The vector store's address, as the supervisor gave it to the worker; none while the portal is stopped."""
+        if self._process is None or self._process.poll() is not None:
+            return {}
         with contextlib.suppress(OSError):
             pairs = Path(f"/proc/{self.pid('worker')}/environ").read_bytes().split(b"\0")
             return dict(p.decode().split("=", 1) for p in pairs if p.startswith(b"AIWRITER_CHROMA_URL="))

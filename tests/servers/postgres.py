@@ -57,6 +57,11 @@ class Postgres:
         return self._install / "bin"
 
     @property
+    def data(self) -> Path:
+        """The server's data folder: tables in `base`, the log in `pg_wal`."""
+        return self._folder / "data"
+
+    @property
     def pid(self) -> int:
         """The server's process id."""
         assert self._process

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from rest_framework.test import APIClient
 
-from apps.backups.models import BackupRun, BackupSet, Destination, Drill, Policy, Restore
+from apps.backups.models import BackupRun, BackupSet, Destination, Drill, Policy, Restore, StagingCopy
 from apps.backups.services.destinations import create_destination
 from apps.backups.services.policies import create_policy
 from tests.factories.users import SETUP
@@ -152,3 +152,39 @@ def test_lists_ask_a_constant_number_of_queries(
     for address in ("sets", "runs", "drills", "restores", "destinations", "policies"):
         with django_assert_max_num_queries(8):
             assert client.get(f"/api/v1/backups/{address}").status_code == 200
+
+
+def test_a_staging_copy_is_asked_for_and_its_report_is_shown(
+    portal: Portal, place: Destination, a_set: BackupSet
+) -> None:
+    page = portal("alma").get("/admin/backups/stagingcopy/new/").content.decode()
+    assert "Data folder of the copy" in page
+    refused = portal("alma").post("/admin/backups/stagingcopy/new/", {"set_id": str(a_set.pk), "folder": "../files"})
+    assert "belongs to this portal" in refused.content.decode()
+    job = StagingCopy.objects.create(
+        destination=place,
+        set_name=NAME,
+        folder="/srv/staging",
+        state="succeeded",
+        scan={"found": 0, "looked_for": 321, "files": 4, "tables": 5, "bytes": 6, "places": []},
+        result={"rows": 7, "files": 8, "tables": {"users.User": 7}, "start": "make run"},
+    )
+    shown = portal("otto").get(f"/admin/backups/stagingcopy/{job.pk}/change/").content.decode()
+    assert "0 originals found" in shown
+    assert "321 words" in shown
+    assert "sign-in.txt" in shown
+    assert "Make a staging copy" not in portal("otto").get("/admin/backups/stagingcopy/").content.decode()
+
+
+def test_the_api_makes_follows_and_stops_a_staging_copy(
+    api: Api, place: Destination, a_set: BackupSet, tmp_path: Path
+) -> None:
+    wrong = api("alma").post("/api/v1/backups/staging", {"set_id": str(a_set.pk), "folder": ""})
+    assert wrong.status_code in (400, 422)
+    job = StagingCopy.objects.create(destination=place, set_name=NAME, folder="/srv/staging")
+    read = api("otto").get(f"/api/v1/backups/staging/{job.pk}").json()
+    assert (read["state"], read["folder"], read["scan"]) == ("queued", "/srv/staging", {})
+    assert "database_ref" not in read
+    stopped = api("otto").post(f"/api/v1/backups/staging/{job.pk}/stop").json()
+    assert stopped["state"] == "stopped"
+    assert len(api("otto").get("/api/v1/backups/staging").json()["data"]) == 1

@@ -1,5 +1,5 @@
 """Console pages."""
 
-from apps.backups.admin import jobs, places, restores, sets
+from apps.backups.admin import jobs, places, restores, sets, staging
 
-__all__ = ["jobs", "places", "restores", "sets"]
+__all__ = ["jobs", "places", "restores", "sets", "staging"]

@@ -28,7 +28,7 @@ from apps.backups.services import backups, drills, jobs, restores, upkeep
 from apps.users.api.authentication import actor_of
 from apps.users.api.idempotency import idempotent
 
-_JOB = (
+JOB_FIELDS = (
     "id",
     "state",
     "trigger",
@@ -83,7 +83,7 @@ class BackupRunOutput(serializers.ModelSerializer):
 
     class Meta:
         model = BackupRun
-        fields = (*_JOB, "action", "destination_id", "policy_id", "pin", "result", "log")
+        fields = (*JOB_FIELDS, "action", "destination_id", "policy_id", "pin", "result", "log")
 
 
 class DrillOutput(serializers.ModelSerializer):
@@ -94,7 +94,7 @@ class DrillOutput(serializers.ModelSerializer):
     class Meta:
         model = Drill
         fields = (
-            *_JOB,
+            *JOB_FIELDS,
             "destination_id",
             "policy_id",
             "backup_set_id",
@@ -116,7 +116,7 @@ class RestoreOutput(serializers.ModelSerializer):
     class Meta:
         model = Restore
         fields = (
-            *_JOB,
+            *JOB_FIELDS,
             "scope",
             "subject",
             "destination_id",

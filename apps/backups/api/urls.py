@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.backups.api import destinations, jobs, moments
+from apps.backups.api import destinations, jobs, moments, staging
 
 urlpatterns = [
     path("backups/status", destinations.BackupStatusView.as_view(), name="api-backup-status"),
@@ -39,6 +39,9 @@ urlpatterns = [
     path("backups/drills/<uuid:drill_id>", jobs.DrillView.as_view(), name="api-backup-drill"),
     path("backups/drills/<uuid:drill_id>/stop", jobs.DrillStopView.as_view(), name="api-backup-drill-stop"),
     path("backups/moments", moments.MomentsView.as_view(), name="api-backup-moments"),
+    path("backups/staging", staging.StagingCopyListView.as_view(), name="api-backup-staging"),
+    path("backups/staging/<uuid:copy_id>", staging.StagingCopyView.as_view(), name="api-backup-staging-copy"),
+    path("backups/staging/<uuid:copy_id>/stop", staging.StagingCopyStopView.as_view(), name="api-backup-staging-stop"),
     path("backups/restores", jobs.RestoreListView.as_view(), name="api-backup-restores"),
     path("backups/restores/<uuid:restore_id>", jobs.RestoreView.as_view(), name="api-backup-restore"),
     path("backups/restores/<uuid:restore_id>/start", jobs.RestoreStartView.as_view(), name="api-backup-restore-start"),

@@ -124,6 +124,24 @@ class BackupCommand(ServiceCommand):
         lines = [line.strip() for line in content.splitlines() if line.strip().startswith("AGE-SECRET-KEY-")]
         return lines[0] if lines else content.strip()
 
+    @staticmethod
+    def database(text: str) -> str:
+        """An address of a database, or the first line of a file: on the command line every user could read a password.
+
+        Raises:
+            InvalidInput: there is no such file.
+        """
+        if not text or "://" in text:
+            return text
+        try:
+            return Path(text).read_text(encoding="utf-8").strip().partition("\n")[0]
+        except OSError as error:
+            raise InvalidInput(
+                f"The file {text} cannot be read: {error.strerror}.",
+                field="database",
+                remedy="Name a file that holds the address.",
+            ) from error
+
 
 def _seconds(job: RecoveryJob) -> float | None:
     if job.started_at is None or job.finished_at is None:

@@ -8,5 +8,17 @@ from apps.backups.models.restores import Restore
 from apps.backups.models.runs import BackupRun
 from apps.backups.models.sets import BackupSet
 from apps.backups.models.sizes import PlaceSize
+from apps.backups.models.staging import StagingCopy, StagingMark
 
-__all__ = ["BackupRun", "BackupSet", "Destination", "Drill", "PlaceSize", "Policy", "RecoveryJob", "Restore"]
+__all__ = [
+    "BackupRun",
+    "BackupSet",
+    "Destination",
+    "Drill",
+    "PlaceSize",
+    "Policy",
+    "RecoveryJob",
+    "Restore",
+    "StagingCopy",
+    "StagingMark",
+]

@@ -7,7 +7,7 @@ import uuid
 from django.db.models import QuerySet
 
 from aiwriter.core.errors import NotFound
-from apps.backups.models import BackupRun, BackupSet, Destination, Drill, RecoveryJob, Restore
+from apps.backups.models import BackupRun, BackupSet, Destination, Drill, RecoveryJob, Restore, StagingCopy
 from apps.backups.selectors.destinations import as_id
 from apps.users.selectors.access import Actor, require
 
@@ -56,6 +56,21 @@ def restores_for(actor: Actor) -> QuerySet[Restore]:
     """All restores, newest first."""
     require(actor, "backups.read")
     return Restore.objects.select_related("destination", "backup_set", "safety_run", "requested_by")
+
+
+def staging_copies_for(actor: Actor) -> QuerySet[StagingCopy]:
+    """All staging copies, newest first."""
+    require(actor, "backups.read")
+    return StagingCopy.objects.select_related("destination", "backup_set", "requested_by")
+
+
+def get_staging_copy(*, actor: Actor, copy_id: uuid.UUID | str) -> StagingCopy:
+    """One staging copy.
+
+    Raises:
+        NotFound: there is none.
+    """
+    return _one(staging_copies_for(actor), copy_id, "There is no such staging copy.")  # type: ignore[return-value]
 
 
 def get_run(*, actor: Actor, run_id: uuid.UUID | str) -> BackupRun:

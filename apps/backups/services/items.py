@@ -67,8 +67,8 @@ def bring_back(restore: Restore, reader: Any, progress: Progress) -> dict[str, A
     with scratch_folder(restore.pk) as scratch:
         target = restoring.restore_database(reader, extra, scratch, f"item_{restore.pk.hex[-8:]}", progress)
         try:
-            _bring_up_to_date(target, extra, scratch, progress)
-            with _opened(target) as alias:
+            bring_up_to_date(target, extra, scratch, progress)
+            with opened(target) as alias:
                 progress.phase("looking")
                 root = model._base_manager.using(alias).filter(pk=key).first()
                 if root is None:
@@ -83,7 +83,7 @@ def bring_back(restore: Restore, reader: Any, progress: Progress) -> dict[str, A
     return found
 
 
-def _bring_up_to_date(target: Target, extra: Any, scratch: Path, progress: Progress) -> None:
+def bring_up_to_date(target: Target, extra: Any, scratch: Path, progress: Progress) -> None:
     """Migrate the copy when it is older than this version of the portal, so that its rows fit the tables of today."""
     with connections["default"].cursor() as cursor:
         cursor.execute("SELECT app, name FROM django_migrations")
@@ -97,7 +97,7 @@ def _bring_up_to_date(target: Target, extra: Any, scratch: Path, progress: Progr
 
 
 @contextlib.contextmanager
-def _opened(target: Target) -> Iterator[str]:
+def opened(target: Target) -> Iterator[str]:
     """The restored database as a second database of the models, for the time of the block."""
     alias = f"restored-{uuid.uuid4().hex[:8]}"
     wanted = copy.deepcopy(connections["default"].settings_dict)
@@ -345,4 +345,4 @@ def fill_storages(reader: Any, progress: Progress) -> Placed:
     return placed
 
 
-__all__ = ["as_key", "bring_back", "fill_storages"]
+__all__ = ["as_key", "bring_back", "bring_up_to_date", "fill_storages", "opened"]

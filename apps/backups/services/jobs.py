@@ -19,7 +19,7 @@ from aiwriter import env
 from aiwriter.core import secretrefs
 from aiwriter.core.errors import AppError, Conflict
 from aiwriter.core.queue import enqueue
-from apps.backups.models import BackupRun, Drill, RecoveryJob, Restore
+from apps.backups.models import BackupRun, Drill, RecoveryJob, Restore, StagingCopy
 from apps.backups.repository.errors import RepositoryError, Stopped
 from apps.backups.services.alerts import tell_operators
 from apps.backups.services.progress import LEASE, LostJob, Progress, StopRequested
@@ -29,7 +29,7 @@ from apps.users.services.audit import record
 
 logger = logging.getLogger(__name__)
 
-KINDS: dict[str, Any] = {"run": BackupRun, "drill": Drill, "restore": Restore}
+KINDS: dict[str, Any] = {"run": BackupRun, "drill": Drill, "restore": Restore, "staging": StagingCopy}
 MAX_ATTEMPTS = 5
 BUSY = 11
 _children: list[subprocess.Popen[bytes]] = []
@@ -146,10 +146,12 @@ def _finish(row: RecoveryJob, fence: int, fields: dict[str, Any]) -> None:
 
 
 def forget_key(job: RecoveryJob) -> None:
-    """Forget the key that a person gave for one restore. Until it has ended, whoever takes it up needs it."""
-    if isinstance(job, Restore) and job.identity_ref:
-        Restore.objects.filter(pk=job.pk).update(identity_ref="")
-        secretrefs.forget(job.identity_ref)
+    """Forget what a person gave for one restore or copy. Until it has ended, whoever takes it up needs it."""
+    for name in ("identity_ref", "database_ref"):
+        reference = getattr(job, name, "")
+        if reference:
+            type(job).objects.filter(pk=job.pk).update(**{name: ""})  # type: ignore[attr-defined]
+            secretrefs.forget(reference)
 
 
 def link_of(job: RecoveryJob) -> str:

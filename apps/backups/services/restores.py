@@ -36,7 +36,6 @@ from apps.users.models import AuditEvent
 from apps.users.selectors.access import Actor, require
 from apps.users.services.audit import record
 
-UNDO_HOURS = 72
 CONFIRM = {"system": "restore everything", "database": "restore the database", "document": "", "file": ""}
 
 

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -324,9 +324,3 @@ def in_child(target: Target, data_dir: Path, *arguments: str, deadline: float = 
         raise Unavailable(f"The restored portal could not do '{arguments[0]}': {said}", remedy="Use another set.")
     found: dict[str, Any] = json.loads(lines[-1])
     return found
-
-
-def blobs_of(target: Target) -> Iterator[str]:
-    """Digests of the contents that a restored database names."""
-    for row in target.rows("SELECT DISTINCT sha256 FROM backends_storedblob"):
-        yield str(row[0])

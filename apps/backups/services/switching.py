@@ -91,12 +91,10 @@ def before_exists(restore: Restore) -> bool:
 
 def forget_before(restore: Restore) -> None:
     """Remove the database of before."""
-    if connection.vendor == "sqlite":
-        shutil.rmtree(place_of(restore), ignore_errors=True)
-    else:
+    if connection.vendor != "sqlite":
         postgres.drop_database(restore.before)
         postgres.drop_database(f"{restore.before}_undone")
-        shutil.rmtree(place_of(restore), ignore_errors=True)
+    shutil.rmtree(place_of(restore), ignore_errors=True)
     Restore.objects.filter(pk=restore.pk).update(before="")
 
 

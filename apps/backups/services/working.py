@@ -9,11 +9,13 @@ from typing import Any
 from aiwriter.core.errors import NotFound
 from apps.backups.models import RecoveryJob
 from apps.backups.services import drills, jobs, restores, upkeep
+from apps.backups.services.staging import copies
 
 WORK: dict[str, Callable[[Any, Any], None]] = {
     "run": upkeep.work,
     "drill": drills.run_drill,
     "restore": restores.run_restore,
+    "staging": copies.run_staging,
 }
 
 
@@ -23,7 +25,7 @@ def carry_out(
     """Do a job to its end in this process.
 
     Args:
-        kind: "run", "drill" or "restore".
+        kind: "run", "drill", "restore" or "staging".
         job_id: which.
         detached: this process is a child of a worker.
         echo: gets every log line.

@@ -13,7 +13,7 @@ from django.conf import settings
 from aiwriter import env
 from aiwriter.core import keyring
 from apps.backends.services import plugins
-from apps.backups.models import Destination, Restore
+from apps.backups.models import Destination, Restore, StagingCopy
 from apps.backups.services.contents import PORTAL, SECRETS
 from apps.backups.services.sources import Collecting
 
@@ -85,6 +85,5 @@ def _secret_files() -> dict[str, str]:
 
 def _identities() -> set[str]:
     """Where keys that open backups lie: those of places, and those given for one restore that is going on."""
-    return {
-        ref for model in (Destination, Restore) for ref in model.objects.values_list("identity_ref", flat=True) if ref
-    }
+    models = (Destination, Restore, StagingCopy)
+    return {ref for model in models for ref in model.objects.values_list("identity_ref", flat=True) if ref}

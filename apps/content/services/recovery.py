@@ -8,6 +8,7 @@ from apps.content.markup.markdown import to_html
 from apps.content.models import Document, EmbeddingIndex, SourceChunk
 from apps.content.retrieval.hybrid import search_many
 from apps.content.selectors.searching import query_words, ranked
+from apps.content.services.ingesting import embed_missing
 
 _TRIED = 20
 
@@ -52,6 +53,19 @@ def find_passages() -> dict[str, Any]:
 def index_again() -> None:
     """Vector indexes are never trusted after a restore: they are made again from the vectors in the database."""
     EmbeddingIndex.objects.update(state=EmbeddingIndex.State.BROKEN, error="restored from a backup")
+
+
+def make_again() -> None:
+    """Make from a copy's texts what was left out of it: the pages of documents, and the vectors of passages.
+
+    The embedder of a copy is the built-in one, because the keys of all others were left out.
+    """
+    waiting = Document.objects.filter(body_html="").exclude(body_markdown="").order_by("pk")
+    for document in waiting.only("pk", "body_markdown").iterator(chunk_size=200):
+        # As it is: neither revision nor time of a document change by it.
+        Document.objects.filter(pk=document.pk).update(body_html=to_html(document.body_markdown))
+    while embed_missing():
+        pass
 
 
 def _finding(what: str, ok: bool, detail: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from apps.backups.models import BackupRun, BackupSet, Destination, Drill, Policy, Restore
+from apps.backups.models import BackupRun, BackupSet, Destination, Drill, Policy, Restore, StagingCopy
 from apps.backups.services.destinations import create_destination
 from apps.backups.services.policies import create_policy
 from tests.factories.users import SETUP
@@ -51,6 +51,12 @@ def _restore(people):
     )
 
 
+def _staging(people):
+    return StagingCopy.objects.create(
+        destination=_place(people), backup_set=_set(people), set_name="x", folder="/nowhere", state="queued"
+    )
+
+
 def _policy_form(people):
     return {
         "name": "Nights",
@@ -94,6 +100,7 @@ BODIES = {
     },
     "POST api/v1/backups/restores": lambda people: {"set_id": str(_set(people).pk), "scope": "database"},
     "POST api/v1/backups/restores/<uuid:restore_id>/start": lambda people: {"confirm": ""},
+    "POST api/v1/backups/staging": lambda people: {"set_id": str(_set(people).pk), "folder": uuid.uuid4().hex},
     "POST admin/backups/policy/add/": _policy_form,
     "POST admin/backups/policy/<path:object_id>/change/": _policy_form,
     "POST admin/backups/policy/<path:object_id>/delete/": lambda people: {"post": "yes"},
@@ -118,6 +125,7 @@ THINGS = {
     "run_id": lambda people: _run(people).pk,
     "drill_id": lambda people: _drill(people).pk,
     "restore_id": lambda people: _restore(people).pk,
+    "copy_id": lambda people: _staging(people).pk,
     "action": lambda people: _place(people) and "verify",
     "backups.destination": lambda people: _place(people).pk,
     "backups.policy": lambda people: _policy(people).pk,
@@ -125,4 +133,5 @@ THINGS = {
     "backups.backuprun": lambda people: _run(people).pk,
     "backups.drill": lambda people: _drill(people).pk,
     "backups.restore": lambda people: _restore(people).pk,
+    "backups.stagingcopy": lambda people: _staging(people).pk,
 }

@@ -5,13 +5,15 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
+from aiwriter.core.errors import Conflict
 from apps.backups.management.backup_command import BackupCommand
-from apps.backups.models import BackupRun
+from apps.backups.models import BackupRun, StagingCopy
 from apps.backups.selectors.destinations import chosen_destination
 from apps.backups.selectors.forecast import forecast_of
-from apps.backups.selectors.sets import sets_for
+from apps.backups.selectors.sets import newest_set, sets_for
 from apps.backups.selectors.status import status_of
 from apps.backups.services.backups import start_backup
+from apps.backups.services.staging.copies import start_staging
 from apps.backups.services.upkeep import pin_set, start_upkeep
 from apps.backups.services.working import carry_out
 
@@ -19,17 +21,30 @@ from apps.backups.services.working import carry_out
 class Command(BackupCommand):
     """Makes a backup in this process, so that a script sees how it ended."""
 
-    help = "Make a backup now (run), copy it (copy), list the sets (list), pin one (pin), say how things stand (status) or how much a place will hold and cost (forecast)."
+    help = """Make a backup now (run), copy it (copy), list the sets (list), pin one (pin), say how things stand (status) or
+how much a place will hold and cost (forecast), or make a sanitised copy of a set as a portal of its own (staging)."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Arguments."""
         super().add_arguments(parser)
         parser.add_argument(
-            "action", nargs="?", default="run", choices=["run", "list", "status", "forecast", "pin", "copy"]
+            "action",
+            nargs="?",
+            default="run",
+            choices=["run", "list", "status", "forecast", "pin", "copy", "staging"],
         )
         parser.add_argument("--destination", default="", help="name or id of the place; the first when left out")
         parser.add_argument("--pin", default="", help="keep the set under this name; empty with `pin` takes it away")
-        parser.add_argument("--set", default="", help="with pin: which set")
+        parser.add_argument("--set", default="", help="with pin and staging: which set; staging takes the newest")
+        parser.add_argument(
+            "--folder", default="", help="with staging: data folder of the copy, empty or not there yet"
+        )
+        parser.add_argument(
+            "--database",
+            default="",
+            help="with staging: a file with the address of an empty PostgreSQL database, or the address; else SQLite",
+        )
+        parser.add_argument("--key", default="", help="with staging: the key, or a file that holds it")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Do what was asked."""
@@ -44,6 +59,24 @@ class Command(BackupCommand):
         place = chosen_destination(actor=self.actor, named=options["destination"])
         run = start_upkeep(actor=self.actor, destination_id=place.pk, action="copy", trigger="command", wake=False)
         self._work(run, options)
+
+    def _staging(self, options: dict[str, Any]) -> None:
+        place = chosen_destination(actor=self.actor, named=options["destination"])
+        newest = newest_set(place.mirror_of or place)
+        if not options["set"] and newest is None:
+            raise Conflict("There is no set that could be copied.", remedy="Make a backup first.")
+        job = start_staging(
+            actor=self.actor,
+            set_id=options["set"] or str(newest.pk if newest else ""),
+            folder=options["folder"],
+            database=self.database(options["database"]),
+            identity=self.key(options["key"]),
+            trigger="command",
+            wake=False,
+        )
+        done = carry_out("staging", job.pk, echo=self.echo(options))
+        row = StagingCopy.objects.get(pk=job.pk)
+        self.ended(done, options, folder=row.folder, result=row.result, scan=row.scan)
 
     def _work(self, run: BackupRun, options: dict[str, Any]) -> None:
         done = carry_out("run", run.pk, echo=self.echo(options))

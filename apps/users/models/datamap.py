@@ -1,0 +1,195 @@
+"""What the tables of identity hold, those of Django and allauth among them: see `aiwriter.core.datamap`."""
+
+from __future__ import annotations
+
+from aiwriter.core.datamap import table
+
+_ACCOUNT = "as long as the account"
+
+TABLES = (
+    table(
+        "users.User",
+        people="id",
+        erasure="delete",
+        retention=_ACCOUNT,
+        technical="id last_login last_seen_day created_at updated_at",
+        public="kind status locale:language timezone:zone",
+        personal="email:email full_name:person",
+        secrets="password:unusable",
+    ),
+    table(
+        "users.Workspace",
+        people="personal_of",
+        erasure="delete",
+        retention="until an administrator deletes it; a personal one as long as the account",
+        technical="id personal_of created_at updated_at",
+        internal="name:name slug:name",
+    ),
+    table(
+        "users.Membership",
+        people="user",
+        erasure="delete",
+        retention=_ACCOUNT,
+        technical="id user workspace expires_at created_at",
+        public="role",
+    ),
+    table(
+        "users.RoleGrant",
+        people="user granted_by",
+        erasure="delete",
+        retention=_ACCOUNT,
+        technical="id user granted_by expires_at created_at",
+        public="role",
+        internal="reason",
+    ),
+    table(
+        "users.ApiToken",
+        staging="drop",
+        people="user",
+        erasure="delete",
+        retention="until it expires or is revoked",
+        technical="id user workspace scopes enabled expires_at created_at last_used_at",
+        internal="name",
+        personal="last_used_address:drop",
+        secrets="key_id digest",
+    ),
+    table(
+        "users.AuditEvent",
+        # Its rows are chained by digests, which say nothing any more when a word is changed.
+        staging="drop",
+        people="actor_id",
+        erasure="keep",
+        retention="the record of who did what must not change; names within are pseudonyms after an erasure",
+        technical="id occurred_at object_id object_type workspace_id request_id seq previous_hash hash",
+        public="action outcome",
+        personal="actor_id actor_label:shape token_key_id:shape client_address:drop",
+        content="object_label reason before:json after:json",
+    ),
+    table(
+        "users.IdempotencyRecord",
+        staging="drop",
+        erasure="none",
+        retention="a day",
+        technical="id scope request_hash response_status created_at",
+        content="key response_body:drop response_headers:json",
+    ),
+    table("users.RateLimit", staging="drop", retention="minutes", technical="key due"),
+    table(
+        "users.Notification",
+        staging="drop",
+        people="user",
+        erasure="delete",
+        retention="90 days",
+        technical="id user read_at created_at",
+        public="kind",
+        content="title body link",
+    ),
+    # ------------------------------------------------------------ Django, allauth
+    table(
+        "account.EmailAddress",
+        people="user",
+        erasure="delete",
+        retention=_ACCOUNT,
+        technical="id user verified primary",
+        personal="email:email",
+    ),
+    table(
+        "account.EmailConfirmation",
+        staging="drop",
+        people="email_address__user",
+        erasure="delete",
+        retention="until it is used",
+        technical="id email_address created sent",
+        secrets="key",
+    ),
+    table(
+        "mfa.Authenticator",
+        staging="drop",
+        people="user",
+        erasure="delete",
+        retention=_ACCOUNT,
+        technical="id user created_at last_used_at",
+        public="type",
+        secrets="data",
+    ),
+    table(
+        "usersessions.UserSession",
+        staging="drop",
+        people="user",
+        erasure="delete",
+        retention="as long as the session",
+        technical="id user created_at last_seen_at",
+        personal="ip:drop user_agent:drop",
+        secrets="session_key data",
+    ),
+    table(
+        "sessions.Session",
+        staging="drop",
+        erasure="delete",
+        retention="14 days",
+        technical="expire_date",
+        secrets="session_key session_data",
+    ),
+    table(
+        "admin.LogEntry",
+        staging="drop",
+        people="user",
+        erasure="keep",
+        retention="nothing is written to it; the audit record is used",
+        technical="id action_time user content_type object_id:shape",
+        public="action_flag",
+        content="object_repr change_message",
+    ),
+    table(
+        "auth.Permission",
+        staging="fresh",
+        retention="the product's",
+        technical="id content_type",
+        public="name codename",
+    ),
+    table("auth.Group", staging="drop", retention="not used", technical="id", internal="name"),
+    table("auth.Group_permissions", staging="drop", retention="not used", technical="id group permission"),
+    table(
+        "contenttypes.ContentType", staging="fresh", retention="the product's", technical="id", public="app_label model"
+    ),
+    # ------------------------------------------------------------ the scheduler's
+    table(
+        "django_celery_beat.SolarSchedule",
+        staging="fresh",
+        retention="the product's",
+        technical="id",
+        public="event latitude longitude",
+    ),
+    table(
+        "django_celery_beat.IntervalSchedule",
+        staging="fresh",
+        retention="the product's",
+        technical="id",
+        public="every period",
+    ),
+    table(
+        "django_celery_beat.ClockedSchedule",
+        staging="fresh",
+        retention="the product's",
+        technical="id",
+        public="clocked_time",
+    ),
+    table(
+        "django_celery_beat.CrontabSchedule",
+        staging="fresh",
+        retention="the product's",
+        technical="id",
+        public="minute hour day_of_month month_of_year day_of_week timezone",
+    ),
+    table(
+        "django_celery_beat.PeriodicTasks", staging="fresh", retention="the product's", technical="ident last_update"
+    ),
+    table(
+        "django_celery_beat.PeriodicTask",
+        staging="fresh",
+        retention="the product's",
+        technical="id interval crontab solar clocked queue exchange routing_key headers priority expires expire_seconds "
+        "one_off start_time enabled last_run_at total_run_count date_changed",
+        public="name task args kwargs description",
+    ),
+)
