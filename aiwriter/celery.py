@@ -12,7 +12,7 @@ from aiwriter.core import metrics
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aiwriter.settings")  # noqa: TID251
 
 TRANSPORT_ALIASES["filesystem"] = "aiwriter.core.broker:Transport"
-app = Celery("aiwriter")
+app = Celery("aiwriter", task_cls="aiwriter.core.pauses:PausingTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

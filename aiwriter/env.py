@@ -130,6 +130,13 @@ VARIABLES: tuple[Variable, ...] = (
         help="A program that is called around each backup with before, after or failed, and JSON on its input. Empty: none.",
     ),
     V(
+        name="AIWRITER_RESTORE_APPROVAL",
+        type="choice",
+        default="auto",
+        choices=("auto", "always", "never"),
+        help="Whether a second person agrees to a restore of everything: auto asks when more than one could restore.",
+    ),
+    V(
         name="REDIS_URL",
         type="str",
         default="",

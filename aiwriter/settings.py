@@ -69,6 +69,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "aiwriter.core.pauses.MaintenanceMiddleware",
     "apps.users.api.limits.RateHeadersMiddleware",
     "aiwriter.core.middleware.AppErrorMiddleware",
 ]
@@ -334,6 +335,21 @@ AFTER_STAGING = ["apps.content.services.recovery.make_again"]
 # Which row is "a document" when one is brought back with everything that belongs to it.
 BACKUP_ITEMS = {"document": "content.Document", "file": "backends.StoredFile"}
 BACKUP_HOOK = ENV["AIWRITER_BACKUP_HOOK"]
+# Maintenance, and the hold on what goes outside after a restore: who knows, what stays open, which tasks go on.
+PAUSE_STATE = "apps.backups.selectors.pauses.state"
+OPEN_IN_MAINTENANCE = ("/admin", "/accounts/", "/static/", "/livez", "/readyz", "/metrics", "/api/v1/backups")
+TASKS_IN_MAINTENANCE = ("backups.", "monitoring.", "users.")
+TASKS_OUTSIDE = (
+    "content.run_publication",
+    "content.sweep_publications",
+    "content.run_schedule",
+    "content.sweep_schedules",
+    "content.deliver_webhook",
+    "content.sweep_webhooks",
+)
+WAITING_OUTSIDE = ["apps.content.services.outside.waiting"]
+DISCARD_OUTSIDE = ["apps.content.services.outside.discard"]
+RESTORE_APPROVAL = ENV["AIWRITER_RESTORE_APPROVAL"]
 PG_BIN = ENV["AIWRITER_PG_BIN"]
 HEALTH_CHECKS = [
     "apps.monitoring.health.database",

@@ -42,3 +42,5 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {"polling_interval": 0.01}
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 # WhiteNoise warns about a folder that is not there.
 (DATA_DIR / "static").mkdir(exist_ok=True)
+# Whether something is paused is read each two seconds, which would fall into the counted queries of some test.
+PAUSE_STATE = "aiwriter.core.pauses.Pauses"

@@ -32,6 +32,10 @@ class BackupsConfig(AppConfig):
         "backup.restore_undone": "A restore was undone",
         "backup.staging_requested": "A staging copy was asked for",
         "backup.staging_made": "A staging copy was made and searched for originals",
+        "backup.restore_approved": "A second person agreed to a restore",
+        "maintenance.begun": "The portal was closed for maintenance",
+        "maintenance.ended": "The portal was opened again",
+        "outside.armed": "What was held back after a restore was let go or thrown away",
         "backup.key_shown": "The key that opens the backups was taken out",
         "backup.keys_changed": "The recipients of the backups were changed",
     }

@@ -6,7 +6,7 @@ import uuid
 
 from celery import shared_task
 
-from apps.backups.services import backups, jobs, restores, schedules
+from apps.backups.services import backups, jobs, pauses, restores, schedules
 
 
 @shared_task(name="backups.work", time_limit=60, soft_time_limit=50)
@@ -18,7 +18,7 @@ def work(kind: str, job_id: str) -> bool:
 @shared_task(name="backups.start_due", time_limit=60, soft_time_limit=50)
 def start_due() -> int:
     """Start what the schedules want now, and wake what was left behind."""
-    return schedules.start_due() + jobs.sweep()
+    return schedules.start_due() + jobs.sweep() + pauses.release_orphaned()
 
 
 @shared_task(name="backups.clear_scratch", time_limit=300, soft_time_limit=280)

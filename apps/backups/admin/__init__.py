@@ -1,5 +1,5 @@
 """Console pages."""
 
-from apps.backups.admin import jobs, places, restores, sets, staging
+from apps.backups.admin import jobs, pauses, places, restores, sets, staging
 
-__all__ = ["jobs", "places", "restores", "sets", "staging"]
+__all__ = ["jobs", "pauses", "places", "restores", "sets", "staging"]

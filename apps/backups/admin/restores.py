@@ -21,7 +21,7 @@ from aiwriter.core.errors import AppError
 from apps.backups.admin.jobs import LOOKS, button
 from apps.backups.models import BackupSet, Restore
 from apps.backups.selectors.sets import get_restore, sets_for
-from apps.backups.services import jobs, moments, restores
+from apps.backups.services import approvals, jobs, moments, restores
 from apps.users.admin.service_admin import ReadOnlyAdmin
 from apps.users.selectors.access import Actor, can, require
 from apps.users.selectors.callers import actor_of
@@ -94,6 +94,7 @@ class RestoreAdmin(ReadOnlyAdmin):
         own = [
             path("plan/", wrap(self.plan_view), name="backups_restore_plan"),
             path("<uuid:restore_id>/start/", wrap(self.start_view), name="backups_restore_start"),
+            path("<uuid:restore_id>/approve/", wrap(self.approve_view), name="backups_restore_approve"),
             path("<uuid:restore_id>/stop/", wrap(self.stop_view), name="backups_restore_stop"),
             path("<uuid:restore_id>/undo/", wrap(self.undo_view), name="backups_restore_undo"),
         ]
@@ -146,6 +147,8 @@ class RestoreAdmin(ReadOnlyAdmin):
             "job": restore,
             "look": LOOKS.get(restore.state, "unknown"),
             "may_restore": may,
+            "awaits": bool(restore.plan.get("approval")) and restore.approved_at is None,
+            "may_approve": may and actor.user is not None and actor.user.pk != restore.requested_by_id,
             "may_stop": can(actor, "backups.run") and restore.state in ("planned", "queued", "running"),
             "may_undo": may
             and restore.state == "succeeded"
@@ -161,6 +164,10 @@ class RestoreAdmin(ReadOnlyAdmin):
         """Second step: agree."""
         words = request.POST.get("confirm", "")
         return self._button(request, restore_id, lambda actor: _start(actor, restore_id, words))
+
+    def approve_view(self, request: HttpRequest, restore_id: uuid.UUID) -> HttpResponse:
+        """A second person agrees."""
+        return self._button(request, restore_id, lambda actor: _approve(actor, restore_id))
 
     def stop_view(self, request: HttpRequest, restore_id: uuid.UUID) -> HttpResponse:
         """Throw the plan away, or end it before the exchange."""
@@ -182,6 +189,10 @@ class RestoreAdmin(ReadOnlyAdmin):
 
 def _start(actor: Actor, restore_id: uuid.UUID, words: str) -> None:
     restores.start_restore(actor=actor, restore_id=restore_id, confirm=words)
+
+
+def _approve(actor: Actor, restore_id: uuid.UUID) -> None:
+    approvals.approve_restore(actor=actor, restore_id=restore_id)
 
 
 def _undo(actor: Actor, restore_id: uuid.UUID) -> None:

@@ -24,7 +24,7 @@ from apps.backups.selectors.sets import (
     runs_for,
     sets_for,
 )
-from apps.backups.services import backups, drills, jobs, restores, upkeep
+from apps.backups.services import approvals, backups, drills, jobs, restores, upkeep
 from apps.users.api.authentication import actor_of
 from apps.users.api.idempotency import idempotent
 
@@ -126,6 +126,8 @@ class RestoreOutput(serializers.ModelSerializer):
             "plan",
             "result",
             "safety_run_id",
+            "approved_by_id",
+            "approved_at",
             "switched_at",
             "undo_until",
             "undone_at",
@@ -363,6 +365,15 @@ class RestoreStartView(APIView):
         return Response(
             _restore(restores.start_restore(actor=actor_of(request), restore_id=restore_id, confirm=values["confirm"]))
         )
+
+
+class RestoreApproveView(APIView):
+    """Agreeing to a restore."""
+
+    @extend_schema(operation_id="backup_restores_approve", request=None, responses=RestoreOutput)
+    def post(self, request: Request, restore_id: uuid.UUID) -> Response:
+        """Agree to a restore that somebody else has planned."""
+        return Response(_restore(approvals.approve_restore(actor=actor_of(request), restore_id=restore_id)))
 
 
 class RestoreStopView(APIView):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.backups.api import destinations, jobs, moments, staging
+from apps.backups.api import destinations, jobs, moments, pauses, staging
 
 urlpatterns = [
     path("backups/status", destinations.BackupStatusView.as_view(), name="api-backup-status"),
@@ -45,6 +45,13 @@ urlpatterns = [
     path("backups/restores", jobs.RestoreListView.as_view(), name="api-backup-restores"),
     path("backups/restores/<uuid:restore_id>", jobs.RestoreView.as_view(), name="api-backup-restore"),
     path("backups/restores/<uuid:restore_id>/start", jobs.RestoreStartView.as_view(), name="api-backup-restore-start"),
+    path(
+        "backups/restores/<uuid:restore_id>/approve",
+        jobs.RestoreApproveView.as_view(),
+        name="api-backup-restore-approve",
+    ),
+    path("backups/maintenance", pauses.MaintenanceView.as_view(), name="api-backup-maintenance"),
+    path("backups/outside", pauses.OutsideView.as_view(), name="api-backup-outside"),
     path("backups/restores/<uuid:restore_id>/stop", jobs.RestoreStopView.as_view(), name="api-backup-restore-stop"),
     path("backups/restores/<uuid:restore_id>/undo", jobs.RestoreUndoView.as_view(), name="api-backup-restore-undo"),
 ]

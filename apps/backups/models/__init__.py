@@ -3,6 +3,7 @@
 from apps.backups.models.destinations import Destination
 from apps.backups.models.drills import Drill
 from apps.backups.models.jobs import RecoveryJob
+from apps.backups.models.pauses import Pause
 from apps.backups.models.policies import Policy
 from apps.backups.models.restores import Restore
 from apps.backups.models.runs import BackupRun
@@ -15,6 +16,7 @@ __all__ = [
     "BackupSet",
     "Destination",
     "Drill",
+    "Pause",
     "PlaceSize",
     "Policy",
     "RecoveryJob",

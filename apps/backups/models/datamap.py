@@ -58,11 +58,11 @@ TABLES = (
     table(
         "backups.Restore",
         staging="drop",
-        people="requested_by",
+        people="requested_by approved_by",
         erasure="detach",
         retention="as long as its place",
         technical=f"{_RECOVERY} destination backup_set set_name plan:json result:json safety_run switched_at undo_until "
-        "undone_at before:drop",
+        "undone_at before:drop approved_by approved_at",
         public="state trigger scope phase:drop",
         internal="log error remedy subject",
         secrets="identity_ref",
@@ -77,6 +77,13 @@ TABLES = (
         public="state trigger phase:drop",
         internal="log error remedy folder database",
         secrets="identity_ref database_ref",
+    ),
+    table(
+        "backups.Pause",
+        staging="drop",
+        retention="one row",
+        technical="id maintenance since restore_id outside outside_since",
+        internal="message",
     ),
     table(
         "backups.StagingMark",

@@ -54,6 +54,8 @@ class Restore(RecoveryJob):
     plan = models.JSONField(default=dict, blank=True)
     result = models.JSONField(default=dict, blank=True)
     safety_run = models.ForeignKey(BackupRun, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    approved_by = models.ForeignKey("users.User", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    approved_at = models.DateTimeField(null=True, blank=True)
     before = models.CharField(max_length=300, blank=True, editable=False)
     switched_at = models.DateTimeField(null=True, blank=True)
     undo_until = models.DateTimeField(null=True, blank=True)

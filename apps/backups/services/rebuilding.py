@@ -22,7 +22,18 @@ from apps.backups.models import Destination
 from apps.backups.repository import keys
 from apps.backups.repository.errors import RepositoryError
 from apps.backups.repository.repository import Repository
-from apps.backups.services import capture, catalogue, items, jobs, moment_restore, moments, postgres, restoring, sqlite
+from apps.backups.services import (
+    capture,
+    catalogue,
+    items,
+    jobs,
+    moment_restore,
+    moments,
+    pauses,
+    postgres,
+    restoring,
+    sqlite,
+)
 from apps.backups.services.alerts import tell_operators
 from apps.backups.services.contents import DATABASE
 from apps.backups.services.progress import Progress
@@ -238,6 +249,7 @@ def finish(*, repository: str, key_file: str, set_name: str, moment: str = "") -
     placed = items.fill_storages(files, _Quiet(lambda _: None))
     _adopt(opened, key, repository)
     capture.sync_wanted()
+    pauses.hold_outside()
     for path in settings.AFTER_RESTORE:
         import_string(path)()
     record(
@@ -246,8 +258,8 @@ def finish(*, repository: str, key_file: str, set_name: str, moment: str = "") -
     tell_operators(
         "backup.rebuilt",
         "The portal was rebuilt from a backup.",
-        "What was waiting at that time to be published or sent waits again. Look at the publications and the places "
-        "for backups before you let people in.",
+        "What was waiting at that time to be published or sent is held back: let it go, or throw it away, under "
+        "Maintenance. Look at the places for backups too.",
     )
     return {"files": placed.count, "put_back": placed.written, "missing": placed.missing}
 

@@ -20,12 +20,14 @@ from apps.backups.repository.repository import Repository
 from apps.backups.selectors.destinations import captured_destination, get_destination
 from apps.backups.selectors.sets import get_restore, get_set
 from apps.backups.services import (
+    approvals,
     backups,
     capture_state,
     items,
     jobs,
     moment_restore,
     moments,
+    pauses,
     restoring,
     switching,
     upkeep,
@@ -36,6 +38,7 @@ from apps.users.models import AuditEvent
 from apps.users.selectors.access import Actor, require
 from apps.users.services.audit import record
 
+_CLOSED = "A backup is being restored."
 CONFIRM = {"system": "restore everything", "database": "restore the database", "document": "", "file": ""}
 
 
@@ -175,6 +178,7 @@ def _plan(chosen: BackupSet, extra: Any, scope: str, choice: moments.Choice | No
         "problems": problems,
         "warnings": warnings,
         "confirm": CONFIRM[scope],
+        "approval": scope in approvals.SCOPES and approvals.wanted(),
     }
     if choice is not None:
         plan |= {
@@ -189,15 +193,16 @@ def _plan(chosen: BackupSet, extra: Any, scope: str, choice: moments.Choice | No
         plan["lost_acts"] = events.count()
         warnings.append(
             "Work since then is lost, except that the audit record of it is kept. What was waiting at that time to be "
-            "published or sent waits again: look at the publications before you let people in."
+            "published or sent is held back afterwards: look at it under Maintenance."
         )
         plan["steps"] = [
             "The set is put into a new place and compared with its manifest",
             *([f"{len(choice.segments)} segments of captured changes are put over it"] if choice else []),
-            "A backup of the present is made and pinned",
+            "The portal is closed for maintenance, and a backup of the present is made and pinned",
             "The databases are exchanged; the present one is kept for 72 hours, so that it can be undone",
             "Files that are missing are put back" if scope == "system" else "Files stay as they are",
-            "The vector indexes are made again",
+            "The vector indexes are made again, and the portal is opened",
+            "What waited at that time to be published or sent is held back until an operator lets it go",
         ]
     else:
         plan["steps"] = ["The set's database is opened beside the present one", "What is missing is put back"]
@@ -236,6 +241,7 @@ def start_restore(*, actor: Actor, restore_id: uuid.UUID | str, confirm: str = "
         raise Conflict("This restore was started already.", remedy="Plan another one.")
     if restore.plan.get("problems"):
         raise Conflict(restore.plan["problems"][0], remedy="Mend this, then plan the restore again.")
+    approvals.require_approval(actor, restore)
     wanted = restore.plan.get("confirm", "")
     if wanted and " ".join(confirm.lower().split()) != wanted:
         raise InvalidInput("The words do not match.", field="confirm", remedy=f"Type: {wanted}")
@@ -304,9 +310,13 @@ def _whole(restore: Restore, repository: Repository, reader: Any, progress: Prog
         progress.phase("migrating")
         restoring.in_child(target, data_dir, "migrate")
         shutil.rmtree(data_dir, ignore_errors=True)
+        pauses.begin_maintenance(actor=Actor.system_actor("restore"), message=_CLOSED, restore=restore)
         _safety(restore, progress)
+        with items.opened(target) as alias:
+            pauses.prepare(alias, restore)
         switching.switch(restore, target, progress)
     except BaseException:
+        pauses.release(restore.pk)
         if not Restore.objects.filter(pk=restore.pk, switched_at__isnull=False).exists():
             target.drop()
         raise
@@ -320,6 +330,8 @@ def _whole(restore: Restore, repository: Repository, reader: Any, progress: Prog
     if restore.started_at is not None:
         result["rto_seconds"] = round((timezone.now() - restore.started_at).total_seconds(), 3)
     Restore.objects.filter(pk=restore.pk).update(result=result)
+    pauses.release(restore.pk)
+    progress.say("The portal is open again. What waits to go outside is held back: see Maintenance.")
 
 
 def _safety(restore: Restore, progress: Progress) -> None:
@@ -355,6 +367,8 @@ def undo_restore(*, actor: Actor, restore_id: uuid.UUID | str) -> Restore:
             "The database of before is gone.", remedy="Restore the backup that was made before: its set is pinned."
         )
     switching.undo(restore)
+    # The database of before was put aside while the portal was closed.
+    pauses.release(restore.pk)
     record(actor, "backup.restore_undone", obj=restore, after={"set": restore.set_name})
     restore.refresh_from_db()
     return restore

@@ -61,9 +61,13 @@ class Originals:
                 self._add(form.encode("utf-8", "surrogatepass")[:_LONGEST], column.data_class, _VALUE_SHORTEST)
         text = _ID.sub(" ", before)
         words = list(_WORD.finditer(text))
+        # `argon2id` and its numbers stand in the hash of every password, salt and digest in one.
+        secret = column.data_class == DataClass.SECRET
         for word in words:
             for form in {word[0], word[0].lower()}:
-                self._add(form.encode("utf-8", "surrogatepass"), column.data_class)
+                self._add(form.encode("utf-8", "surrogatepass"), column.data_class, 16 if secret else _SHORTEST)
+        if secret:
+            return
         # Passages of four words find a text of short ones too; a quarter of them is enough for any sentence.
         for first, last in zip(words, words[3:], strict=False):
             passage = text[first.start() : last.end()]
