@@ -91,7 +91,7 @@ class MaintenanceMiddleware:
         return response
 
 
-class PausingTask(Task):
+class PausingTask(Task):  # type: ignore[misc]
     """The base of all tasks: one that must not run now does nothing, and its row waits for the sweeper."""
 
     abstract = True

@@ -70,9 +70,11 @@ def release(restore_id: uuid.UUID) -> None:
 def release_orphaned() -> int:
     """Open the portal when the restore that closed it is over, however it ended. Returns 1 when it did."""
     row = Pause.objects.filter(pk=1, maintenance=True, restore_id__isnull=False).first()
-    if row is None or Restore.objects.filter(pk=row.restore_id, state__in=("queued", "running")).exists():
+    if row is None or row.restore_id is None:
         return 0
-    release(row.restore_id)  # type: ignore[arg-type]
+    if Restore.objects.filter(pk=row.restore_id, state__in=("queued", "running")).exists():
+        return 0
+    release(row.restore_id)
     return 1
 
 
