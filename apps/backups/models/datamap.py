@@ -11,16 +11,18 @@ TABLES = (
         "backups.Destination",
         staging="drop",
         retention="until an operator takes it out of use",
-        technical="id profile mirror_of enabled managed last_used_at compared_at missing_objects created_at updated_at",
+        technical="id profile mirror_of enabled managed last_used_at compared_at missing_objects "
+        "price_gib_month currency:currency created_at updated_at",
         public="kind",
         internal="name folder prefix recipients:json last_problem last_remedy",
         secrets="writer_ref identity_ref",
     ),
+    table("backups.PlaceSize", staging="drop", retention="as its place", technical="id destination day bytes"),
     table(
         "backups.Policy",
         staging="drop",
         retention="until an operator removes it",
-        technical="id destination enabled at window_start window_end bandwidth_mb keep_last keep_hourly keep_daily "
+        technical="id destination enabled at window_start window_end bandwidth_mb cpu_percent keep_last keep_hourly keep_daily "
         "keep_weekly keep_monthly keep_yearly keep_days keep_minimum verify_percent deep_days drill_days rpo_minutes "
         "rto_minutes created_at updated_at",
         public="every",

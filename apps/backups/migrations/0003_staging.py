@@ -10,7 +10,7 @@ import aiwriter.core.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("backups", "0001_initial"),
+        ("backups", "0002_sizes_and_limits"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
