@@ -333,7 +333,9 @@ AFTER_RESTORE = ["apps.content.services.recovery.index_again"]
 # Run once within a staging copy whose rows are there: what is made from other columns is made again.
 AFTER_STAGING = ["apps.content.services.recovery.make_again"]
 # Which row is "a document" when one is brought back with everything that belongs to it.
-BACKUP_ITEMS = {"document": "content.Document", "file": "backends.StoredFile"}
+BACKUP_ITEMS = {"workspace": "users.Workspace", "document": "content.Document", "file": "backends.StoredFile"}
+# What stays away all the same: a token that was revoked since then would open the portal again, and so would a link.
+BACKUP_ITEMS_LEFT = ("users.ApiToken", "content.ShareLink", "users.IdempotencyRecord", "content.Presence")
 BACKUP_HOOK = ENV["AIWRITER_BACKUP_HOOK"]
 # Maintenance, and the hold on what goes outside after a restore: who knows, what stays open, which tasks go on.
 PAUSE_STATE = "apps.backups.selectors.pauses.state"

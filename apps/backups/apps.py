@@ -32,6 +32,7 @@ class BackupsConfig(AppConfig):
         "backup.restore_undone": "A restore was undone",
         "backup.staging_requested": "A staging copy was asked for",
         "backup.staging_made": "A staging copy was made and searched for originals",
+        "backup.taken_back": "A removed backup set was taken back",
         "backup.restore_approved": "A second person agreed to a restore",
         "maintenance.begun": "The portal was closed for maintenance",
         "maintenance.ended": "The portal was opened again",

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from aiwriter.core.errors import AppError
 from aiwriter.core.plots import Line
 from apps.backends.models import BackendProfile
+from apps.backups.admin.jobs import button
 from apps.backups.models import Destination, Policy
 from apps.backups.selectors.forecast import forecast
 from apps.backups.selectors.status import is_elsewhere
-from apps.backups.services import destinations, policies, retention, schedules
+from apps.backups.services import destinations, policies, retention, schedules, taking_back
 from apps.backups.services.repositories import place_of
 from apps.users.admin.service_admin import ServiceAdmin
-from apps.users.selectors.access import Actor
+from apps.users.selectors.access import Actor, can
+from apps.users.selectors.callers import actor_of
 
 _CHANGEABLE = ("name", "enabled", "price_gib_month", "currency")
 
@@ -141,11 +146,34 @@ class DestinationAdmin(ServiceAdmin):
         if row is not None:
             found = forecast(row)
             context["forecast"] = found
+            context["may_run"] = can(actor_of(request), "backups.run")
+            try:
+                context["removed"] = taking_back.removed_sets(actor=actor_of(request), destination_id=row.pk)
+            except AppError:
+                # A place that is away is told of at its top; the page is shown all the same.
+                context["removed"] = []
             context["forecast_lines"] = [
                 Line(_("Held"), [(day.toordinal(), size) for day, size in found.history]),
                 Line(_("If the last weeks go on"), [(day.toordinal(), size) for day, size in found.ahead]),
             ]
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def get_urls(self) -> list[URLPattern]:
+        """With the button that takes a removed set back."""
+        view = self.admin_site.admin_view(self.take_back_view)
+        own = path("<uuid:destination_id>/take-back/", view, name="backups_destination_take_back")
+        return [own, *super().get_urls()]
+
+    def take_back_view(self, request: HttpRequest, destination_id: uuid.UUID) -> HttpResponse:
+        """Take a removed set back."""
+        back = reverse("admin:backups_destination_change", args=[destination_id])
+        name = request.POST.get("set", "")
+
+        def work(actor: Actor) -> None:
+            taking_back.take_back(actor=actor, destination_id=destination_id, name=name)
+            messages.success(request, _("The set is back, and pinned."))
+
+        return button(request, back, work)
 
     def add_row(self, actor: Actor, values: dict[str, Any]) -> Destination:
         """Set one up."""

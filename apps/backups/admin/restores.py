@@ -46,8 +46,8 @@ class RestoreForm(forms.Form):
     subject = forms.CharField(
         required=False,
         max_length=300,
-        label=gettext_lazy("Document or file"),
-        help_text=gettext_lazy("Its id, or the address of its page. Only for one document or one file."),
+        label=gettext_lazy("Workspace, document or file"),
+        help_text=gettext_lazy("Its id, or the address of its page. Only for one workspace, document or file."),
     )
     identity = forms.CharField(
         required=False,

@@ -17,7 +17,7 @@ from apps.backups.models import Destination, Policy
 from apps.backups.selectors.destinations import destinations_for, get_destination, get_policy, policies_for
 from apps.backups.selectors.forecast import forecast_of
 from apps.backups.selectors.status import is_elsewhere, status_of
-from apps.backups.services import destinations, policies, retention, schedules
+from apps.backups.services import destinations, policies, retention, schedules, taking_back
 from apps.users.api.authentication import actor_of
 from apps.users.api.idempotency import idempotent
 
@@ -242,6 +242,44 @@ class RecipientsView(APIView):
         values = read(RecipientsInput, request)
         row = destinations.change_recipients(actor=actor_of(request), destination_id=destination_id, **values)
         return Response(shown(row))
+
+
+class RemovedOutput(serializers.Serializer):
+    """A removed set that can be taken back."""
+
+    name = serializers.CharField()
+    until = serializers.DateTimeField(help_text="Then its bytes may go.")
+
+
+class RemovedListOutput(serializers.Serializer):
+    """Removed sets of a place."""
+
+    data = RemovedOutput(many=True)
+
+
+class TakeBackInput(Input):
+    """Which one."""
+
+    set = serializers.CharField(max_length=120, help_text="Its name.")
+
+
+class RemovedView(APIView):
+    """Removed sets of a place."""
+
+    @extend_schema(operation_id="backup_removed_list", responses=RemovedListOutput)
+    def get(self, request: Request, destination_id: uuid.UUID) -> Response:
+        """Sets that the retention let go, and whose bytes are still there."""
+        rows = taking_back.removed_sets(actor=actor_of(request), destination_id=destination_id)
+        return Response({"data": RemovedOutput(rows, many=True).data})
+
+    @extend_schema(operation_id="backup_removed_take_back", request=TakeBackInput, responses=RemovedListOutput)
+    def post(self, request: Request, destination_id: uuid.UUID) -> Response:
+        """Take one back; it is pinned. Answers with those that are left."""
+        values = read(TakeBackInput, request)
+        actor = actor_of(request)
+        taking_back.take_back(actor=actor, destination_id=destination_id, name=values["set"])
+        rows = taking_back.removed_sets(actor=actor, destination_id=destination_id)
+        return Response({"data": RemovedOutput(rows, many=True).data})
 
 
 class PolicyOutput(serializers.ModelSerializer):

@@ -174,7 +174,11 @@ class RestoreInput(Input):
     )
     scope = serializers.ChoiceField(choices=Restore.Scope.choices)
     subject = serializers.CharField(
-        max_length=300, required=False, allow_blank=True, default="", help_text="Id of the document or the file."
+        max_length=300,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="Id of the workspace, the document or the file.",
     )
     identity = serializers.CharField(
         max_length=2_000, required=False, default="", help_text="The key, when the portal does not have it."

@@ -22,6 +22,11 @@ urlpatterns = [
         destinations.ForecastView.as_view(),
         name="api-backup-forecast",
     ),
+    path(
+        "backups/destinations/<uuid:destination_id>/removed",
+        destinations.RemovedView.as_view(),
+        name="api-backup-removed",
+    ),
     path("backups/policies", destinations.PolicyListView.as_view(), name="api-backup-policies"),
     path("backups/policies/<uuid:policy_id>", destinations.PolicyView.as_view(), name="api-backup-policy"),
     path(

@@ -38,12 +38,13 @@ class Restore(RecoveryJob):
 
         SYSTEM = "system", "Everything: database, files and keys"
         DATABASE = "database", "The database only"
+        WORKSPACE = "workspace", "One workspace with documents, sources, files and members"
         DOCUMENT = "document", "One document with its versions and files"
         FILE = "file", "One file"
 
     state = models.CharField(max_length=16, choices=State.choices, default=State.PLANNED, db_index=True)
     scope = models.CharField(max_length=10, choices=Scope.choices)
-    subject = models.CharField(max_length=80, blank=True, help_text="Id of the document or the file.")
+    subject = models.CharField(max_length=80, blank=True, help_text="Id of the workspace, the document or the file.")
     destination = models.ForeignKey(Destination, on_delete=models.CASCADE, related_name="restores")
     backup_set = models.ForeignKey(BackupSet, on_delete=models.SET_NULL, null=True, blank=True, related_name="restores")
     set_name = models.CharField(max_length=120)

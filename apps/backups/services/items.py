@@ -1,4 +1,4 @@
-"""One document or one file brought back: what a set has of it and the portal has not."""
+"""One workspace, document or file brought back: what a set has of it and the portal has not."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.db import connections, models, transaction
+from django.db import IntegrityError, connections, models, transaction
 from django.db.utils import load_backend
+from django.utils.module_loading import import_string
 
 from aiwriter.core.errors import AppError, Conflict, InvalidInput, NotFound
 from aiwriter.core.leases import LeasedJob
@@ -36,7 +37,7 @@ _BATCH = 200
 
 
 def as_key(subject: str) -> uuid.UUID:
-    """The id of a document or a file, as people copy it from an address.
+    """The id of a workspace, a document or a file, as people copy it from an address.
 
     Raises:
         InvalidInput: there is no id in it.
@@ -44,7 +45,7 @@ def as_key(subject: str) -> uuid.UUID:
     found = re.search(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", subject.lower())
     if found is None:
         raise InvalidInput(
-            "That is no id of a document or a file.",
+            "That is no id of a workspace, a document or a file.",
             field="subject",
             remedy="Copy it from the address of the page, it looks like 01890a5d-ac96-774b-bcce-b302099a8057.",
         )
@@ -52,7 +53,7 @@ def as_key(subject: str) -> uuid.UUID:
 
 
 def bring_back(restore: Restore, reader: Any, progress: Progress) -> dict[str, Any]:
-    """Put a document or a file of a set back, under its own id, with everything that belongs to it.
+    """Put a workspace, a document or a file of a set back, under its own id, with everything that belongs to it.
 
     Returns:
         what was put back.
@@ -142,6 +143,8 @@ def _below(model: type[models.Model], rows: list[models.Model], alias: str) -> I
         if relation.on_delete is not models.CASCADE:  # type: ignore[union-attr]
             continue
         other: Any = relation.related_model
+        if other._meta.label in settings.BACKUP_ITEMS_LEFT:
+            continue
         name = relation.field.name  # type: ignore[union-attr]
         for start in range(0, len(rows), _BATCH):
             yield from other._base_manager.using(alias).filter(**{f"{name}__in": rows[start : start + _BATCH]})
@@ -163,9 +166,9 @@ def _named(model: type[models.Model], rows: list[models.Model], alias: str) -> I
 def _put(restore: Restore, root: models.Model, rows: Rows, reader: Any, progress: Progress) -> dict[str, Any]:
     """Write what is missing, in one transaction; contents of files go first."""
     model: Any = type(root)
-    workspace_id = getattr(root, "workspace_id", None)
     workspaces: Any = apps.get_model("users.Workspace")
-    if workspace_id and not workspaces.objects.filter(pk=workspace_id).exists():
+    workspace_id = root.pk if model is workspaces else getattr(root, "workspace_id", None)
+    if workspace_id and model is not workspaces and not workspaces.objects.filter(pk=workspace_id).exists():
         raise Conflict("The workspace that it belonged to is gone.", remedy="Restore the database as a whole.")
     progress.phase("files")
     contents = _contents(rows.get(StoredBlob, {}).values(), reader, progress)
@@ -177,7 +180,11 @@ def _put(restore: Restore, root: models.Model, rows: Rows, reader: Any, progress
             if each is StoredBlob:
                 continue
             written[each._meta.label] = _insert(each, rows[each], rows, contents)
-        revived = _revive(present)
+        revived = _revive(present) + _revive_below(rows)
+        if written.get("content.SourceChunk"):
+            # Passages came back that no vector index has.
+            for path in settings.AFTER_RESTORE:
+                import_string(path)()
         count = sum(written.values())
         if present is not None and not revived and not count and not contents.changed:
             raise Conflict(
@@ -199,6 +206,17 @@ def _revive(present: Any) -> bool:
         return False
     type(present)._base_manager.filter(pk=present.pk).update(deleted_at=None)
     return True
+
+
+def _revive_below(rows: Rows) -> int:
+    """Take out of the bin what was not in it when the set was made."""
+    revived = 0
+    for model, found in rows.items():
+        ids = [key for key, row in found.items() if getattr(row, "deleted_at", row) is None]
+        for start in range(0, len(ids), _BATCH):
+            binned = model._base_manager.filter(pk__in=ids[start : start + _BATCH], deleted_at__isnull=False)
+            revived += binned.update(deleted_at=None)
+    return revived
 
 
 class _Contents:
@@ -282,22 +300,37 @@ def _ordered(rows: Rows) -> list[type[models.Model]]:
 
 def _insert(model: Any, rows: dict[Any, Any], all_rows: Rows, contents: _Contents) -> int:
     """Insert the rows that are missing; a reference to what is not there becomes empty, or the row stays away."""
-    there = set(model._base_manager.filter(pk__in=list(rows)).values_list("pk", flat=True))
+    keys, there = list(rows), set[Any]()
+    for start in range(0, len(keys), _BATCH):
+        there |= set(model._base_manager.filter(pk__in=keys[start : start + _BATCH]).values_list("pk", flat=True))
     count = 0
-    for key, row in rows.items():
+    for key in keys:
         if key in there:
             continue
-        # A job that waited or ran at that time is not started a second time.
-        if isinstance(row, LeasedJob) and row.state in (*row.WAITING_STATES, *row.HELD_STATES):
-            continue
-        if not _mended(row, all_rows, contents):
-            continue
-        row._state.db = None
-        row._state.adding = True
-        # Raw: times of making and changing stay what they were.
-        row.save_base(raw=True, force_insert=True, using="default")
-        count += 1
+        if _inserted(rows[key], all_rows, contents):
+            count += 1
+        else:
+            # What refers to it must not take it for one that is there.
+            del rows[key]
     return count
+
+
+def _inserted(row: Any, all_rows: Rows, contents: _Contents) -> bool:
+    # A job that waited or ran at that time is not started a second time.
+    if isinstance(row, LeasedJob) and row.state in (*row.WAITING_STATES, *row.HELD_STATES):
+        return False
+    if not _mended(row, all_rows, contents):
+        return False
+    row._state.db = None
+    row._state.adding = True
+    try:
+        # Raw: times of making and changing stay what they were.
+        with transaction.atomic():
+            row.save_base(raw=True, force_insert=True, using="default")
+    except IntegrityError:
+        # Its name, or its place in a list, has been taken since then.
+        return False
+    return True
 
 
 def _mended(row: Any, all_rows: Rows, contents: _Contents) -> bool:

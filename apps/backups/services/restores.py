@@ -39,7 +39,7 @@ from apps.users.selectors.access import Actor, require
 from apps.users.services.audit import record
 
 _CLOSED = "A backup is being restored."
-CONFIRM = {"system": "restore everything", "database": "restore the database", "document": "", "file": ""}
+CONFIRM = {"system": "restore everything", "database": "restore the database"}
 
 
 def plan_restore(
@@ -62,6 +62,9 @@ def plan_restore(
         moment: bring back the state of this moment; the newest base before it is used.
         destination_id: with a moment: from which place; the first when left out.
         subject: of a document or a file: its id.
+        set_id: which set.
+        scope: "system", "database", "workspace", "document" or "file".
+        subject: of a workspace, a document or a file: its id.
         identity: the key, when it is not on this machine; it is forgotten when the restore has ended.
         trigger: who wanted it.
 
@@ -76,9 +79,9 @@ def plan_restore(
     require(actor, "backups.restore")
     if scope not in Restore.Scope.values:
         raise InvalidInput(
-            f"'{scope[:20]}' is no scope.", field="scope", remedy="Use system, database, document or file."
+            f"'{scope[:20]}' is no scope.", field="scope", remedy=f"Use {', '.join(Restore.Scope.values)}."
         )
-    if scope in ("document", "file"):
+    if scope in settings.BACKUP_ITEMS:
         subject = str(items.as_key(subject))
         if moment is not None:
             raise InvalidInput(
@@ -93,7 +96,7 @@ def plan_restore(
     with transaction.atomic():
         restore = Restore.objects.create(
             scope=scope,
-            subject=subject if scope in ("document", "file") else "",
+            subject=subject if scope in settings.BACKUP_ITEMS else "",
             destination=chosen.destination,
             backup_set=chosen,
             set_name=chosen.name,
@@ -177,7 +180,7 @@ def _plan(chosen: BackupSet, extra: Any, scope: str, choice: moments.Choice | No
         "seconds": _estimate(size, files.get("bytes", 0) if scope == "system" else 0),
         "problems": problems,
         "warnings": warnings,
-        "confirm": CONFIRM[scope],
+        "confirm": CONFIRM.get(scope, ""),
         "approval": scope in approvals.SCOPES and approvals.wanted(),
     }
     if choice is not None:
@@ -275,7 +278,7 @@ def run_restore(restore: Restore, progress: Progress) -> None:
     repository = open_repository(restore.destination, identity=identity, reading=True)
     with told():
         reader = repository.reader(restore.set_name)
-    if restore.scope in (Restore.Scope.DOCUMENT, Restore.Scope.FILE):
+    if restore.scope in settings.BACKUP_ITEMS:
         found = items.bring_back(restore, reader, progress)
         Restore.objects.filter(pk=restore.pk).update(result=found)
     else:

@@ -12,6 +12,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
+from django.utils import timezone
 
 from aiwriter.core import secretrefs
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound, PermissionDenied
@@ -25,10 +26,11 @@ from apps.backups.services.jobs import request_stop
 from apps.backups.services.progress import StopRequested
 from apps.backups.services.restores import CONFIRM, plan_restore, start_restore, undo_restore
 from apps.backups.services.working import carry_out
-from apps.content.models import Document
+from apps.content.models import Document, Tag
 from apps.content.services.documents import save_document
 from apps.content.services.pictures import add_picture
-from apps.users.models import AuditEvent, User
+from apps.users.models import ApiToken, AuditEvent, User
+from apps.users.services.tokens import create_token
 from tests.factories.content import DocumentFactory
 from tests.factories.users import SETUP
 from tests.people import People
@@ -56,7 +58,7 @@ def illustrated(people: People) -> tuple[Document, StoredFile]:
 def restored(scope: str, row: BackupSet, subject: str = "") -> Restore:
     """Plan, agree, carry out."""
     plan = plan_restore(actor=SETUP, set_id=row.pk, scope=scope, subject=subject)
-    start_restore(actor=SETUP, restore_id=plan.pk, confirm=CONFIRM[scope], wake=False)
+    start_restore(actor=SETUP, restore_id=plan.pk, confirm=CONFIRM.get(scope, ""), wake=False)
     carry_out("restore", plan.pk)
     return Restore.objects.get(pk=plan.pk)
 
@@ -69,6 +71,40 @@ def lose(document: Document, picture: StoredFile) -> None:
     path = next(Path(settings.DATA_DIR).rglob(Path(blob.storage_name).name))
     StoredBlob.objects.filter(pk=blob.pk).delete()
     path.unlink()
+
+
+@SEEN
+def test_a_workspace_comes_back_with_documents_files_and_members(
+    files: BackendProfile, people: People, back_up: BackUp
+) -> None:
+    document, picture = illustrated(people)
+    binned = DocumentFactory(workspace=people.press, title="In the bin since")
+    other = DocumentFactory(workspace=people.rival, title="Elsewhere")
+    tag = Tag.objects.create(workspace=people.press, name="coast")
+    assert people.wanda
+    create_token(actor=people.actor("wanda"), name="old", scopes=["content.read"])
+    key, picture_key = document.pk, picture.pk
+    row = back_up()
+    token = ApiToken.objects.get()
+    token.delete()
+    lose(document, picture)
+    tag.delete()
+    taken = Tag.objects.create(workspace=people.press, name="coast")
+    Document.objects.filter(pk=binned.pk).update(deleted_at=timezone.now())
+    people.wanda.memberships.all().delete()
+    DocumentFactory(workspace=people.press, title="Newer than the set")
+    done = restored("workspace", row, str(people.press.pk))
+    assert done.state == "succeeded", f"{done.error}\n{done.log}"
+    back = Document.objects.get(pk=key)
+    assert back.versions.count() == 2
+    assert open_file(actor=SETUP, file=StoredFile.objects.get(pk=picture_key)).read() == PNG
+    assert people.wanda.memberships.filter(workspace=people.press).exists()
+    assert Document.objects.get(pk=binned.pk).deleted_at is None
+    # Nothing of today is changed, what was revoked stays revoked, and a name that is taken is not taken twice.
+    assert Document.objects.filter(title="Newer than the set").exists()
+    assert Document.objects.filter(pk=other.pk).exists()
+    assert not ApiToken.objects.exists()
+    assert list(Tag.objects.values_list("pk", flat=True)) == [taken.pk]
 
 
 @SEEN

@@ -100,6 +100,7 @@ BODIES = {
     },
     "POST api/v1/backups/restores": lambda people: {"set_id": str(_set(people).pk), "scope": "database"},
     "POST api/v1/backups/restores/<uuid:restore_id>/start": lambda people: {"confirm": ""},
+    "POST api/v1/backups/destinations/<uuid:destination_id>/removed": lambda people: {"set": "x"},
     "PUT api/v1/backups/maintenance": lambda people: {"maintenance": False},
     "POST api/v1/backups/outside": lambda people: {"action": "arm"},
     "POST api/v1/backups/staging": lambda people: {"set_id": str(_set(people).pk), "folder": uuid.uuid4().hex},

@@ -10,6 +10,7 @@ from apps.backups.management.backup_command import BackupCommand
 from apps.backups.models import BackupRun
 from apps.backups.selectors.destinations import chosen_destination
 from apps.backups.services.retention import preview
+from apps.backups.services.taking_back import removed_sets, take_back
 from apps.backups.services.upkeep import start_upkeep
 from apps.backups.services.working import carry_out
 
@@ -23,11 +24,28 @@ class Command(BackupCommand):
         """Arguments."""
         super().add_arguments(parser)
         parser.add_argument("--destination", default="", help="name or id of the place; the first when left out")
+        parser.add_argument("--removed", action="store_true", help="list removed sets that can be taken back")
+        parser.add_argument("--take-back", default="", metavar="SET", help="take a removed set back, and pin it")
         parser.add_argument("--dry-run", action="store_true", help="only show what would go")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Show or do."""
         place = chosen_destination(actor=self.actor, named=options["destination"])
+        if options["take_back"]:
+            row = take_back(actor=self.actor, destination_id=place.pk, name=options["take_back"])
+            if options["json"]:
+                self.answer({"ok": True, "set": row.name})
+            else:
+                self.stdout.write(f"{row.name} is back, and pinned.")
+            return
+        if options["removed"]:
+            found = removed_sets(actor=self.actor, destination_id=place.pk)
+            if options["json"]:
+                self.answer({"ok": True, "sets": [{"set": each.name, "until": each.until} for each in found]})
+            else:
+                lines = [f"{each.name}  until {each.until:%Y-%m-%d %H:%M} UTC" for each in found]
+                self.stdout.write("\n".join(lines) or "No removed set can be taken back.")
+            return
         if options["dry_run"]:
             policy = place.policies.filter(enabled=True).first()
             if policy is None:

@@ -19,7 +19,8 @@ from apps.backups.services.working import carry_out
 class Command(BackupCommand):
     """Plans, and with --yes carries out, in this process."""
 
-    help = """system | database: the whole, or the database, of a set into this portal. document ID | file ID: one of them.
+    help = """system | database: the whole, or the database, of a set into this portal. workspace ID | document ID | file ID: one of
+them, with all that belongs to it.
 rebuild: a portal on an empty machine, with --repo and --key. undo ID: the database that was there before a restore.
 moments: which moments can be brought back; --moment brings system, database or rebuild to one. Without --yes only the plan is shown."""
 
@@ -30,6 +31,9 @@ moments: which moments can be brought back; --moment brings system, database or 
             "what", choices=["system", "database", "document", "file", "rebuild", "undo", "list", "moments"]
         )
         parser.add_argument("subject", nargs="?", default="", help="id of the document, the file or the restore")
+            "what", choices=["system", "database", "workspace", "document", "file", "rebuild", "undo", "list"]
+        )
+        parser.add_argument("subject", nargs="?", default="", help="id of the workspace, document, file or restore")
         parser.add_argument("--set", default="", help="which set; the newest when left out")
         parser.add_argument("--moment", default="", help="a moment instead of a set: 2026-11-26T14:03:07, in UTC")
         parser.add_argument("--destination", default="", help="name or id of the place; the first when left out")
@@ -73,7 +77,7 @@ moments: which moments can be brought back; --moment brings system, database or 
         if not options["yes"]:
             self._said(options, {"ok": True, "id": restore.pk, "plan": restore.plan}, self._words(restore.plan))
             return
-        start_restore(actor=self.actor, restore_id=restore.pk, confirm=CONFIRM[restore.scope], wake=False)
+        start_restore(actor=self.actor, restore_id=restore.pk, confirm=CONFIRM.get(restore.scope, ""), wake=False)
         done = carry_out("restore", restore.pk, echo=self.echo(options))
         self.ended(done, options, result=Restore.objects.get(pk=restore.pk).result, set=restore.set_name)
 

@@ -1,0 +1,86 @@
+"""Sets that were removed, and can be taken back until their bytes go."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from aiwriter.core.errors import NotFound
+from apps.backups.models import BackupSet
+from apps.backups.repository.errors import NoSuchSet
+from apps.backups.repository.pruning import undrop
+from apps.backups.selectors.destinations import get_destination
+from apps.backups.services import catalogue
+from apps.backups.services.repositories import RepositoryProblem, open_repository, told
+from apps.users.selectors.access import Actor, require
+from apps.users.services.audit import record
+
+PIN = "taken back"
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A set that is out of the list, and whose bytes are still there.
+
+    Args:
+        name: as the repository calls it.
+        until: when its bytes may go.
+    """
+
+    name: str
+    until: dt.datetime
+
+
+def removed_sets(*, actor: Actor, destination_id: uuid.UUID | str) -> list[Removed]:
+    """Sets of a place that can be taken back, those that go first at the top.
+
+    Raises:
+        NotFound, PermissionDenied: the place is not the actor's to see.
+        AppError: the place cannot be reached.
+    """
+    require(actor, "backups.read")
+    place = get_destination(actor=actor, destination_id=destination_id)
+    repository = open_repository(place)
+    with told():
+        found = [Removed(name, doom.after) for doom in repository.marks.dooms() for name in doom.sets]
+    return sorted(found, key=lambda each: (each.until, each.name))
+
+
+def take_back(*, actor: Actor, destination_id: uuid.UUID | str, name: str) -> BackupSet:
+    """Take a removed set back. It is pinned, because the policy that let it go would do so again.
+
+    Args:
+        actor: needs "backups.run".
+        destination_id: of which place.
+        name: of the set.
+
+    Raises:
+        NotFound: no such set waits for its removal.
+        Busy: the repository is being cleaned up.
+    """
+    require(actor, "backups.run")
+    place = get_destination(actor=actor, destination_id=destination_id)
+    repository = open_repository(place)
+    try:
+        with told():
+            undrop(repository, name.strip())
+            info = next(each for each in repository.sets() if each.id == name.strip())
+    except RepositoryProblem as error:
+        if isinstance(error.__cause__, NoSuchSet):
+            raise _gone(name) from error
+        raise
+    with transaction.atomic():
+        row = catalogue.remember(place, info)
+        row.pin = PIN
+        row.save(update_fields=["pin"])
+        record(actor, "backup.taken_back", obj=row, after={"set": row.name})
+    return row
+
+
+def _gone(name: str) -> NotFound:
+    return NotFound(
+        f"No set {name[:60]} can be taken back.", field="set", remedy="See the list: `manage.py prune --removed`."
+    )
