@@ -298,9 +298,9 @@ MAX_GENERATIONS = ENV["AIWRITER_MAX_GENERATIONS"]
 # ---------------------------------------------------------------- parts that apps plug in by name
 # What `manage.py bootstrap` does on every start, in order; each is idempotent.
 BOOTSTRAP_STEPS = [
+    "apps.backups.services.staging.steps.refuse_unsanitised",
     "apps.users.services.keys.ensure_ring",
     "apps.users.services.ledger_sealing.checkpoint_at_start",
-    "apps.backups.services.staging.steps.refuse_unsanitised",
     "apps.backends.services.defaults.ensure_defaults",
     "apps.content.services.type_seeds.ensure_content_types",
     "apps.backups.services.defaults.ensure_backups",

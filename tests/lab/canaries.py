@@ -26,6 +26,8 @@ from aiwriter.core.ids import uuid7
 from aiwriter.core.leases import LeasedJob
 
 LEFT = {"auth", "contenttypes", "django_celery_beat"}
+# Chained and sealed: a word that is planted there breaks the record, and the portal says so, as it should.
+SEALED = {"users.LedgerHead", "users.AuditCheckpoint", "users.AuditSegment", "users.AuditDelivery", "users.KeyRecord"}
 counter = [0]
 planted, failed = {}, {}
 
@@ -98,9 +100,9 @@ def texts(model):
             yield field
 
 for model in apps.get_models(include_auto_created=True):
-    if model._meta.app_label in LEFT:
-        continue
     label = model._meta.label
+    if model._meta.app_label in LEFT or label in SEALED:
+        continue
     try:
         rows = model._base_manager.order_by("pk")
         states = final(model)

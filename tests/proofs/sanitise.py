@@ -179,7 +179,8 @@ def _runs(folder: Path, database: str, document: str, before: dict[str, int]) ->
     with Portal(environment, folder=folder, within=300) as copy:
         said = (folder / "sign-in.txt").read_text()
         email, password = re.findall(r"\S+\s+(\S+)", said)
-        with copy.sign_in(email, password) as client:
+        client = copy.sign_in(email, password)
+        with contextlib.closing(client):
             page = client.get(f"/documents/{document}/")
             expect(page.status_code == 200, f"the document answers {page.status_code}")
             answer = client.get(f"/api/v1/documents/{document}").json()

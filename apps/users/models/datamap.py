@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aiwriter.core.datamap import table
+from aiwriter.core.datamap import JOB, table
 
 _ACCOUNT = "as long as the account"
 
@@ -48,22 +48,87 @@ TABLES = (
         people="user",
         erasure="delete",
         retention="until it expires or is revoked",
-        technical="id user workspace scopes enabled expires_at created_at last_used_at",
+        technical="id user workspace scopes enabled expires_at created_at last_used_at pepper_id",
         internal="name",
         personal="last_used_address:drop",
         secrets="key_id digest",
     ),
     table(
         "users.AuditEvent",
-        # Its rows are chained by digests, which say nothing any more when a word is changed.
-        staging="drop",
+        # Its rows are chained and sealed, and cannot be changed: a copy begins a record of its own.
+        staging="fresh",
         people="actor_id",
         erasure="keep",
         retention="the record of who did what must not change; names within are pseudonyms after an erasure",
-        technical="id occurred_at object_id object_type workspace_id request_id seq previous_hash hash",
-        public="action outcome",
+        technical="id occurred_at object_id object_type workspace_id request_id seq previous_hash hash mac "
+        "seal_key_id sealed_at",
+        public="action outcome origin",
         personal="actor_id actor_label:shape token_key_id:shape client_address:drop",
         content="object_label reason before:json after:json",
+    ),
+    table(
+        "users.LedgerHead",
+        staging="fresh",
+        retention="one row",
+        technical="id seq hash root sealed_at lease_until fence worker",
+    ),
+    table(
+        "users.AuditCheckpoint",
+        staging="fresh",
+        retention="as long as the record",
+        technical="id seq hash root made_at ledger previous key_id signature reason created_at",
+    ),
+    table(
+        "users.AuditSegment",
+        staging="fresh",
+        retention="as long as the record",
+        technical="id name first_seq last_seq before_hash before_root last_hash last_root sha256 size oldest_at newest_at "
+        "released_at created_at",
+    ),
+    table(
+        "users.AuditSink",
+        staging="drop",
+        retention="until an administrator removes it",
+        technical="id profile_id enabled last_ok_at last_seq failing_since created_at",
+        public="kind",
+        internal="name prefix last_error",
+        secrets="address sealed_secret secret_hint",
+    ),
+    table(
+        "users.AuditDelivery",
+        staging="drop",
+        retention="as its sink",
+        technical=f"{JOB} id sink checkpoint segment next_try_at created_at",
+        public="state",
+        internal="error remedy",
+    ),
+    table(
+        "users.AuditVerification",
+        staging="drop",
+        people="requested_by",
+        erasure="detach",
+        retention="as long as the record",
+        technical=f"{JOB} id requested_by events first_seq last_seq checkpoints seconds created_at",
+        public="state",
+        internal="findings:json error",
+    ),
+    table(
+        "users.Rewrap",
+        staging="drop",
+        people="requested_by",
+        erasure="detach",
+        retention="90 days",
+        technical=f"{JOB} id requested_by done total changed created_at cursor",
+        public="state",
+        internal="place problems:json error",
+    ),
+    # The copy has a keyring of its own; a key of the original would open nothing in it.
+    table(
+        "users.KeyRecord",
+        staging="fresh",
+        retention="as long as something is sealed with it",
+        technical="id rotate_by created_at",
+        public="purpose state",
     ),
     table(
         "users.IdempotencyRecord",
