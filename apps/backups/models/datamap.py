@@ -24,7 +24,7 @@ TABLES = (
         retention="until an operator removes it",
         technical="id destination enabled at window_start window_end bandwidth_mb cpu_percent keep_last keep_hourly keep_daily "
         "keep_weekly keep_monthly keep_yearly keep_days keep_minimum verify_percent deep_days drill_days rpo_minutes "
-        "rto_minutes created_at updated_at",
+        "rto_minutes pitr pitr_seconds pitr_days created_at updated_at",
         public="every",
         internal="name",
     ),
@@ -42,7 +42,7 @@ TABLES = (
         "backups.BackupSet",
         staging="drop",
         retention="as its policy says",
-        technical="id destination run name created_at bytes_source bytes_added entries rows files portal_version "
+        technical="id destination run name capture:json created_at bytes_source bytes_added entries rows files portal_version "
         "engine engine_version heads verified_at deep_verified_at drilled_at",
         public="state",
         internal="problem pin missing:json",
@@ -53,7 +53,7 @@ TABLES = (
         people="requested_by",
         erasure="detach",
         retention="as long as its place",
-        technical=f"{_RECOVERY} destination policy backup_set set_name phases:json rpo_seconds rto_seconds",
+        technical=f"{_RECOVERY} destination policy backup_set set_name phases:json rpo_seconds rto_seconds moment",
         public="state trigger phase:drop",
         internal="log error remedy findings:json",
     ),
@@ -63,7 +63,7 @@ TABLES = (
         people="requested_by approved_by",
         erasure="detach",
         retention="as long as its place",
-        technical=f"{_RECOVERY} destination backup_set set_name plan:json result:json safety_run switched_at undo_until "
+        technical=f"{_RECOVERY} destination backup_set set_name plan:json result:json safety_run moment switched_at undo_until "
         "undone_at before:drop approved_by approved_at",
         public="state trigger scope phase:drop",
         internal="log error remedy subject",

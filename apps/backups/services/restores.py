@@ -57,13 +57,10 @@ def plan_restore(
 
     Args:
         actor: needs "backups.restore".
-        scope: "system", "database", "document" or "file".
+        scope: "system", "database", "workspace", "document" or "file".
         set_id: which set; left out with a moment.
         moment: bring back the state of this moment; the newest base before it is used.
         destination_id: with a moment: from which place; the first when left out.
-        subject: of a document or a file: its id.
-        set_id: which set.
-        scope: "system", "database", "workspace", "document" or "file".
         subject: of a workspace, a document or a file: its id.
         identity: the key, when it is not on this machine; it is forgotten when the restore has ended.
         trigger: who wanted it.

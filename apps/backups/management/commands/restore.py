@@ -19,8 +19,8 @@ from apps.backups.services.working import carry_out
 class Command(BackupCommand):
     """Plans, and with --yes carries out, in this process."""
 
-    help = """system | database: the whole, or the database, of a set into this portal. workspace ID | document ID | file ID: one of
-them, with all that belongs to it.
+    help = """system | database: the whole, or the database, of a set into this portal.
+workspace ID | document ID | file ID: one of them, with all that belongs to it.
 rebuild: a portal on an empty machine, with --repo and --key. undo ID: the database that was there before a restore.
 moments: which moments can be brought back; --moment brings system, database or rebuild to one. Without --yes only the plan is shown."""
 
@@ -28,10 +28,8 @@ moments: which moments can be brought back; --moment brings system, database or 
         """Arguments."""
         super().add_arguments(parser)
         parser.add_argument(
-            "what", choices=["system", "database", "document", "file", "rebuild", "undo", "list", "moments"]
-        )
-        parser.add_argument("subject", nargs="?", default="", help="id of the document, the file or the restore")
-            "what", choices=["system", "database", "workspace", "document", "file", "rebuild", "undo", "list"]
+            "what",
+            choices=["system", "database", "workspace", "document", "file", "rebuild", "undo", "list", "moments"],
         )
         parser.add_argument("subject", nargs="?", default="", help="id of the workspace, document, file or restore")
         parser.add_argument("--set", default="", help="which set; the newest when left out")

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("backups", "0003_staging"),
+        ("backups", "0004_staging"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("backups", "0004_guarded_restores"),
+        ("backups", "0005_guarded_restores"),
     ]
 
     operations = [

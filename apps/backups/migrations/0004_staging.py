@@ -10,7 +10,7 @@ import aiwriter.core.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("backups", "0002_sizes_and_limits"),
+        ("backups", "0003_point_in_time"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
