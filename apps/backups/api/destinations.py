@@ -254,7 +254,7 @@ class RemovedOutput(serializers.Serializer):
 class RemovedListOutput(serializers.Serializer):
     """Removed sets of a place."""
 
-    data = RemovedOutput(many=True)
+    sets = RemovedOutput(many=True)
 
 
 class TakeBackInput(Input):
@@ -270,7 +270,7 @@ class RemovedView(APIView):
     def get(self, request: Request, destination_id: uuid.UUID) -> Response:
         """Sets that the retention let go, and whose bytes are still there."""
         rows = taking_back.removed_sets(actor=actor_of(request), destination_id=destination_id)
-        return Response({"data": RemovedOutput(rows, many=True).data})
+        return Response({"sets": RemovedOutput(rows, many=True).data})
 
     @extend_schema(operation_id="backup_removed_take_back", request=TakeBackInput, responses=RemovedListOutput)
     def post(self, request: Request, destination_id: uuid.UUID) -> Response:
@@ -279,7 +279,7 @@ class RemovedView(APIView):
         actor = actor_of(request)
         taking_back.take_back(actor=actor, destination_id=destination_id, name=values["set"])
         rows = taking_back.removed_sets(actor=actor, destination_id=destination_id)
-        return Response({"data": RemovedOutput(rows, many=True).data})
+        return Response({"sets": RemovedOutput(rows, many=True).data})
 
 
 class PolicyOutput(serializers.ModelSerializer):

@@ -37,12 +37,12 @@ def test_a_removed_set_is_taken_back_and_pinned(
     prune(open_repository(place), drop=[name])
     BackupSet.objects.filter(name=name).delete()
     address = f"/api/v1/backups/destinations/{place.pk}/removed"
-    assert [each["name"] for each in api("otto").get(address).json()["data"]] == [name]
+    assert [each["name"] for each in api("otto").get(address).json()["sets"]] == [name]
     page = portal("alma").get(f"/admin/backups/destination/{place.pk}/change/").content.decode()
     assert name in page
     assert "Take back" in page
     assert api("ada").post(address, {"set": name}).status_code == 403
-    assert api("otto").post(address, {"set": name}).json() == {"data": []}
+    assert api("otto").post(address, {"set": name}).json() == {"sets": []}
     row = BackupSet.objects.get(name=name)
     assert row.pin == PIN
     assert AuditEvent.objects.filter(action="backup.taken_back").exists()
