@@ -307,13 +307,7 @@ BOOTSTRAP_STEPS = [
     "apps.monitoring.services.alert_defaults.ensure_alerts",
 ]
 # What kind of data every column holds: read by staging copies, and by what finds, exports and erases a person's data.
-DATA_MAPS = [
-    "apps.users.models.datamap.TABLES",
-    "apps.monitoring.models.datamap.TABLES",
-    "apps.backends.models.datamap.TABLES",
-    "apps.backups.models.datamap.TABLES",
-    "apps.content.models.datamap.TABLES",
-]
+DATA_MAPS = [f"apps.{app}.models.datamap.TABLES" for app in ("users", "monitoring", "backends", "backups", "content")]
 # What a backup set consists of, in order: the first takes the snapshot apart, the others read from it.
 BACKUP_SOURCES = [
     "apps.backups.sources.database.database",
@@ -342,13 +336,9 @@ PAUSE_STATE = "apps.backups.selectors.pauses.state"
 OPEN_IN_MAINTENANCE = ("/admin", "/accounts/", "/static/", "/livez", "/readyz", "/metrics", "/api/v1/backups")
 TASKS_IN_MAINTENANCE = ("backups.", "monitoring.", "users.")
 TASKS_OUTSIDE = (
-    "content.run_publication",
-    "content.sweep_publications",
-    "content.run_schedule",
-    "content.sweep_schedules",
-    "content.deliver_webhook",
-    "content.sweep_webhooks",
-)
+    "content.run_publication", "content.sweep_publications", "content.run_schedule", "content.sweep_schedules",
+    "content.deliver_webhook", "content.sweep_webhooks",
+)  # fmt: skip
 WAITING_OUTSIDE = ["apps.content.services.outside.waiting"]
 DISCARD_OUTSIDE = ["apps.content.services.outside.discard"]
 RESTORE_APPROVAL = ENV["AIWRITER_RESTORE_APPROVAL"]

@@ -86,7 +86,7 @@ def test_the_wizard_keeps_what_was_typed_and_names_the_field(portal: Portal, a_s
     )
     text = page.content.decode()
     assert page.status_code == 200
-    assert "That is no id of a document or a file." in text
+    assert "That is no id of a workspace, a document or a file." in text
     assert "my article" in text
     assert not Restore.objects.exists()
 
