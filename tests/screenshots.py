@@ -174,6 +174,9 @@ def shots(cast: Cast, draft: str, voice: str) -> list[Shot]:
         Shot("console-backup-runs", "/admin/backups/backuprun/", cast.operator),
         Shot("console-drills", "/admin/backups/drill/", cast.operator),
         Shot("console-staging", "/admin/backups/stagingcopy/", cast.operator),
+        Shot("console-audit", "/admin/users/auditevent/", cast.admin),
+        Shot("console-ledger", "/admin/users/auditevent/ledger/", cast.admin),
+        Shot("console-keys", "/admin/users/keyrecord/", cast.admin),
     ]
 
 

@@ -85,6 +85,7 @@ class Cast:
     newcomer: str
     document: str
     password: str = PASSWORD
+    admin: str = "alma@example.org"
 
 
 def set_stage(portal: Portal, *, sources: bool = True) -> Cast:
@@ -99,7 +100,7 @@ from apps.users.services.workspaces import add_member, create_workspace
 portal = Actor.system_actor("stage")
 people = {{
     name: create_user(actor=portal, email=f"{{name.lower()}}@example.org", full_name=f"{{name}} {{rest}}", password={PASSWORD!r})
-    for name, rest in (("Wanda", "Brandt"), ("Eddie", "Okafor"), ("Otto", "Lindqvist"), ("Nora", "Vance"))
+    for name, rest in (("Wanda", "Brandt"), ("Eddie", "Okafor"), ("Otto", "Lindqvist"), ("Nora", "Vance"), ("Alma", "Reyes"))
 }}
 room = create_workspace(actor=portal, name="Field notes", slug="field-notes")
 empty = create_workspace(actor=portal, name="New room", slug="new-room")
@@ -107,6 +108,7 @@ add_member(actor=portal, workspace=room, user=people["Wanda"], role="writer")
 add_member(actor=portal, workspace=room, user=people["Eddie"], role="editor")
 add_member(actor=portal, workspace=empty, user=people["Nora"], role="writer")
 grant_role(actor=portal, user=people["Otto"], role="operator", reason="runs the portal")
+grant_role(actor=portal, user=people["Alma"], role="admin", reason="administers the portal")
 wanda, eddie = Actor.for_user(people["Wanda"]), Actor.for_user(people["Eddie"])
 text = {ARTICLE!r}
 for title, words in (("Interview with the lighthouse keeper", 240), ("Tide tables, explained", 1500), ("Release notes for spring", 120)):

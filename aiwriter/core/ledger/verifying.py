@@ -211,6 +211,8 @@ class Verifier:
                 self._start.root
                 and point.root != root
                 and not self._suspects
+                and not self._gaps
+                and not self._moved
                 and not any(each.kind in _SHIFTING for each in self.report.findings)
             ):
                 self._note("edited", point.seq, f"Something up to event {point.seq} was changed after {point.made_at}.")

@@ -251,7 +251,13 @@ def test_openbao_wraps_the_keys(ring: keyring.Ring, settings: Any, tmp_path: Pat
     port = free_port()
     settings.VAULT_URL, settings.VAULT_TOKEN = f"http://127.0.0.1:{port}", "root-of-the-test"
     server = subprocess.Popen(
-        ["bao", "server", "-dev", f"-dev-listen-address=127.0.0.1:{port}", "-dev-root-token-id=root-of-the-test"],
+        [
+            str(shutil.which("bao")),
+            "server",
+            "-dev",
+            f"-dev-listen-address=127.0.0.1:{port}",
+            "-dev-root-token-id=root-of-the-test",
+        ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
