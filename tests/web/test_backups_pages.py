@@ -188,3 +188,27 @@ def test_the_api_makes_follows_and_stops_a_staging_copy(
     stopped = api("otto").post(f"/api/v1/backups/staging/{job.pk}/stop").json()
     assert stopped["state"] == "stopped"
     assert len(api("otto").get("/api/v1/backups/staging").json()["data"]) == 1
+
+
+def test_the_wizard_lists_moments_and_refuses_one_that_was_not_captured(
+    portal: Portal, api: Api, a_set: BackupSet, place: Destination
+) -> None:
+    alma = portal("alma")
+    page = alma.get("/admin/backups/restore/plan/").content.decode()
+    assert "Moments that can be restored" in page
+    assert "switch that on in a policy" in page
+    form = {"scope": "database", "set_id": "", "moment": "2026-01-01T00:00:00"}
+    text = alma.post("/admin/backups/restore/plan/", form).content.decode()
+    assert "At 2026-01-01 00:00:00 UTC no changes were captured" in text
+    assert "2026-01-01T00:00:00" in text
+    form["set_id"] = str(a_set.pk)
+    assert "Name a set or a moment, not both." in alma.post("/admin/backups/restore/plan/", form).content.decode()
+    told = api("alma").get("/api/v1/backups/moments").json()
+    assert (told["state"], told["spans"], told["destination_id"]) == ("off", [], str(place.pk))
+    refused = api("alma").post(
+        "/api/v1/backups/restores", {"scope": "system", "moment": "2026-01-01T00:00:00Z"}, format="json"
+    )
+    assert refused.status_code == 400
+    assert (
+        refused.json()["error"]["field"] == "moment" if "error" in refused.json() else "moment" in str(refused.json())
+    )

@@ -151,3 +151,16 @@ def seal_now(patience: float = 10.0) -> CaptureState | None:
         if state is not None and state.asked >= begun:
             return state
     return None
+
+
+def settle(patience: float = 15.0) -> None:
+    """Have everything up to now in the repository, as far as that is possible in so many seconds."""
+    end = time.monotonic() + patience
+    state = seal_now(patience)
+    while state is not None and time.monotonic() < end:
+        folder = spool_folder() / state.line
+        if not folder.is_dir() or not any(
+            path.name.partition("-")[0] <= f"{state.number:010d}" for path in folder.iterdir() if path.name[0].isdigit()
+        ):
+            return
+        time.sleep(_STEP)

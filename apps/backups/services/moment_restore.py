@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aiwriter.core.errors import Unavailable
+from aiwriter.core.errors import Conflict, Unavailable
 from apps.backups.repository.repository import Repository
-from apps.backups.repository.segments import moment
+from apps.backups.repository.segments import moment as words_of_moment
+from apps.backups.selectors.destinations import captured_destination, chosen_destination
 from apps.backups.services import moments, postgres, postgres_base, restoring, sqlite
 from apps.backups.services.moments import Choice
-from apps.backups.services.progress import Progress
+from apps.backups.services.progress import Progress, Quiet
+from apps.backups.services.repositories import open_repository, told
 from apps.backups.services.restoring import Target
+from apps.users.selectors.access import Actor, require
+from apps.users.services.audit import record
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,7 @@ def restore_moment(
     """
     begun = time.monotonic()
     extra = reader.info.extra
-    progress.say(f"Base {choice.base}, then {len(choice.segments)} segments up to {moment(choice.target)}.")
+    progress.say(f"Base {choice.base}, then {len(choice.segments)} segments up to {words_of_moment(choice.target)}.")
     restoring.refuse_other_engine(extra)
     if choice.line.engine == "postgresql":
         database = f"{postgres.parameters()['dbname'][:30]}_{name}"
@@ -70,7 +76,7 @@ def restore_moment(
     seconds = time.monotonic() - begun
     short = choice.target - reached
     note = f", {short} ms before the moment that was asked for: a change was made just then" if short else ""
-    progress.say(f"The database is as it was at {moment(reached)}{note}; {seconds:.1f} s.")
+    progress.say(f"The database is as it was at {words_of_moment(reached)}{note}; {seconds:.1f} s.")
     return Travelled(target, reached, seconds)
 
 
@@ -101,8 +107,50 @@ def _loaded(
             target.drop()
         raise
     seconds = time.monotonic() - begun
-    progress.say(f"The database is as it was at {moment(choice.target)}; {seconds:.1f} s.")
+    progress.say(f"The database is as it was at {words_of_moment(choice.target)}; {seconds:.1f} s.")
     return Travelled(target, choice.target, seconds)
+
+
+def hand_over_server(
+    *,
+    actor: Actor,
+    moment: dt.datetime,
+    into: str,
+    destination: str = "",
+    identity: str = "",
+    say: Callable[[str], None],
+) -> dict[str, str]:
+    """Lay out the data directory of the whole PostgreSQL server as it was at a moment.
+
+    Args:
+        actor: needs "backups.restore".
+        moment: which.
+        into: an empty folder.
+        destination: name or id of the place; the captured one when left out.
+        identity: the key, when it is not on this machine.
+        say: told what is done.
+
+    Returns:
+        the folder, and the command that starts it.
+
+    Raises:
+        Conflict: the folder is not empty, or the changes are not those of a PostgreSQL server.
+        InvalidInput: the moment cannot be reached.
+    """
+    require(actor, "backups.restore")
+    place = chosen_destination(actor=actor, named=destination) if destination else captured_destination(actor=actor)
+    repository = open_repository(place, identity=identity, reading=True)
+    choice = moments.choose(repository, moment)
+    if choice.line.engine != "postgresql":
+        raise Conflict(
+            "At that moment changes of SQLite were captured.", remedy="Use: restore database --moment … instead."
+        )
+    folder = Path(into).expanduser().absolute()
+    with told():
+        reader = repository.reader(choice.base)
+    start = postgres_base.hand_over(repository, choice, reader, folder, Quiet(say))
+    record(actor, "backup.restored", after={"scope": "server", "set": choice.base, "moment": moment.isoformat()})
+    return {"data": str(folder / "data"), "start": start, "set": choice.base}
 
 
 class Files:

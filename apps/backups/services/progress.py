@@ -6,6 +6,7 @@ import contextlib
 import os
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -128,3 +129,23 @@ class Progress:
             self._verdict = LostJob("Another process has taken the job over.", remedy="Nothing is to be done.")
         elif held.filter(stop_requested_at__isnull=False).exists():
             self._verdict = StopRequested("It was stopped.", remedy="Start it again when you want.")
+
+
+class Quiet(Progress):
+    """Progress of a step that has no row: there is no database yet."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def progress(self, phase: str, done: int, total: int) -> None:
+        """Nothing is kept."""
+
+    def check(self) -> None:
+        """Nobody can ask for a stop but with Ctrl-C."""
+
+    def phase(self, name: str, total: int = 0) -> None:
+        """Nothing is kept."""
+
+    def say(self, text: str) -> None:
+        """For the terminal."""
+        self._say(text)

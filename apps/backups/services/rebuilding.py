@@ -36,7 +36,7 @@ from apps.backups.services import (
 )
 from apps.backups.services.alerts import tell_operators
 from apps.backups.services.contents import DATABASE
-from apps.backups.services.progress import Progress
+from apps.backups.services.progress import Progress, Quiet
 from apps.backups.services.repositories import RepositoryProblem, told, work_folder
 from apps.backups.services.restoring import Target
 from apps.backups.services.stores import folder_of, open_named
@@ -44,26 +44,6 @@ from apps.users.selectors.access import Actor
 from apps.users.services.audit import record
 
 Say = Callable[[str], None]
-
-
-class _Quiet(Progress):
-    """Progress of a step that has no row: there is no database yet."""
-
-    def __init__(self, say: Say) -> None:
-        self._say = say
-
-    def progress(self, phase: str, done: int, total: int) -> None:
-        """Nothing is kept."""
-
-    def check(self) -> None:
-        """Nobody can ask for a stop but with Ctrl-C."""
-
-    def phase(self, name: str, total: int = 0) -> None:
-        """Nothing is kept."""
-
-    def say(self, text: str) -> None:
-        """For the terminal."""
-        self._say(text)
 
 
 def rebuild(
@@ -86,7 +66,7 @@ def rebuild(
         RepositoryProblem: there is no repository, or the key is wrong.
         NotFound: there is no such set.
     """
-    progress = _Quiet(say)
+    progress = Quiet(say)
     phases: dict[str, float] = {}
     begun = time.monotonic()
     opened = _open(repository, key)
@@ -246,7 +226,7 @@ def finish(*, repository: str, key_file: str, set_name: str, moment: str = "") -
         if moment:
             choice = moments.choose(opened, dt.datetime.fromisoformat(moment))
             files = moment_restore.files_of(opened, choice, files)
-    placed = items.fill_storages(files, _Quiet(lambda _: None))
+    placed = items.fill_storages(files, Quiet(lambda _: None))
     _adopt(opened, key, repository)
     capture.sync_wanted()
     pauses.hold_outside()

@@ -129,7 +129,7 @@ def _chosen(
         else captured_destination(actor=actor)
     )
     repository = open_repository(place, identity=identity.strip(), reading=True)
-    capture_state.seal_now()
+    capture_state.settle()
     with told():
         usable = set(
             BackupSet.objects.filter(destination=place.mirror_of or place).restorable().values_list("name", flat=True)

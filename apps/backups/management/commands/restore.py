@@ -10,6 +10,7 @@ from apps.backups.management.backup_command import BackupCommand
 from apps.backups.models import Restore
 from apps.backups.selectors.destinations import chosen_destination
 from apps.backups.selectors.sets import newest_set, restores_for
+from apps.backups.services.moment_restore import hand_over_server
 from apps.backups.services.moments import overview
 from apps.backups.services.rebuilding import rebuild
 from apps.backups.services.restores import CONFIRM, plan_restore, start_restore, undo_restore
@@ -22,14 +23,15 @@ class Command(BackupCommand):
     help = """system | database: the whole, or the database, of a set into this portal.
 workspace ID | document ID | file ID: one of them, with all that belongs to it.
 rebuild: a portal on an empty machine, with --repo and --key. undo ID: the database that was there before a restore.
-moments: which moments can be brought back; --moment brings system, database or rebuild to one. Without --yes only the plan is shown."""
+moments: which moments can be brought back; --moment brings system, database or rebuild to one. server: with --moment and --into, the
+data directory of a PostgreSQL server as it was then, for an administrator. Without --yes only the plan is shown."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Arguments."""
         super().add_arguments(parser)
         parser.add_argument(
             "what",
-            choices=["system", "database", "workspace", "document", "file", "rebuild", "undo", "list", "moments"],
+            choices=["system", "database", "workspace", "document", "file", "rebuild", "undo", "list", "moments", "server"],
         )
         parser.add_argument("subject", nargs="?", default="", help="id of the workspace, document, file or restore")
         parser.add_argument("--set", default="", help="which set; the newest when left out")
@@ -37,6 +39,7 @@ moments: which moments can be brought back; --moment brings system, database or 
         parser.add_argument("--destination", default="", help="name or id of the place; the first when left out")
         parser.add_argument("--key", default="", help="the key, or a file that holds it; the stored one when left out")
         parser.add_argument("--repo", default="", help="with rebuild: the repository's folder, or s3://bucket/prefix")
+        parser.add_argument("--into", default="", help="with server: an empty folder")
         parser.add_argument("--yes", action="store_true", help="carry the plan out")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -53,6 +56,8 @@ moments: which moments can be brought back; --moment brings system, database or 
             self._said(options, {"ok": True, "restores": rows}, "\n".join(lines) or "There was no restore.")
         elif what == "moments":
             self._moments(options)
+        elif what == "server":
+            self._server(options)
         else:
             self._restore(options)
 
@@ -83,6 +88,27 @@ moments: which moments can be brought back; --moment brings system, database or 
         found = overview(actor=self.actor, destination_id=options["destination"])
         lines = [f"{span['since']}  to  {span['until']}" for span in found["spans"]]
         self._said(options, {"ok": True, **found}, "\n".join([found["headline"], *lines]))
+
+    def _server(self, options: dict[str, Any]) -> None:
+        moment = self.moment(options["moment"])
+        if moment is None or not options["into"]:
+            raise InvalidInput(
+                "A server needs a moment and a folder.",
+                field="into",
+                remedy="restore server --moment 2026-11-26T14:03:07 --into /empty/folder",
+            )
+        found = hand_over_server(
+            actor=self.actor,
+            moment=moment,
+            into=options["into"],
+            destination=options["destination"],
+            identity=self.key(options["key"]),
+            say=(lambda _text: None) if options["json"] else self.stdout.write,
+        )
+        words = f"The data directory is in {found['data']}. Start it with: {found['start']}"
+        self._said(
+            options, {"ok": True, **found}, f"{words}\nIt stops at the moment; then run: SELECT pg_wal_replay_resume()"
+        )
 
     def _rebuild(self, options: dict[str, Any]) -> None:
         if not options["repo"] or not options["key"]:

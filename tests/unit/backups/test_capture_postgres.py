@@ -1,0 +1,148 @@
+"""The capture of a PostgreSQL server: followed from a slot, put over a base, and what stands against it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection
+
+from aiwriter.core.errors import Unavailable
+from apps.backups.repository import FolderStore, Repository, make_identity
+from apps.backups.repository.segments import read_line
+from apps.backups.services import capture_postgres, capture_state, moments, postgres, postgres_base
+from apps.backups.services.capture_chain import Chain
+from apps.backups.services.capture_postgres import PostgresCapture, as_lsn, file_name, receiver_problem
+from apps.backups.services.capture_state import CaptureState
+from apps.backups.services.moments import Choice
+from apps.backups.services.progress import Quiet
+
+SERVER = pytest.mark.skipif(connection.vendor != "postgresql", reason="follows the log of a PostgreSQL server")
+
+
+def test_names_of_files_and_positions() -> None:
+    assert as_lsn("1/2A000028") == 0x12A000028
+    assert file_name(1, 0x12A000028, 16 * 2**20) == "00000001000000010000002A"
+    assert file_name(3, 0x2A000000, 64 * 2**20) == "00000003000000000000000A"
+
+
+def test_refusals_of_the_server_come_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "parameters", lambda database="": {"user": "portal", "dbname": "x"})
+    assert "pg_hba.conf: host replication portal" in receiver_problem("no pg_hba.conf entry for replication").remedy
+    assert "ALTER ROLE portal REPLICATION" in receiver_problem("permission denied to start WAL sender").remedy
+    assert "max_wal_senders" in receiver_problem("number of requested standby: max_wal_senders").remedy
+
+
+@pytest.fixture
+def followed(tmp_path: Path, settings: Any, db: None) -> Iterator[tuple[PostgresCapture, Repository, Repository]]:
+    """The tests' own server, followed into a repository in a folder."""
+    settings.DATA_DIR = tmp_path / "data"
+    identity, recipient = make_identity()
+    store = FolderStore(tmp_path / "repository")
+    secret = Repository.create(store, recipients=[recipient]).writer_secret
+    writing = Repository.open(store, cache=tmp_path / "cache", writer_secret=secret)
+    capture = PostgresCapture(Chain(CaptureState(destination="x"), writing), seconds=0.5)
+    capture.start(lambda line: read_line(writing, line))
+    yield capture, writing, Repository.open(store, identity=identity)
+    capture.close()
+    with capture_postgres.connect() as opened:
+        opened.execute("SELECT pg_drop_replication_slot(%s)", [capture_postgres.slot_name()])
+
+
+def ship(writing: Repository) -> None:
+    """What the shipper does, without a destination."""
+    for folder in sorted(capture_state.spool_folder().iterdir()):
+        for path in sorted(folder.iterdir()):
+            name = f"lines/{folder.name}" if path.name == "line" else f"segments/{folder.name}/{path.name}"
+            writing.records.put(name, path.read_bytes())
+            path.unlink()
+
+
+def laid_out(choice: Choice, reading: Repository, reader: Any, folder: Path) -> Path:
+    """A data directory for an administrator."""
+    postgres_base.hand_over(reading, choice, reader, folder, Quiet(lambda _text: None))
+    return folder / "data"
+
+
+@SERVER
+def test_a_moment_comes_back_from_base_and_log(
+    followed: tuple[PostgresCapture, Repository, Repository], tmp_path: Path
+) -> None:
+    capture, writing, reading = followed
+    state = capture._chain.state
+    with capture_postgres.connect() as opened:
+        opened.execute("CREATE TABLE followed (n int)")
+        try:
+            capture.step(asked=True)
+            facts = {"line": state.line, "first": state.number + 1}
+            with writing.begin(kind="full") as writer:
+                facts["base"] = postgres_base.take_base(writer, Quiet(lambda _text: None))
+                capture.step(asked=True)
+                facts |= {"last": state.number, "from": state.until}
+                info = writer.commit({"capture": facts})
+            opened.execute("INSERT INTO followed VALUES (1)")
+            time.sleep(0.3)
+            wanted = dt.datetime.now(dt.UTC)
+            time.sleep(0.3)
+            opened.execute("INSERT INTO followed VALUES (2)")
+            capture.step(asked=True)
+            ship(writing)
+        finally:
+            opened.execute("DROP TABLE followed")
+    assert state.gaps == []
+    choice = moments.choose(reading, wanted)
+    reader = reading.reader(info.id)
+    data = laid_out(choice, reading, reader, tmp_path / "server")
+    assert (data / "recovery.signal").is_file()
+    assert f"{wanted:%Y-%m-%d %H:%M:%S}" in (data / "postgresql.auto.conf").read_text()
+    shutil.rmtree(tmp_path / "server")
+    try:
+        with postgres_base.recovered(reading, choice, reader, Quiet(lambda _text: None)) as dump:
+            text = b"".join(iter(lambda: dump.read(1 << 20), b"")).decode()
+    except Unavailable as error:
+        if "no other user may run" in str(error):
+            pytest.skip("the tests run as root, and nobody else may read the programs")
+        raise
+    rows = text.partition("COPY public.followed (n) FROM stdin;\n")[2].partition("\\.")[0].split()
+    assert rows == ["1"]
+
+
+@SERVER
+def test_a_slot_that_is_gone_is_a_gap(followed: tuple[PostgresCapture, Repository, Repository]) -> None:
+    capture, writing, _ = followed
+    capture.step(asked=True)
+    state = capture._chain.state
+    line = state.line
+    capture.close()
+    with capture_postgres.connect() as opened:
+        opened.execute("SELECT pg_drop_replication_slot(%s)", [capture_postgres.slot_name()])
+    ship(writing)
+    capture.__init__(Chain(state, writing), seconds=0.5)  # type: ignore[misc]
+    capture.start(lambda known: read_line(writing, known))
+    assert state.line != line
+    assert "no slot" in state.gaps[-1]["why"]
+
+
+@SERVER
+@pytest.mark.django_db
+def test_a_role_without_replication_is_told_what_to_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    with capture_postgres.connect() as opened:
+        opened.execute("DROP ROLE IF EXISTS plain_role")
+        opened.execute("CREATE ROLE plain_role LOGIN")
+        own = postgres.parameters()
+        monkeypatch.setattr(postgres, "parameters", lambda database="": {**own, "user": "plain_role"})
+        try:
+            with (
+                psycopg.connect(**postgres.parameters(), autocommit=True) as plain,
+                pytest.raises(Unavailable, match="may not follow") as refused,
+            ):
+                capture_postgres.look_at_server(plain)
+        finally:
+            opened.execute("DROP ROLE plain_role")
+    assert "ALTER ROLE plain_role REPLICATION" in refused.value.remedy
