@@ -209,6 +209,4 @@ def test_the_wizard_lists_moments_and_refuses_one_that_was_not_captured(
         "/api/v1/backups/restores", {"scope": "system", "moment": "2026-01-01T00:00:00Z"}, format="json"
     )
     assert refused.status_code == 400
-    assert (
-        refused.json()["error"]["field"] == "moment" if "error" in refused.json() else "moment" in str(refused.json())
-    )
+    assert "moment" in str(refused.json())

@@ -327,8 +327,9 @@ def _whole(restore: Restore, repository: Repository, reader: Any, progress: Prog
         placed = items.fill_storages(files, progress)
         progress.say(f"{placed.written:,} of {placed.count:,} files were missing and were put back.")
         result |= {"files": placed.count, "put_back": placed.written}
-    if restore.started_at is not None:
-        result["rto_seconds"] = round((timezone.now() - restore.started_at).total_seconds(), 3)
+    begun = Restore.objects.values_list("started_at", flat=True).get(pk=restore.pk)
+    if begun is not None:
+        result["rto_seconds"] = round((timezone.now() - begun).total_seconds(), 3)
     Restore.objects.filter(pk=restore.pk).update(result=result)
     pauses.release(restore.pk)
     progress.say("The portal is open again. What waits to go outside is held back: see Maintenance.")
