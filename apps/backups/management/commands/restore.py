@@ -31,7 +31,18 @@ data directory of a PostgreSQL server as it was then, for an administrator. With
         super().add_arguments(parser)
         parser.add_argument(
             "what",
-            choices=["system", "database", "workspace", "document", "file", "rebuild", "undo", "list", "moments", "server"],
+            choices=[
+                "system",
+                "database",
+                "workspace",
+                "document",
+                "file",
+                "rebuild",
+                "undo",
+                "list",
+                "moments",
+                "server",
+            ],
         )
         parser.add_argument("subject", nargs="?", default="", help="id of the workspace, document, file or restore")
         parser.add_argument("--set", default="", help="which set; the newest when left out")
