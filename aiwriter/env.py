@@ -222,6 +222,15 @@ VARIABLES: tuple[Variable, ...] = (
         help="Requests a minute that one person may make, with all tokens and pages together. 0: no limit.",
     ),
     V(
+        name="AIWRITER_PROOF_MINUTES",
+        type="int",
+        default=15,
+        minimum=1,
+        maximum=120,
+        help="Minutes after signing in, or after the last proof, in which a person may make keys, give roles and the like "
+        "without showing again that it is them.",
+    ),
+    V(
         name="AIWRITER_EXPORT_DAYS",
         type="int",
         default=7,

@@ -14,6 +14,7 @@ from aiwriter import __version__
 # message waits in vain for RabbitMQ on localhost.
 from aiwriter import celery as celery_application  # noqa: F401
 from aiwriter import env as environment
+from aiwriter.core.logs import logging_settings
 
 BASE_DIR = environment.BASE_DIR
 ENV = environment.load()
@@ -25,6 +26,8 @@ SECRET_KEY = environment.secret_key(ENV)
 
 HOST, PORT = ENV["AIWRITER_HOST"], ENV["AIWRITER_PORT"]
 PUBLIC_URL = ENV["AIWRITER_PUBLIC_URL"] or f"http://{HOST}:{PORT}"
+# Whether others than the machine's own users can come: then a password alone is little.
+REACHABLE = bool(ENV["AIWRITER_PUBLIC_URL"]) or HOST not in ("localhost", "127.0.0.1", "::1")
 ALLOWED_HOSTS = ENV["AIWRITER_ALLOWED_HOSTS"] or ["localhost", "127.0.0.1", "[::1]", HOST]
 if ENV["AIWRITER_PUBLIC_URL"]:
     ALLOWED_HOSTS = [*ALLOWED_HOSTS, str(urlsplit(PUBLIC_URL).hostname)]
@@ -48,6 +51,9 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.socialaccount.providers.saml",
     "allauth.usersessions",
     "rest_framework",
     "drf_spectacular",
@@ -72,6 +78,7 @@ MIDDLEWARE = [
     "aiwriter.core.pauses.MaintenanceMiddleware",
     "apps.users.api.limits.RateHeadersMiddleware",
     "aiwriter.core.middleware.AppErrorMiddleware",
+    "apps.users.portal.proof.SessionGuardMiddleware",
 ]
 ROOT_URLCONF = "aiwriter.urls"
 ASGI_APPLICATION = "aiwriter.asgi.application"
@@ -122,19 +129,24 @@ SESSION_COOKIE_SAMESITE = "Lax"
 
 # ---------------------------------------------------------------- people
 AUTH_USER_MODEL = "users.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["apps.users.portal.entrance.Entrance"]
 PASSWORD_HASHERS = [
     "apps.users.services.hashing.TunedArgon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email",)},
+    },
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "apps.users.services.passwords.ContextWordsValidator"},
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "apps.users.portal.adapter.AccountAdapter"
+ACCOUNT_FORMS = {"login": "apps.users.portal.entrance.SignInForm"}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
@@ -145,7 +157,25 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_MAX_EMAIL_ADDRESSES = 1
 ACCOUNT_PREVENT_ENUMERATION = True
 MFA_ADAPTER = "apps.users.portal.adapter.MFAAdapter"
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+# Browsers offer passkeys on https and on localhost; whether that is so is theirs to judge where https is not set up.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = False
+MFA_FORMS = {
+    "add_webauthn": "apps.users.portal.factors.PasskeyForm",
+    "authenticate": "apps.users.portal.factors.CodeForm",
+    "reauthenticate": "apps.users.portal.factors.ProofCodeForm",
+}
+# Eight digits of a seed are 26 bits; these are 53. The seed is sealed, each code works once.
+MFA_RECOVERY_CODE_DIGITS = 16
+# Providers are rows of our own (apps/users/models/sso.py): allauth's keep their secret in clear.
+SOCIALACCOUNT_ADAPTER = "apps.users.portal.providers.ProviderAdapter"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+SOCIALACCOUNT_REAUTHENTICATION_REQUIRED = True
+SOCIALACCOUNT_STORE_TOKENS = False
+# For so long after signing in, or after the last proof, a person may do grave things without being asked again.
+PROOF_SECONDS = ENV["AIWRITER_PROOF_MINUTES"] * 60
+ACCOUNT_REAUTHENTICATION_TIMEOUT = PROOF_SECONDS
 
 # ---------------------------------------------------------------- the web
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -270,6 +300,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "seal-audit": {"task": "users.seal_audit", "schedule": 5.0, "options": {"expires": 20}},
     "sweep-audit": {"task": "users.sweep_audit", "schedule": 15.0, "options": {"expires": 30}},
     "archive-audit": {"task": "users.archive_audit", "schedule": 3600.0},
+    "sweep-invitations": {"task": "users.sweep_invitations", "schedule": 300.0, "options": {"expires": 300}},
     "prune-idempotency": {"task": "users.prune_idempotency", "schedule": 3600.0},
     "start-due-backups": {"task": "backups.start_due", "schedule": 15.0, "options": {"expires": 30}},
     "clear-backup-scratch": {"task": "backups.clear_scratch", "schedule": 3600.0},
@@ -369,6 +400,7 @@ HEALTH_CHECKS = [
     "apps.monitoring.health.jobs",
     "apps.monitoring.health.audit_record",
     "apps.monitoring.health.keyring_state",
+    "apps.monitoring.health.second_factor",
     "apps.backends.health.model_route",
     "apps.backends.health.providers",
     "apps.content.health.vector_store",
@@ -414,34 +446,4 @@ else:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     EMAIL_FILE_PATH = str(DATA_DIR / "mail")
 DEFAULT_FROM_EMAIL = f"AI-Writer <noreply@{urlsplit(PUBLIC_URL).hostname}>"
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {
-        "redact": {"()": "aiwriter.core.logs.RedactingFilter"},
-        "probes": {"()": "aiwriter.core.logs.ProbeFilter"},
-    },
-    "formatters": {
-        "console": {"()": "aiwriter.core.logs.ConsoleFormatter"},
-        "json": {"()": "aiwriter.core.logs.JsonFormatter"},
-    },
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "filters": ["redact"],
-            "formatter": ENV["AIWRITER_LOG_FORMAT"],
-        }
-    },
-    "root": {"handlers": ["stderr"], "level": ENV["AIWRITER_LOG_LEVEL"]},
-    "loggers": {
-        "django": {"level": "INFO", "propagate": True, "handlers": []},
-        "django.request": {"filters": ["probes"]},
-        "django.server": {"level": "WARNING", "propagate": True, "handlers": []},
-        "celery": {"level": "WARNING"},
-        "kombu": {"level": "WARNING"},
-        "httpx2": {"level": "WARNING"},
-        "httpcore2": {"level": "WARNING"},
-        "chromadb": {"level": "ERROR"},
-        "uvicorn.access": {"level": "WARNING", "propagate": True, "handlers": []},
-    },
-}
+LOGGING = logging_settings(level=ENV["AIWRITER_LOG_LEVEL"], form=ENV["AIWRITER_LOG_FORMAT"])

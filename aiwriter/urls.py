@@ -6,6 +6,9 @@ from drf_spectacular.views import SpectacularAPIView
 
 from aiwriter.core.rest.schema import KeptGenerator
 from apps.content.api.mcp import McpView
+from apps.users.portal import identities, sessions
+from apps.users.portal.entrance import DoorView
+from apps.users.portal.factors import RemovePasskeyView
 
 handler400 = "aiwriter.core.views.bad_request"
 handler403 = "aiwriter.core.views.permission_denied"
@@ -24,6 +27,14 @@ urlpatterns = [
     path("api/v1/", include(api)),
     path("mcp", McpView.as_view(), name="mcp"),
     path("admin/", admin.site.urls),
+    # In place of allauth's own: it knows no providers of ours, ends sessions past our record, removes what a rule asks for.
+    path("accounts/oidc/<str:provider_id>/login/", identities.to_oidc, name="openid_connect_login"),
+    path("accounts/saml/<str:organization_slug>/login/", identities.to_saml, name="saml_login"),
+    path("accounts/saml/<str:organization_slug>/acs/", identities.from_saml, name="saml_acs"),
+    path("accounts/3rdparty/", identities.IdentitiesView.as_view(), name="socialaccount_connections"),
+    path("accounts/login/", DoorView.as_view(), name="account_login"),
+    path("accounts/sessions/", sessions.old_address, name="usersessions_list"),
+    path("accounts/2fa/webauthn/keys/<int:pk>/remove/", RemovePasskeyView.as_view(), name="mfa_remove_webauthn"),
     path("accounts/", include("allauth.urls")),
     path("", include("apps.monitoring.portal.urls")),
     path("", include("apps.users.portal.urls")),

@@ -27,10 +27,11 @@ from xdist.scheduler import LoadScopeScheduling
 
 from aiwriter.celery import app as celery
 from aiwriter.core import keyring
-from tests.people import People
+from tests.people import People, open_session
 
 # The tests of one of these files share a server or a whole portal: on several workers each would start its own.
 _SHARE_A_SERVER = (
+    "tests/unit/users/test_single_sign_on",
     "tests/faults/test_failover",
     "tests/house/test_api",
     "tests/unit/backends/test_filestore",
@@ -118,7 +119,7 @@ def portal(people: People) -> Callable[..., Client]:
     def client(name: str = "", **headers: str) -> Client:
         browser = Client(headers=headers)
         if name:
-            browser.force_login(people.named(name))
+            open_session(browser, people.named(name))
         return browser
 
     return client
@@ -131,7 +132,7 @@ def api(people: People) -> Callable[..., APIClient]:
     def client(name: str = "", *, token: str = "") -> APIClient:
         caller = APIClient()
         if name:
-            caller.force_login(people.named(name))
+            open_session(caller, people.named(name))
         if token:
             caller.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
         return caller

@@ -10,8 +10,12 @@ eve     writes in "rival", and must never see anything of "press"
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from functools import cached_property
+
+from allauth.usersessions.models import UserSession
+from django.test import Client
 
 from apps.users.models import User, Workspace
 from apps.users.selectors.access import Actor
@@ -82,3 +86,23 @@ class People:
         user: User = UserFactory(email=f"{name}@example.org", full_name=full_name)
         RoleGrantFactory(user=user, role=role)
         return user
+
+
+def open_session(client: Client, user: User, *, minutes_ago: float = 0, method: str = "password", **shown: str) -> None:
+    """Sign somebody in as the door would, without the door.
+
+    Args:
+        client: a browser's.
+        user: who.
+        minutes_ago: how long ago they showed who they are.
+        method: "password", or "mfa" with `type="webauthn"`.
+        shown: more of what allauth notes.
+    """
+    client.force_login(user)
+    session = client.session
+    at = time.time() - 60 * minutes_ago
+    session["account_authentication_methods"] = [{"method": method, "at": at, **shown}]
+    session["account_authentication_methods_user"] = str(user.pk)
+    session["seen"] = int(time.time())
+    session.save()
+    UserSession.objects.create(user=user, session_key=session.session_key, ip="127.0.0.1", user_agent="tests")

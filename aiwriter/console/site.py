@@ -78,7 +78,17 @@ GROUPS: Sequence[tuple[str | Promise, str, Sequence[str]]] = (
     (
         _("People and access"),
         "users",
-        ("users.User", "users.RoleGrant", "users.Workspace", "users.Membership", "users.ApiToken"),
+        (
+            "users.User",
+            "users.Invitation",
+            "users.RoleGrant",
+            "users.Workspace",
+            "users.Membership",
+            "users.ApiToken",
+            "users.FactorPolicy",
+            "users.SignInProvider",
+            "users.RoleRule",
+        ),
     ),
     (
         _("Record"),

@@ -39,3 +39,17 @@ def is_within(meta: Mapping[str, str], networks: Iterable[str]) -> bool:
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
         address = address.ipv4_mapped
     return any(address in ipaddress.ip_network(network, strict=False) for network in networks)
+
+
+def network_of(address: str) -> str:
+    """The network of an address, /24 or /48: enough to see where from, too little to follow a person.
+
+    Args:
+        address: as text; anything that is not an address becomes "".
+    """
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    prefix = 24 if parsed.version == 4 else 48
+    return str(ipaddress.ip_network((parsed, prefix), strict=False).network_address)

@@ -64,6 +64,24 @@ class PermissionDenied(AppError):
     code, status, exit_code = "permission_denied", 403, 3
 
 
+class ProofRequired(PermissionDenied):
+    """The person signed in too long ago for this act and has to show once more that it is them."""
+
+    code = "reauthentication_required"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This needs a fresh proof that it is you.",
+            remedy="Confirm at /accounts/reauthenticate/, then try again.",
+        )
+
+
+class FactorRequired(PermissionDenied):
+    """The person's role asks for a second factor, and this session has shown none."""
+
+    code = "second_factor_required"
+
+
 class NotFound(AppError):
     """It does not exist, or the actor may not know that it does."""
 

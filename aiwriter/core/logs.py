@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from typing import Any
 
 import orjson
 
@@ -65,3 +66,43 @@ class ConsoleFormatter(logging.Formatter):
         if record.exc_info:
             text += "\n" + redact(self.formatException(record.exc_info))
         return text
+
+
+def logging_settings(*, level: str, form: str) -> dict[str, Any]:
+    """Django's `LOGGING`: everything to standard error, redacted.
+
+    Args:
+        level: of the root logger.
+        form: "console" or "json".
+    """
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {
+            "redact": {"()": "aiwriter.core.logs.RedactingFilter"},
+            "probes": {"()": "aiwriter.core.logs.ProbeFilter"},
+        },
+        "formatters": {
+            "console": {"()": "aiwriter.core.logs.ConsoleFormatter"},
+            "json": {"()": "aiwriter.core.logs.JsonFormatter"},
+        },
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "filters": ["redact"],
+                "formatter": form,
+            }
+        },
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            "django": {"level": "INFO", "propagate": True, "handlers": []},
+            "django.request": {"filters": ["probes"]},
+            "django.server": {"level": "WARNING", "propagate": True, "handlers": []},
+            "celery": {"level": "WARNING"},
+            "kombu": {"level": "WARNING"},
+            "httpx2": {"level": "WARNING"},
+            "httpcore2": {"level": "WARNING"},
+            "chromadb": {"level": "ERROR"},
+            "uvicorn.access": {"level": "WARNING", "propagate": True, "handlers": []},
+        },
+    }

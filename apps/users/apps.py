@@ -47,9 +47,30 @@ class UsersConfig(AppConfig):
         "audit.sink_created": "A place for checkpoints was set up",
         "audit.sink_changed": "A place for checkpoints was changed",
         "audit.sink_deleted": "A place for checkpoints was taken out of use",
+        "session.closed": "Sessions were ended from elsewhere",
+        "factor.added": "A person set up a second factor",
+        "factor.removed": "A person removed a second factor",
+        "factor.refused": "A second factor was wrong after the right password",
+        "factor.reset": "Somebody's second factors were removed by an administrator",
+        "factor_policy.set": "A second factor was made a role's duty",
+        "factor_policy.dropped": "A role's duty to use a second factor was taken away",
+        "sign_in_provider.created": "A sign-in provider was set up",
+        "sign_in_provider.changed": "A sign-in provider was changed",
+        "sign_in_provider.deleted": "A sign-in provider was removed",
+        "role_rule.added": "A group at a sign-in provider was given a role",
+        "role_rule.removed": "A group at a sign-in provider lost its role",
+        "role_rule.refused": "A group's role could not be given or taken",
+        "sign_in_mode.set": "Signing in without a provider was closed or opened",
+        "identity.connected": "A person connected a sign-in provider with their account",
+        "identity.disconnected": "A person took a sign-in provider off their account",
+        "user.emergency_set": "An account was made one for emergencies, or an ordinary one",
+        "session.emergency": "An emergency account was used",
+        "invitation.sent": "A person was invited",
+        "invitation.accepted": "An invitation was accepted",
+        "invitation.revoked": "An invitation was withdrawn",
         "portal.bootstrapped": "The first administrator and workspace were made",
     }
-    sealed_fields = {"users.AuditSink": {"sealed_secret": ""}}
+    sealed_fields = {"users.AuditSink": {"sealed_secret": ""}, "users.SignInProvider": {"secret_sealed": ""}}
     admin_capabilities = {
         "users": {
             "view": ("users.manage", "audit.read"),
@@ -80,3 +101,4 @@ class UsersConfig(AppConfig):
     def ready(self) -> None:
         """Register tasks and system checks."""
         from apps.users import checks, tasks  # noqa: F401
+        from apps.users.portal import factors, providers  # noqa: F401  (allauth tells of changes by signals only)

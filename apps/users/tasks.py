@@ -8,6 +8,7 @@ from celery import shared_task
 
 from apps.users.services import (
     idempotency,
+    invitations,
     key_rotation,
     ledger_archive,
     ledger_checks,
@@ -66,3 +67,15 @@ def archive_audit() -> None:
 def rewrap_secrets(job_id: str) -> None:
     """Seal secrets anew with the present key."""
     key_rotation.run_rewrap(uuid.UUID(job_id))
+
+
+@shared_task(name="users.mail_invitation")
+def mail_invitation(invitation_id: str) -> None:
+    """Send an invitation's link. One that a mail server did not take is swept up and tried again."""
+    invitations.mail_invitation(invitation_id=invitation_id)
+
+
+@shared_task(name="users.sweep_invitations")
+def sweep_invitations() -> None:
+    """Try again what could not be mailed."""
+    invitations.sweep_invitations()

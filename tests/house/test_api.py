@@ -18,6 +18,7 @@ WITHOUT_A_KEY = {
     "files_link",
     "content_share_links_create",
     "backup_destinations_create",
+    "invitations_send",
 }
 
 

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.test import Client
 
 from tests.factories.users import make_token
-from tests.people import People
+from tests.people import People, open_session
 from tests.web.routes import Route
 
 TABLES = Path(__file__).parent / "matrix"
@@ -88,7 +88,7 @@ class Asking:
         for name in ASKERS:
             if name not in self._cookies:
                 client = Client()
-                client.force_login(people.named(name))
+                open_session(client, people.named(name))
                 self._cookies[name] = client.cookies
 
     def path(self, route: Route) -> str:

@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
-from aiwriter.core.errors import AppError, NotFound
+from aiwriter.core.errors import AppError, NotFound, ProofRequired
 from aiwriter.pluginhost.forms import OptionsForm, options_form
 from apps.backends.models import BackendProfile, PriceOverride
 from apps.backends.selectors.profiles import get_profile
@@ -164,6 +164,8 @@ class BackendProfileAdmin(ServiceAdmin):
             self.change_row(actor_of(request), profile, values)
             messages.success(request, f"{values['name']} was saved.")
             return profile
+        except ProofRequired:
+            raise
         except AppError as error:
             target = {**about.fields, **options.fields}
             form = about if error.field in about.fields else options
@@ -211,6 +213,8 @@ class BackendProfileAdmin(ServiceAdmin):
             return HttpResponseNotAllowed(["POST"])
         try:
             work(actor_of(request))
+        except ProofRequired:
+            raise
         except AppError as error:
             messages.error(request, str(error))
         return HttpResponseRedirect(reverse("admin:backends_backendprofile_change", args=[profile_id]))

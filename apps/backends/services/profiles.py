@@ -21,7 +21,7 @@ from apps.backends.models.profiles import models_to_json
 from apps.backends.selectors.profiles import get_profile
 from apps.backends.services import instances
 from apps.backends.services.probing import Draft, Probe, probe
-from apps.users.selectors.access import Actor, require
+from apps.users.selectors.access import Actor, require, require_proof
 from apps.users.services.audit import record
 
 _HINT, _HINT_LEAST = 4, 12
@@ -75,6 +75,8 @@ def create_profile(
         Conflict: the name is taken.
     """
     require(actor, "backends.manage")
+    if secrets and secrets.any:
+        require_proof(actor)
     descriptor = discovery.get(kind, plugin_key)
     changes = secrets or Secrets()
     profile = BackendProfile(
@@ -121,6 +123,8 @@ def update_profile(
         InvalidInput: as for `create_profile`.
     """
     require(actor, "backends.manage")
+    if secrets and secrets.any:
+        require_proof(actor)
     profile = get_profile(actor, profile_id)
     if revision is not None and revision != profile.revision:
         raise PreconditionFailed(

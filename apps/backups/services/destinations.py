@@ -24,7 +24,7 @@ from apps.backups.repository.errors import RepositoryError
 from apps.backups.repository.rotation import ReencryptReport
 from apps.backups.selectors.destinations import get_destination
 from apps.backups.services import repositories
-from apps.users.selectors.access import Actor, require
+from apps.users.selectors.access import Actor, require, require_proof
 from apps.users.services.audit import record
 
 _FORBIDDEN = ("files", "keys", "secrets", "chroma", "queue", "logs", "run", "static", "tmp", "mail")
@@ -189,6 +189,7 @@ def show_identity(*, actor: Actor, destination_id: uuid.UUID | str) -> str:
         Conflict: the portal does not have it.
     """
     require(actor, "backups.restore")
+    require_proof(actor)
     row = get_destination(actor=actor, destination_id=destination_id)
     if not row.identity_ref:
         raise Conflict("The portal does not have this key.", remedy="Whoever set the place up has it.")
@@ -210,6 +211,7 @@ def forget_identity(*, actor: Actor, destination_id: uuid.UUID | str, identity: 
         Conflict: the portal does not have it any more.
     """
     require(actor, "backups.restore")
+    require_proof(actor)
     row = get_destination(actor=actor, destination_id=destination_id)
     if not row.identity_ref:
         raise Conflict("The portal does not have this key any more.", remedy="Nothing is to be done.")
@@ -242,6 +244,7 @@ def change_recipients(
         AppError: the key is wrong, or the place cannot be reached.
     """
     require(actor, "backups.restore")
+    require_proof(actor)
     row = get_destination(actor=actor, destination_id=destination_id)
     wanted = _recipients(recipients)
     if not wanted:
@@ -273,6 +276,7 @@ def encrypt_anew(
         AppError: the key is wrong, the place cannot be reached, or something else works on the keys.
     """
     require(actor, "backups.restore")
+    require_proof(actor)
     row = get_destination(actor=actor, destination_id=destination_id)
     record(actor, "backup.keys_changed", obj=row, after={"encrypted_anew": "begun"})
     report = repositories.encrypt_anew(row, control, identity=identity)

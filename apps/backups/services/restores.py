@@ -35,7 +35,7 @@ from apps.backups.services import (
 from apps.backups.services.progress import Progress
 from apps.backups.services.repositories import open_repository, told, work_folder
 from apps.users.models import AuditEvent
-from apps.users.selectors.access import Actor, require
+from apps.users.selectors.access import Actor, require, require_proof
 from apps.users.services.audit import record
 
 _CLOSED = "A backup is being restored."
@@ -236,6 +236,7 @@ def start_restore(*, actor: Actor, restore_id: uuid.UUID | str, confirm: str = "
         InvalidInput: the words are not those of the plan.
     """
     require(actor, "backups.restore")
+    require_proof(actor)
     restore = get_restore(actor=actor, restore_id=restore_id)
     if restore.state != Restore.State.PLANNED:
         raise Conflict("This restore was started already.", remedy="Plan another one.")
@@ -360,6 +361,7 @@ def undo_restore(*, actor: Actor, restore_id: uuid.UUID | str) -> Restore:
         Conflict: it cannot be undone, or not any more.
     """
     require(actor, "backups.restore")
+    require_proof(actor)
     restore = get_restore(actor=actor, restore_id=restore_id)
     if restore.state != Restore.State.SUCCEEDED or not restore.before or restore.undo_until is None:
         raise Conflict("This restore cannot be undone.", remedy="Restore another set.")

@@ -88,7 +88,7 @@ MANAGE = (
 ACCOUNT = (
     Item(_("Profile"), "users:profile", "user"),
     Item(_("Two-factor sign-in"), "mfa_index", "shield"),
-    Item(_("Open sessions"), "usersessions_list", "clock"),
+    Item(_("Open sessions"), "users:sessions", "clock"),
 )
 
 

@@ -1,5 +1,6 @@
-"""Checks of the machine, of the database server and of the portal's own parts. `HEALTH_CHECKS` names them."""
+"""Checks of the machine, of the database server, of the portal's own parts and of how people get in. `HEALTH_CHECKS` names them."""
 
+from apps.monitoring.health.access import second_factor
 from apps.monitoring.health.databases import bloat, connections, replication, transactions, wal
 from apps.monitoring.health.machine import certificates, clock, descriptors, disk, memory, network, processor
 from apps.monitoring.health.parts import (
@@ -37,6 +38,7 @@ __all__ = [
     "replication",
     "scheduler",
     "schedules",
+    "second_factor",
     "transactions",
     "wal",
     "watch",

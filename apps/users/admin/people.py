@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext as _
 
+from aiwriter.core.errors import AppError, NotFound
+from aiwriter.core.errors import PermissionDenied as Forbidden
 from apps.users.admin.service_admin import ServiceAdmin
 from apps.users.models import RoleGrant, User
-from apps.users.selectors.access import Actor
+from apps.users.selectors.access import Actor, can
 from apps.users.selectors.callers import actor_of
-from apps.users.services import people, roles
+from apps.users.selectors.factors import factors_of_person
+from apps.users.selectors.people import get_person
+from apps.users.selectors.sessions import sessions_of
+from apps.users.services import factors, people, roles, sessions, sso
 from apps.users.services.bootstrap import generate_password
 
 
@@ -63,10 +72,70 @@ class UserAdmin(ServiceAdmin):
     list_display = ["email", "full_name", "kind", "status", "last_seen_day", "created_at"]
     list_filter = ["status", "kind"]
     search_fields = ["email", "full_name"]
-    readonly_fields = ["status", "last_seen_day", "created_at"]
+    readonly_fields = ["status", "is_emergency", "last_seen_day", "created_at"]
     ordering = ["email"]
     actions = ["suspend", "reactivate", "new_password"]
     inlines = [GrantInline]
+    change_form_template = "admin/users/person.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        """With the buttons of a person's page."""
+        wrap = self.admin_site.admin_view
+        return [
+            path("<uuid:user_id>/sign-out/", wrap(self.sign_out_view), name="users_user_sign_out"),
+            path("<uuid:user_id>/emergency/", wrap(self.emergency_view), name="users_user_emergency"),
+            path("<uuid:user_id>/reset-factors/", wrap(self.reset_factors_view), name="users_user_reset_factors"),
+            *super().get_urls(),
+        ]
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Also where the person is signed in, and with what."""
+        user, actor = kwargs.get("obj"), actor_of(request)
+        if user is not None and can(actor, "users.manage"):
+            context["sessions"] = sessions_of(actor=actor, user=user)
+            context["may_be_emergency"] = "admin" in user.system_roles
+            context["factors"] = factors_of_person(actor=actor, user=user)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def sign_out_view(self, request: HttpRequest, user_id: uuid.UUID) -> HttpResponse:
+        """End all sessions of a person."""
+
+        def work(actor: Actor, user: User) -> str:
+            ended = sessions.end_sessions(actor=actor, user=user, reason="In the console")
+            return _("Sessions ended: %(number)s.") % {"number": ended}
+
+        return self._button(request, user_id, work)
+
+    def reset_factors_view(self, request: HttpRequest, user_id: uuid.UUID) -> HttpResponse:
+        """Remove all second factors of a person."""
+
+        def work(actor: Actor, user: User) -> str:
+            gone = factors.reset_factors(actor=actor, user=user, reason=request.POST.get("reason", ""))
+            return _("Factors removed: %(number)s.") % {"number": gone}
+
+        return self._button(request, user_id, work)
+
+    def emergency_view(self, request: HttpRequest, user_id: uuid.UUID) -> HttpResponse:
+        """Make an account one for emergencies, or an ordinary one again."""
+
+        def work(actor: Actor, user: User) -> str:
+            on = request.POST.get("emergency") == "yes"
+            sso.set_emergency(actor=actor, user=user, on=on, reason=request.POST.get("reason", ""))
+            return _("This is an emergency account now.") if on else _("This is an ordinary account again.")
+
+        return self._button(request, user_id, work)
+
+    def _button(self, request: HttpRequest, user_id: uuid.UUID, work: Callable[[Actor, User], str]) -> HttpResponse:
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        actor = actor_of(request)
+        try:
+            messages.success(request, work(actor, get_person(actor=actor, user_id=user_id)))
+        except (NotFound, Forbidden):
+            raise
+        except AppError as error:
+            messages.error(request, str(error))
+        return HttpResponseRedirect(reverse("admin:users_user_change", args=[user_id]))
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """Another form to add than to change."""
@@ -76,7 +145,7 @@ class UserAdmin(ServiceAdmin):
         """What is known of a stored account."""
         if obj is None:
             return ["email", "full_name", "kind"]
-        return ["email", "full_name", "status", "last_seen_day", "created_at"]
+        return ["email", "full_name", "status", "is_emergency", "last_seen_day", "created_at"]
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         """Roles of a stored account."""

@@ -13,7 +13,7 @@ from django.db.models import Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
-from aiwriter.core.errors import AppError
+from aiwriter.core.errors import AppError, ProofRequired
 from apps.users.selectors.access import Actor
 from apps.users.selectors.callers import actor_of
 
@@ -105,7 +105,7 @@ class ServiceAdmin(admin.ModelAdmin):
         try:
             return view(request, *args, **kwargs)
         except AppError as error:
-            if request.method != "POST":
+            if request.method != "POST" or isinstance(error, ProofRequired):
                 raise
             messages.error(request, str(error))
             return HttpResponseRedirect(request.get_full_path())

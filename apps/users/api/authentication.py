@@ -13,6 +13,7 @@ from aiwriter.core import context
 from aiwriter.core.clients import client_address
 from apps.users.models import ApiToken, User
 from apps.users.selectors.callers import actor_of
+from apps.users.selectors.factors import require_factor
 from apps.users.services import tokens
 
 __all__ = ["PortalSessionAuthentication", "TokenAuthentication", "actor_of"]
@@ -43,9 +44,14 @@ class PortalSessionAuthentication(SessionAuthentication):
     """The portal's session cookie, with Django's CSRF check on writes."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any] | None:
-        """The signed-in person; None when nobody is."""
+        """The signed-in person; None when nobody is.
+
+        Raises:
+            FactorRequired: their role asks for a second factor that the session has not shown.
+        """
         found = super().authenticate(request)
         if found:
+            require_factor(found[0], request._request.session)
             context.actor_id.set(f"user:{found[0].pk}")
         return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.users.api import audit, audit_sinks, keys, me, tokens, workspaces
+from apps.users.api import audit, audit_sinks, factors, invitations, keys, me, people, sessions, sso, tokens, workspaces
 
 urlpatterns = [
     path("audit/events", audit.EventListView.as_view(), name="api-audit-events"),
@@ -28,6 +28,27 @@ urlpatterns = [
     path("keys/rewraps/<uuid:job_id>", keys.RewrapView.as_view(), name="api-key-rewrap"),
     path("keys/<slug:key_id>", keys.KeyView.as_view(), name="api-key"),
     path("auth/check", me.AuthCheckView.as_view(), name="api-auth-check"),
+    path("auth/sessions", sessions.SessionListView.as_view(), name="api-sessions"),
+    path("auth/sessions/<int:session_id>", sessions.SessionView.as_view(), name="api-session"),
+    path("auth/factors", sessions.FactorListView.as_view(), name="api-factors"),
+    path("access/factor-policies", factors.FactorPolicyListView.as_view(), name="api-factor-policies"),
+    path("access/factor-policies/<slug:role>", factors.FactorPolicyView.as_view(), name="api-factor-policy"),
+    path("users", people.PersonListView.as_view(), name="api-users"),
+    path("users/<uuid:user_id>", people.PersonView.as_view(), name="api-user"),
+    path("users/<uuid:user_id>/suspension", people.SuspendView.as_view(), name="api-user-suspension"),
+    path("users/<uuid:user_id>/sessions", people.PersonSessionsView.as_view(), name="api-user-sessions"),
+    path("users/<uuid:user_id>/factors", people.PersonFactorsView.as_view(), name="api-user-factors"),
+    path("users/<uuid:user_id>/emergency", sso.EmergencyView.as_view(), name="api-user-emergency"),
+    path("access/providers", sso.ProviderListView.as_view(), name="api-providers"),
+    path("access/providers/<uuid:provider_id>", sso.ProviderView.as_view(), name="api-provider"),
+    path("access/providers/<uuid:provider_id>/rules", sso.RoleRuleListView.as_view(), name="api-provider-rules"),
+    path(
+        "access/providers/<uuid:provider_id>/rules/<uuid:role_rule_id>",
+        sso.RoleRuleView.as_view(),
+        name="api-provider-rule",
+    ),
+    path("invitations", invitations.InvitationListView.as_view(), name="api-invitations"),
+    path("invitations/<uuid:invitation_id>", invitations.InvitationView.as_view(), name="api-invitation"),
     path("me", me.MeView.as_view(), name="api-me"),
     path("notifications", me.NotificationListView.as_view(), name="api-notifications"),
     path("notifications/read", me.NotificationReadAllView.as_view(), name="api-notifications-read"),

@@ -1,8 +1,10 @@
 """Tables of the users app."""
 
 from apps.users.models.audit import AuditEvent
+from apps.users.models.factors import FactorPolicy
 from apps.users.models.grants import RoleGrant
 from apps.users.models.idempotency import IdempotencyRecord
+from apps.users.models.invitations import Invitation
 from apps.users.models.keys import KeyRecord, Rewrap
 from apps.users.models.ledger import (
     AuditCheckpoint,
@@ -15,6 +17,7 @@ from apps.users.models.ledger import (
 from apps.users.models.limits import RateLimit
 from apps.users.models.notifications import Notification
 from apps.users.models.people import User
+from apps.users.models.sso import RoleRule, SignInMode, SignInProvider
 from apps.users.models.tokens import ApiToken
 from apps.users.models.workspaces import Membership, Workspace
 
@@ -26,7 +29,9 @@ __all__ = [
     "AuditSegment",
     "AuditSink",
     "AuditVerification",
+    "FactorPolicy",
     "IdempotencyRecord",
+    "Invitation",
     "KeyRecord",
     "LedgerHead",
     "Membership",
@@ -34,6 +39,9 @@ __all__ = [
     "RateLimit",
     "Rewrap",
     "RoleGrant",
+    "RoleRule",
+    "SignInMode",
+    "SignInProvider",
     "User",
     "Workspace",
 ]

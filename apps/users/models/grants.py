@@ -18,6 +18,11 @@ class RoleGrant(models.Model):
         AUDITOR = "auditor", "Auditor"
         ADMIN = "admin", "Administrator"
 
+    class Source(models.TextChoices):
+        PERSON = "person", "Given by a person"
+        PROVIDER = "provider", "From a group at the identity provider"
+        ELEVATION = "elevation", "For a time, approved by another person"
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="role_grants")
     role = models.CharField(max_length=8, choices=Role.choices)
@@ -30,6 +35,7 @@ class RoleGrant(models.Model):
         help_text="Empty: granted by the system itself, at the first start or on the command line.",
     )
     reason = models.CharField(max_length=300)
+    source = models.CharField(max_length=9, choices=Source.choices, default=Source.PERSON)
     expires_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 

@@ -67,6 +67,11 @@ class User(AbstractBaseUser):
     full_name = models.CharField("name", max_length=150, blank=True)
     kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.HUMAN)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.ACTIVE)
+    is_emergency = models.BooleanField(
+        "emergency account",
+        default=False,
+        help_text="Keeps its password when people sign in through a provider only. Its use is told to all administrators.",
+    )
     locale = models.CharField("language", max_length=12, default="en")
     timezone = models.CharField("time zone", max_length=64, default="UTC", validators=[validate_timezone])
     last_seen_day = models.DateField(null=True, blank=True, editable=False)

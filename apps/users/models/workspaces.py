@@ -41,10 +41,15 @@ class Membership(models.Model):
         WRITER = "writer", "Writer"
         EDITOR = "editor", "Editor"
 
+    class Source(models.TextChoices):
+        PERSON = "person", "Given by a person"
+        PROVIDER = "provider", "From a group at the identity provider"
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=8, choices=Role.choices, default=Role.WRITER)
+    source = models.CharField(max_length=8, choices=Source.choices, default=Source.PERSON)
     expires_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 

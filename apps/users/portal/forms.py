@@ -8,14 +8,20 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from aiwriter.core.errors import AppError
+from aiwriter.core.errors import AppError, ProofRequired
 from apps.users.models import Membership
 from apps.users.models.capabilities import CAPABILITIES
 from apps.users.models.tokens import DEFAULT_DAYS, MAX_DAYS
 
 
 def add_app_error(form: forms.Form, error: AppError) -> None:
-    """Show what a service refused beside the field that it is about."""
+    """Show what a service refused beside the field that it is about.
+
+    Raises:
+        ProofRequired: the person has to show first that it is them; the form is kept and sent again after that.
+    """
+    if isinstance(error, ProofRequired):
+        raise error
     for detail in error.details:
         field = detail.field if detail.field in form.fields else None
         form.add_error(field, f"{detail.issue} {detail.remedy}".strip())
@@ -66,3 +72,18 @@ class MemberRoleForm(forms.Form):
     """A member's new role."""
 
     role = forms.ChoiceField(label=_("Role"), choices=Membership.Role.choices)
+
+
+class AcceptForm(forms.Form):
+    """A new account, by invitation."""
+
+    full_name = forms.CharField(
+        label=_("Your name"), max_length=150, widget=forms.TextInput(attrs={"autocomplete": "name"})
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        max_length=256,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=_("At least 12 characters, for example four words."),
+    )

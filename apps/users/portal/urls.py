@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.users.portal import members, profile, tokens
+from apps.users.portal import factors, invitations, members, profile, sessions, tokens
 
 app_name = "users"
 urlpatterns = [
@@ -14,6 +14,11 @@ urlpatterns = [
     path("notifications/<uuid:notification_id>/open", profile.open_notification, name="open-notification"),
     path("tokens/", tokens.token_list, name="tokens"),
     path("tokens/<uuid:token_id>/revoke", tokens.revoke, name="revoke-token"),
+    path("sessions/", sessions.session_list, name="sessions"),
+    path("sessions/<int:session_id>/end", sessions.end, name="end-session"),
+    path("sign-in/again", sessions.sign_in_again, name="sign-in-again"),
+    path("sign-in/second-factor", factors.required, name="factor-required"),
+    path("invitations/<str:token>/", invitations.accept, name="invitation"),
     path("members/", members.member_list, name="members"),
     path("members/<uuid:member_id>/role", members.change, name="change-member"),
     path("members/<uuid:member_id>/remove", members.remove, name="remove-member"),

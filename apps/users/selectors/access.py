@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from django.db.models import Q, QuerySet
 
-from aiwriter.core.errors import NotAuthenticated, NotFound, PermissionDenied
+from aiwriter.core.errors import NotAuthenticated, NotFound, PermissionDenied, ProofRequired
 from apps.users.models import ApiToken, Membership, RoleGrant, User, Workspace
 from apps.users.models.capabilities import (
     CAPABILITIES,
@@ -34,16 +34,18 @@ class Actor:
         user: the person; None for the portal itself and for anonymous visitors.
         token: the token in use.
         system: name of the part of the portal, "sweeper", "bootstrap".
+        proven: False for a person whose browser session has not shown lately who sits there; see `require_proof`.
     """
 
     user: User | None = None
     token: ApiToken | None = field(default=None, repr=False)
     system: str = ""
+    proven: bool = field(default=True, repr=False, compare=False)
 
     @classmethod
-    def for_user(cls, user: User) -> Actor:
+    def for_user(cls, user: User, *, proven: bool = True) -> Actor:
         """A signed-in person."""
-        return cls(user=user)
+        return cls(user=user, proven=proven)
 
     @classmethod
     def for_token(cls, token: ApiToken) -> Actor:
@@ -193,6 +195,19 @@ def _refuse(actor: Actor, capability: str, workspace: WorkspaceKey | None) -> No
     raise PermissionDenied(
         f"You may not: {what}.", remedy="Ask an editor of the workspace or an administrator of the portal."
     )
+
+
+def require_proof(actor: Actor) -> None:
+    """Let the actor do something grave, or have a person show once more that it is them.
+
+    Asked after `require`. A browser that was left open, or a session that was stolen, must not hand out keys and roles. A
+    token is let through: it was made for what it may do, by somebody who had shown who they are.
+
+    Raises:
+        ProofRequired: the person's session last showed it more than `settings.PROOF_SECONDS` ago.
+    """
+    if actor.user is not None and actor.token is None and not actor.proven:
+        raise ProofRequired
 
 
 def require_user(actor: Actor) -> User:

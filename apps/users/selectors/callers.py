@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.request import Request
 
 from apps.users.models import ApiToken, User
 from apps.users.selectors.access import Actor
+
+# Where allauth keeps, in the session, by what the person has shown who they are; each entry has "method" and "at".
+_RECORDS, _RECORDS_OF = "account_authentication_methods", "account_authentication_methods_user"
 
 
 def actor_of(request: Request | HttpRequest) -> Actor:
@@ -15,4 +23,20 @@ def actor_of(request: Request | HttpRequest) -> Actor:
     if isinstance(token, ApiToken):
         return Actor.for_token(token)
     user = request.user
-    return Actor.for_user(user) if isinstance(user, User) and user.is_active else Actor.anonymous()
+    if not isinstance(user, User) or not user.is_active:
+        return Actor.anonymous()
+    return Actor.for_user(user, proven=is_proven(getattr(request, "session", {}), user))
+
+
+def proofs(session: Mapping[str, Any], user: User) -> list[dict[str, Any]]:
+    """By what a session has shown that it is this person's, oldest first."""
+    if session.get(_RECORDS_OF) != str(user.pk):
+        return []
+    records = session.get(_RECORDS)
+    return records if isinstance(records, list) else []
+
+
+def is_proven(session: Mapping[str, Any], user: User) -> bool:
+    """Whether the session has shown it lately enough for grave acts."""
+    shown = proofs(session, user)
+    return bool(shown) and time.time() - float(shown[-1].get("at", 0)) < settings.PROOF_SECONDS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +13,7 @@ from django.utils.encoding import force_str
 from django.utils.module_loading import import_string
 
 from aiwriter.core import context, keyring, ledger
+from aiwriter.core.clients import network_of as network_of
 from apps.users.models import AuditEvent, Workspace
 from apps.users.models.audit import known_actions
 from apps.users.selectors.access import Actor
@@ -82,20 +82,6 @@ def mac_of(event: AuditEvent, key: keyring.Key) -> str:
     """
     facts = [getattr(event, name) for name in ledger.FACTS if name != "occurred_at"]
     return ledger.mac(key.material, facts)
-
-
-def network_of(address: str) -> str:
-    """The network of an address, /24 or /48: enough to see where from, too little to follow a person.
-
-    Args:
-        address: as text; anything that is not an address becomes "".
-    """
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return ""
-    prefix = 24 if parsed.version == 4 else 48
-    return str(ipaddress.ip_network((parsed, prefix), strict=False).network_address)
 
 
 def _workspace_id(obj: models.Model | None, workspace: Workspace | uuid.UUID | None) -> uuid.UUID | None:

@@ -17,6 +17,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import F
+from django.utils.crypto import salted_hmac
 
 from aiwriter.core.errors import TooManyRequests
 from apps.users.models import RateLimit
@@ -44,26 +46,55 @@ for i, key in ipairs(KEYS) do
 end
 return answers
 """
+_GIVE_BACK = """
+local due = redis.call('GET', KEYS[1])
+if due then
+  redis.call('SET', KEYS[1], string.format('%.6f', tonumber(due) - tonumber(ARGV[1])), 'KEEPTTL')
+end
+return 1
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """So many requests a minute for one caller.
+    """So many requests in a time for one caller.
 
     Args:
         name: "token" or "user".
         key: whose.
-        amount: requests a minute.
+        amount: requests that it may make in the window.
+        window: seconds.
     """
 
     name: str
     key: str
     amount: int
+    window: float = WINDOW
 
     @property
     def step(self) -> float:
         """Seconds that one request stands for."""
-        return WINDOW / self.amount
+        return self.window / self.amount
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """So many wrong attempts in a time at something that can be guessed.
+
+    Args:
+        name: "sign-in".
+        amount: attempts that the window allows.
+        window: seconds.
+    """
+
+    name: str
+    amount: int
+    window: float
+
+    def limit(self, key: str) -> Limit:
+        """The limit of one who tries."""
+        digest = salted_hmac("apps.users.limits", key, algorithm="sha256").hexdigest()[:40]
+        return Limit(name=self.name, key=f"{self.name}:{digest}", amount=self.amount, window=self.window)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +173,38 @@ def require_visitor(network: str, *, amount: int) -> None:
         )
 
 
+def require_attempt(door: Door, key: str) -> None:
+    """Count one attempt to get in, exactly, however many are made at once.
+
+    Args:
+        door: what is tried.
+        key: of whom or from where; kept as a digest, people type passwords into the wrong field.
+
+    Raises:
+        TooManyRequests: with the seconds to wait.
+    """
+    allowance = _take([door.limit(key)])[0]
+    if not allowance.passed:
+        raise TooManyRequests(
+            "Too many attempts.", retry_after=allowance.retry_after, remedy="Wait a few minutes and try again."
+        )
+
+
+def give_back(door: Door, key: str) -> None:
+    """Take back what one attempt has counted, because it was right."""
+    limit = door.limit(key)
+    if settings.REDIS_URL and not _redis.resting:
+        from redis import RedisError
+
+        try:
+            _redis.give_back(limit)
+        except RedisError as error:
+            _redis.rest()
+            log.warning("An attempt could not be given back, Redis does not answer: %s", error)
+    else:
+        RateLimit.objects.filter(key=limit.key).update(due=F("due") - limit.step)
+
+
 def refusal(allowance: Allowance) -> TooManyRequests:
     """The error for a request that is one too many."""
     whose = "This token" if allowance.limit.name == "token" else "This account"
@@ -187,6 +250,9 @@ def _take(limits: Sequence[Limit]) -> list[Allowance]:
 def _in_database(limits: Sequence[Limit]) -> list[Allowance]:
     """One upsert for all limits. The rows are locked in the order of their keys, so two callers cannot lock crosswise."""
     now = time.time()
+    window = limits[0].window
+    if any(limit.window != window for limit in limits):
+        return [allowance for limit in limits for allowance in _in_database([limit])]
     ordered = sorted(limits, key=lambda limit: limit.key)
     larger = "MAX" if connection.vendor == "sqlite" else "GREATEST"
     table = RateLimit._meta.db_table
@@ -196,7 +262,7 @@ def _in_database(limits: Sequence[Limit]) -> list[Allowance]:
     found = f"{larger}({table}.due, {now!r}) + {step}"
     sql = (
         f"INSERT INTO {table} (key, due) VALUES {rows} ON CONFLICT (key) DO UPDATE SET due = {found} "  # noqa: S608
-        f"WHERE {found} <= {now + WINDOW!r} + {step} / 1000 RETURNING key, due"
+        f"WHERE {found} <= {now + window!r} + {step} / 1000 RETURNING key, due"
     )
     values: list[Any] = [value for limit in ordered for value in (limit.key, now + limit.step)]
     with connection.cursor() as cursor:
@@ -210,16 +276,16 @@ def _in_database(limits: Sequence[Limit]) -> list[Allowance]:
         else []
     )
     return [
-        _allowance(limit, passed=limit.key in due, ahead=due.get(limit.key, full.get(limit.key, now + WINDOW)) - now)
+        _allowance(limit, passed=limit.key in due, ahead=due.get(limit.key, full.get(limit.key, now + window)) - now)
         for limit in limits
     ]
 
 
 def _allowance(limit: Limit, *, passed: bool, ahead: float) -> Allowance:
-    free = max(0.0, WINDOW - ahead)
+    free = max(0.0, limit.window - ahead)
     # A thousandth of a step is the tolerance of the comparison: sums of floats may miss by their last digit.
     remaining = int(free / limit.step + 0.001) if passed else 0
-    wait = 0.0 if passed else max(0.0, ahead + limit.step - WINDOW)
+    wait = 0.0 if passed else max(0.0, ahead + limit.step - limit.window)
     return Allowance(limit=limit, passed=passed, remaining=remaining, reset=max(0.0, ahead), retry_after=wait)
 
 
@@ -247,12 +313,21 @@ class _Redis:
             redis.RedisError: it does not answer.
         """
         script = _script(settings.REDIS_URL)
-        numbers = [number for limit in limits for number in (f"{limit.step:.9f}", f"{WINDOW:.0f}")]
+        numbers = [number for limit in limits for number in (f"{limit.step:.9f}", f"{limit.window:.0f}")]
         answers: Any = script(keys=[f"aiwriter:rate:{limit.key}" for limit in limits], args=numbers)
         return [
             _allowance(limit, passed=bool(passed), ahead=float(ahead))
             for limit, (passed, ahead) in zip(limits, answers, strict=True)
         ]
+
+    def give_back(self, limit: Limit) -> None:
+        """Take back one request.
+
+        Raises:
+            redis.RedisError: it does not answer.
+        """
+        script = _script(settings.REDIS_URL)
+        script.registered_client.eval(_GIVE_BACK, 1, f"aiwriter:rate:{limit.key}", f"{limit.step:.9f}")
 
 
 @cache

@@ -11,10 +11,10 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
 from aiwriter.core.errors import Conflict, Detail, InvalidInput
-from apps.users.models import RoleGrant, User
+from apps.users.models import ApiToken, RoleGrant, User
 from apps.users.models.people import validate_timezone
-from apps.users.selectors.access import Actor, require, require_person
-from apps.users.services import audit
+from apps.users.selectors.access import Actor, require, require_person, require_proof
+from apps.users.services import audit, sessions
 
 
 def create_user(
@@ -39,7 +39,8 @@ def create_user(
         Conflict: the address has an account.
     """
     require(actor, "users.manage")
-    user = User(email=_clean_email(email), full_name=full_name.strip(), kind=kind)
+    require_proof(actor)
+    user = User(email=clean_email(email), full_name=full_name.strip(), kind=kind)
     if password is None:
         user.set_unusable_password()
     elif kind == User.Kind.SERVICE:
@@ -94,11 +95,12 @@ def update_user(*, actor: Actor, user: User, full_name: str | None = None, email
         InvalidInput, Conflict: as for `create_user`.
     """
     require(actor, "users.manage")
+    require_proof(actor)
     changes: dict[str, Any] = {}
     if full_name is not None:
         changes["full_name"] = full_name.strip()
     if email is not None:
-        changes["email"] = _clean_email(email)
+        changes["email"] = clean_email(email)
     try:
         with transaction.atomic():
             changed = _change(actor, user, changes)
@@ -110,7 +112,7 @@ def update_user(*, actor: Actor, user: User, full_name: str | None = None, email
 
 
 def suspend_user(*, actor: Actor, user: User, reason: str) -> User:
-    """Stop an account at once: sessions end, tokens stop working.
+    """Stop an account at once: sessions end and tokens are revoked, for good.
 
     Args:
         actor: needs "users.manage"; nobody suspends themselves.
@@ -121,6 +123,7 @@ def suspend_user(*, actor: Actor, user: User, reason: str) -> User:
         Conflict: it is one's own account or the last administrator's.
     """
     require(actor, "users.manage")
+    require_proof(actor)
     if actor.user_id == user.pk:
         raise Conflict("You cannot suspend your own account.", remedy="Ask another administrator.")
     with transaction.atomic():
@@ -128,6 +131,14 @@ def suspend_user(*, actor: Actor, user: User, reason: str) -> User:
         changed = User.objects.filter(pk=user.pk).exclude(status=User.Status.SUSPENDED)
         if changed.update(status=User.Status.SUSPENDED):
             audit.record(actor, "user.suspended", obj=user, reason=reason)
+            # Both are refused from now on because the account is; they must not come back to life with it.
+            sessions.close_all(actor=actor, user=user, reason="the account was suspended")
+            tokens = ApiToken.objects.filter(user=user, enabled=True)
+            for key_id in list(tokens.values_list("key_id", flat=True)):
+                audit.record(
+                    actor, "token.revoked", obj=user, reason="the account was suspended", after={"key": key_id}
+                )
+            tokens.update(enabled=False)
     user.refresh_from_db()
     return user
 
@@ -154,6 +165,7 @@ def set_password(*, actor: Actor, user: User, password: str) -> User:
         InvalidInput: the password is too weak, or it is a service account.
     """
     require(actor, "users.manage")
+    require_proof(actor)
     if user.kind == User.Kind.SERVICE:
         raise InvalidInput("A service account has no password.", field="password", remedy="Make an API token for it.")
     check_password_rules(password, user)
@@ -179,6 +191,22 @@ def check_password_rules(password: str, user: User | None = None) -> None:
             remedy="Use at least 12 characters, for example four words.",
             details=[Detail("password", message) for message in error.messages],
         ) from error
+
+
+def clean_email(email: str) -> str:
+    """An address in lower case.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    email = email.strip().lower()
+    try:
+        validate_email(email)
+    except ValidationError as error:
+        raise InvalidInput(
+            f"'{email}' is not an e-mail address.", field="email", remedy="Write it like name@example.org."
+        ) from error
+    return email
 
 
 def refuse_losing_last_admin(user: User) -> None:
@@ -214,14 +242,3 @@ def _confirm_address(user: User) -> None:
     # gave the address, so it counts as confirmed.
     EmailAddress.objects.filter(user=user).delete()
     EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
-
-
-def _clean_email(email: str) -> str:
-    email = email.strip().lower()
-    try:
-        validate_email(email)
-    except ValidationError as error:
-        raise InvalidInput(
-            f"'{email}' is not an e-mail address.", field="email", remedy="Write it like name@example.org."
-        ) from error
-    return email

@@ -10,12 +10,20 @@ from django.utils import timezone
 from aiwriter.core.errors import Conflict, InvalidInput
 from apps.users.models import RoleGrant, User
 from apps.users.models.capabilities import EXCLUSIVE_SYSTEM_ROLE
-from apps.users.selectors.access import Actor, require
+from apps.users.selectors.access import Actor, require, require_proof
 from apps.users.services import audit
 from apps.users.services.people import refuse_losing_last_admin
 
 
-def grant_role(*, actor: Actor, user: User, role: str, reason: str, expires_at: dt.datetime | None = None) -> RoleGrant:
+def grant_role(
+    *,
+    actor: Actor,
+    user: User,
+    role: str,
+    reason: str,
+    expires_at: dt.datetime | None = None,
+    source: str = RoleGrant.Source.PERSON,
+) -> RoleGrant:
     """Give a system role.
 
     Args:
@@ -24,12 +32,14 @@ def grant_role(*, actor: Actor, user: User, role: str, reason: str, expires_at: 
         role: "operator", "auditor" or "admin".
         reason: why, for those who review it later.
         expires_at: when it ends by itself; None: not.
+        source: what it comes from; the rows of another source than "person" are withdrawn by what has made them.
 
     Raises:
         InvalidInput: no such role, no reason, or the end lies in the past.
         Conflict: it is held already, or an auditor would hold a second role.
     """
     require(actor, "users.manage")
+    require_proof(actor)
     if actor.user_id == user.pk:
         raise Conflict("You cannot grant a role to yourself.", remedy="Ask another administrator.")
     if role not in RoleGrant.Role.values:
@@ -50,9 +60,14 @@ def grant_role(*, actor: Actor, user: User, role: str, reason: str, expires_at: 
                 "An auditor holds no other system role.", field="role", remedy="Take the other role away first."
             )
         grant = RoleGrant.objects.create(
-            user=user, role=role, granted_by=actor.user, reason=reason.strip(), expires_at=expires_at
+            user=user,
+            role=role,
+            granted_by=actor.user,
+            reason=reason.strip()[:300],
+            expires_at=expires_at,
+            source=source,
         )
-        after = {"user": user.email, "role": role, "expires_at": expires_at}
+        after = {"user": user.email, "role": role, "expires_at": expires_at, "source": source}
         audit.record(actor, "role.granted", obj=grant, reason=reason, after=after)
     return grant
 
@@ -64,6 +79,7 @@ def revoke_role(*, actor: Actor, grant: RoleGrant, reason: str = "") -> None:
         Conflict: it is the last administrator's.
     """
     require(actor, "users.manage")
+    require_proof(actor)
     with transaction.atomic():
         if grant.role == RoleGrant.Role.ADMIN:
             refuse_losing_last_admin(grant.user)

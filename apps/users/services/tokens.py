@@ -18,7 +18,7 @@ from aiwriter_sdk import Secret
 from apps.users.models import ApiToken, User, Workspace
 from apps.users.models.capabilities import CAPABILITIES
 from apps.users.models.tokens import DEFAULT_DAYS, KEY_PREFIX, MAX_DAYS
-from apps.users.selectors.access import Actor, capabilities_of, get_workspace, require, require_user
+from apps.users.selectors.access import Actor, capabilities_of, get_workspace, require, require_proof, require_user
 from apps.users.services import audit
 
 
@@ -50,6 +50,7 @@ def create_token(
         PermissionDenied: a token may not make tokens that allow more than itself.
     """
     require(actor, "tokens.manage" if user is None or user.pk == actor.user_id else "users.manage")
+    require_proof(actor)
     owner = user or actor.user
     if owner is None:
         raise InvalidInput("A token belongs to an account.", field="user")

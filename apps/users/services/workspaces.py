@@ -12,7 +12,7 @@ from django.utils.text import slugify
 
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound
 from apps.users.models import Membership, User, Workspace
-from apps.users.selectors.access import Actor, require, workspaces_of
+from apps.users.selectors.access import Actor, require, require_proof, workspaces_of
 from apps.users.services import audit
 
 
@@ -72,6 +72,7 @@ def add_member(
     user: User,
     role: str = Membership.Role.WRITER,
     expires_at: dt.datetime | None = None,
+    source: str = Membership.Source.PERSON,
 ) -> Membership:
     """Let a person into a workspace.
 
@@ -81,18 +82,20 @@ def add_member(
         user: whom.
         role: "writer" or "editor".
         expires_at: when it ends by itself; None: not.
+        source: "provider" for one that comes from a group there and goes with it.
 
     Raises:
         InvalidInput: no such role, or the end lies in the past.
         Conflict: they are a member already.
     """
     require(actor, "members.manage", workspace=workspace)
+    require_proof(actor)
     _check(role, expires_at)
     try:
         with transaction.atomic():
             # What has ended does not stand in the way of a new beginning.
             Membership.objects.filter(workspace=workspace, user=user, expires_at__lte=timezone.now()).delete()
-            return _add(actor, workspace, user, role, expires_at)
+            return _add(actor, workspace, user, role, expires_at, source)
     except IntegrityError as error:
         raise Conflict(
             f"{user} is a member of {workspace} already.", field="user", remedy="Change the role instead."
@@ -109,13 +112,15 @@ def change_member(
         Conflict: the workspace would be without an editor.
     """
     require(actor, "members.manage", workspace=membership.workspace_id)
+    require_proof(actor)
     _check(role, expires_at)
     before = {"role": membership.role, "expires_at": membership.expires_at}
     with transaction.atomic():
         if role != Membership.Role.EDITOR:
             _refuse_losing_last_editor(membership)
-        membership.role, membership.expires_at = role, expires_at
-        membership.save(update_fields=["role", "expires_at"])
+        # From here on it is a person's decision; a group at a provider does not undo it.
+        membership.role, membership.expires_at, membership.source = role, expires_at, Membership.Source.PERSON
+        membership.save(update_fields=["role", "expires_at", "source"])
         after = {"role": role, "expires_at": expires_at}
         audit.record(actor, "member.changed", obj=membership, before=before, after=after)
     return membership
@@ -155,8 +160,17 @@ def find_member(*, actor: Actor, membership_id: uuid.UUID | str, workspace_id: u
     return found
 
 
-def _add(actor: Actor, workspace: Workspace, user: User, role: str, expires_at: dt.datetime | None) -> Membership:
-    membership = Membership.objects.create(workspace=workspace, user=user, role=role, expires_at=expires_at)
+def _add(
+    actor: Actor,
+    workspace: Workspace,
+    user: User,
+    role: str,
+    expires_at: dt.datetime | None,
+    source: str = Membership.Source.PERSON,
+) -> Membership:
+    membership = Membership.objects.create(
+        workspace=workspace, user=user, role=role, expires_at=expires_at, source=source
+    )
     after = {"user": user.email, "role": role, "expires_at": expires_at}
     audit.record(actor, "member.added", obj=membership, after=after)
     return membership

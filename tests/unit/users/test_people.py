@@ -54,7 +54,7 @@ def test_what_is_no_address_is_refused(db, email: str):
 def test_weak_passwords_are_refused_with_every_reason(db):
     with pytest.raises(InvalidInput) as caught:
         services.create_user(actor=SETUP, email="ann@example.org", password="password")
-    assert len(caught.value.details) == 2
+    assert len(caught.value.details) == 3
     assert not User.objects.exists()
 
 

@@ -6,15 +6,19 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
 from django.db import connection
 from django.test import Client
 
+from aiwriter.core.errors import InvalidInput
 from apps.users.models import AuditEvent, User
 from apps.users.portal.adapter import MFAAdapter
 from apps.users.services import sealing
-from apps.users.services.people import set_password, suspend_user
-from tests.factories.users import PASSWORD, SETUP, UserFactory
-from tests.people import People
+from apps.users.services.people import reactivate_user, set_password, suspend_user
+from apps.users.services.tokens import authenticate
+from tests.factories.users import PASSWORD, SETUP, UserFactory, make_token
+from tests.people import People, open_session
 
 LOGIN = "/accounts/login/"
 
@@ -190,22 +194,94 @@ def test_a_seal_is_for_one_purpose_and_key(settings):
         sealing.unseal("mfa", sealed)
 
 
-def test_two_factor_sign_in_can_be_set_up_and_is_asked_for(people: People):
-    from allauth.mfa.models import Authenticator
-    from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value, yield_hotp_counters_from_time
+def code_now(secret: str) -> str:
+    return format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time()))))
 
-    client = Client()
+
+def set_up_app(client: Client) -> str:
+    """Set up an authenticator app in a fresh session; returns its secret."""
+    secret = client.get("/accounts/2fa/totp/activate/").context["form"].secret
+    assert client.post("/accounts/2fa/totp/activate/", {"code": code_now(secret)}).status_code == 302
+    return secret
+
+
+def test_two_factor_sign_in_can_be_set_up_and_is_asked_for(people: People, django_capture_on_commit_callbacks):
+    client, elsewhere = Client(), Client()
+    sign_in(elsewhere, people.wanda.email)
     sign_in(client, people.wanda.email)
-    asked = client.get("/accounts/2fa/totp/activate/")
-    assert "reauthenticate" in asked.headers["Location"]
-    client.post(asked.headers["Location"], {"password": PASSWORD})
-    page = client.get("/accounts/2fa/totp/activate/")
-    secret = page.context["form"].secret
-    code = format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time()))))
-    assert client.post("/accounts/2fa/totp/activate/", {"code": code}).status_code == 302
+    with django_capture_on_commit_callbacks(execute=True):
+        secret = set_up_app(client)
     stored = Authenticator.objects.get(user=people.wanda, type="totp")
     assert secret not in str(stored.data)
+    assert client.get("/profile/").status_code == 200
+    assert elsewhere.get("/profile/").status_code == 302, "a session opened with the password alone must end"
+    assert AuditEvent.objects.filter(action="factor.added", object_id=str(people.wanda.pk)).exists()
     fresh = Client()
     answer = sign_in(fresh, people.wanda.email)
     assert "2fa" in answer.headers["Location"]
     assert fresh.get("/profile/").status_code == 302
+
+
+def test_changing_factors_asks_for_a_fresh_proof(people: People):
+    client = Client()
+    open_session(client, people.wanda, minutes_ago=16)
+    asked = client.get("/accounts/2fa/totp/activate/")
+    assert "reauthenticate" in asked.headers["Location"]
+    done = client.post(asked.headers["Location"], {"password": PASSWORD})
+    assert done.headers["Location"] == "/accounts/2fa/totp/activate/"
+    assert client.get("/accounts/2fa/totp/activate/").status_code == 200
+
+
+def test_a_recovery_code_opens_once_and_is_stored_sealed(people: People, django_capture_on_commit_callbacks):
+    client = Client()
+    sign_in(client, people.wanda.email)
+    with django_capture_on_commit_callbacks(execute=True):
+        set_up_app(client)
+    codes = Authenticator.objects.get(user=people.wanda, type="recovery_codes")
+    first = codes.wrap().get_unused_codes()[0]
+    assert len(first) == 16
+    assert sealing.unseal("mfa", codes.data["seed"]) not in str(codes.data)
+    for expected in (302, 200):
+        fresh = Client()
+        sign_in(fresh, people.wanda.email)
+        assert fresh.post("/accounts/2fa/authenticate/", {"code": first}).status_code == expected
+
+
+def test_five_wrong_codes_close_the_second_door(people: People, django_capture_on_commit_callbacks):
+    client = Client()
+    sign_in(client, people.wanda.email)
+    with django_capture_on_commit_callbacks(execute=True):
+        secret = set_up_app(client)
+    fresh = Client()
+    sign_in(fresh, people.wanda.email)
+    for _ in range(5):
+        fresh.post("/accounts/2fa/authenticate/", {"code": "000000"})
+    answer = fresh.post("/accounts/2fa/authenticate/", {"code": code_now(secret)})
+    assert answer.status_code == 200
+    assert "Too many attempts" in answer.content.decode()
+    assert AuditEvent.objects.filter(action="factor.refused", outcome="denied").count() == 5
+
+
+def test_a_right_password_forgives_none_of_the_wrong_ones(people: People):
+    people.wanda  # noqa: B018
+    for _ in range(4):
+        sign_in(Client(), "wanda@example.org", "wrong")
+    assert sign_in(Client(), "wanda@example.org").status_code == 302
+    sign_in(Client(), "wanda@example.org", "wrong")
+    assert "Too many attempts" in sign_in(Client(), "wanda@example.org").content.decode()
+
+
+@pytest.mark.parametrize("password", ["AI-Writer-2026!!", "wanda@example.org1", "Wanda Writer 123"])
+def test_a_password_of_names_is_refused(people: People, password: str):
+    with pytest.raises(InvalidInput):
+        set_password(actor=SETUP, user=people.wanda, password=password)
+
+
+def test_reactivation_brings_neither_sessions_nor_tokens_back(people: People):
+    client = Client()
+    sign_in(client, people.wanda.email)
+    _, raw = make_token(people.wanda, "content.read")
+    suspend_user(actor=people.actor("alma"), user=people.wanda, reason="left")
+    reactivate_user(actor=people.actor("alma"), user=people.wanda)
+    assert client.get("/profile/").status_code == 302
+    assert authenticate(raw) is None

@@ -11,6 +11,7 @@ from apps.users.management.service_command import ServiceCommand
 from apps.users.models import User
 from apps.users.selectors.access import Actor
 from apps.users.services.bootstrap import generate_password
+from apps.users.services.factors import reset_factors
 from apps.users.services.people import reactivate_user, set_password
 
 
@@ -23,6 +24,7 @@ class Command(ServiceCommand):
         """Arguments."""
         parser.add_argument("email")
         parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
+        parser.add_argument("--factors", action="store_true", help="also remove all second factors")
         parser.add_argument("--reactivate", action="store_true", help="also end a suspension")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -34,6 +36,8 @@ class Command(ServiceCommand):
             raise NotFound(f"Nobody has an account with {email}.", remedy="manage.py create_user makes one.")
         password = sys.stdin.readline().rstrip("\r\n") if options["password_stdin"] else generate_password().reveal()
         set_password(actor=actor, user=user, password=password)
+        if options["factors"]:
+            reset_factors(actor=actor, user=user, reason="On the command line")
         if options["reactivate"]:
             reactivate_user(actor=actor, user=user, reason="On the command line")
         self.stdout.write(f"e-mail    {user.email}")

@@ -1,0 +1,51 @@
+"""The door: who a session's person is, and the page at which one begins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.auth_backends import AuthenticationBackend
+from allauth.account.forms import LoginForm
+from allauth.account.views import LoginView
+from django.http import HttpRequest, HttpResponseBase
+
+from apps.users.models import User
+from apps.users.selectors.factors import session_user
+from apps.users.selectors.sso import ways
+from apps.users.services.sessions import emergency_end
+
+
+class Entrance(AuthenticationBackend):
+    """allauth's, whose `get_user` also learns whether a second factor is asked for, in the same query."""
+
+    def get_user(self, user_id: Any) -> User | None:
+        """The person, or None when they may not act."""
+        user = session_user(user_id)
+        return user if user is not None and self.user_can_authenticate(user) else None
+
+
+class SignInForm(LoginForm):
+    """allauth's, which gives every session its two weeks after everything else."""
+
+    def login(self, request: HttpRequest, redirect_url: str | None = None) -> HttpResponseBase:
+        """Sign in; a session of an emergency account keeps its early end."""
+        response: HttpResponseBase = super().login(request, redirect_url=redirect_url)
+        if isinstance(request.user, User) and request.user.is_emergency:
+            request.session.set_expiry(emergency_end())
+        return response
+
+
+class DoorView(LoginView):
+    """allauth's page with our providers."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer; the page's policy lets its forms lead on to the providers, and to nobody else."""
+        self.ways = ways()
+        response = super().dispatch(request, *args, **kwargs)
+        if origins := [way.origin for way in self.ways if way.origin]:
+            response._csp_update = {"form-action": origins}
+        return response
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """With the ways in."""
+        return {**super().get_context_data(**kwargs), "ways": self.ways}

@@ -1,0 +1,62 @@
+"""Accounts, for those who manage or audit them."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db.models import Q, QuerySet
+
+from aiwriter.core.errors import NotFound
+from apps.users.models import Invitation, User
+from apps.users.selectors.access import Actor, can, require
+
+
+def people(*, actor: Actor, words: str = "", status: str = "") -> QuerySet[User]:
+    """All accounts.
+
+    Args:
+        actor: needs "users.manage" or "audit.read".
+        words: part of a name or address.
+        status: "active" or "suspended".
+    """
+    _require_sight(actor)
+    found = User.objects.get_queryset()
+    if words:
+        found = found.filter(Q(email__icontains=words) | Q(full_name__icontains=words))
+    return found.filter(status=status) if status else found
+
+
+def get_person(*, actor: Actor, user_id: uuid.UUID | str) -> User:
+    """One account.
+
+    Raises:
+        NotFound: there is none.
+    """
+    _require_sight(actor)
+    user = User.objects.filter(pk=user_id).first()
+    if user is None:
+        raise NotFound("There is no such account.")
+    return user
+
+
+def invitations(*, actor: Actor) -> QuerySet[Invitation]:
+    """All invitations, newest first. Needs "users.manage" or "audit.read"."""
+    _require_sight(actor)
+    return Invitation.objects.select_related("workspace", "invited_by")
+
+
+def get_invitation(*, actor: Actor, invitation_id: uuid.UUID | str) -> Invitation:
+    """One invitation.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = invitations(actor=actor).filter(pk=invitation_id).first()
+    if found is None:
+        raise NotFound("There is no such invitation.")
+    return found
+
+
+def _require_sight(actor: Actor) -> None:
+    if not can(actor, "audit.read"):
+        require(actor, "users.manage")
