@@ -168,7 +168,7 @@ def _read_everything(portal: Portal) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     portal.manage("audit", "seal")
     found["the ledger's export"] = portal.manage("audit", "export").stdout.encode()
-    with portal.sign_in() as console:
+    with contextlib.closing(portal.sign_in()) as console:
         waiting, seen = ["/admin/"], set()
         while waiting and len(seen) < 150:
             path = waiting.pop(0)

@@ -97,7 +97,7 @@ class Traffic(threading.Thread):
 
 def prove() -> str:
     """Fill, rotate under traffic, kill, take keys away."""
-    with Portal({"AIWRITER_API_TOKEN_RATE": "100000", "AIWRITER_API_USER_RATE": "100000"}) as portal:
+    with Portal({"AIWRITER_API_TOKEN_RATE": "100000", "AIWRITER_API_USER_RATE": "100000"}, within=400) as portal:
         token = writer_token(portal)
         expect(portal.shell(_FILL.format(count=SECRETS)) >= SECRETS, "the secrets were not made")
         flag = portal.folder / "run" / "stop-reading"
