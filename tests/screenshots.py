@@ -183,7 +183,7 @@ def shots(cast: Cast, draft: str, voice: str) -> list[Shot]:
 def main(wanted: list[str]) -> int:
     """Take them. Returns 0."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with Portal() as portal, chromium() as browser:
+    with Portal(within=400) as portal, chromium() as browser:
         cast = set_stage(portal)
         wait_for_sources(portal)
         draft = write_draft(browser, portal.url, cast.writer)

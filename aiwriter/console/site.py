@@ -40,6 +40,7 @@ GROUPS: Sequence[tuple[str | Promise, str, Sequence[str]]] = (
         "bell",
         (
             "monitoring.Alert",
+            "monitoring.Incident",
             "monitoring.AlertRule",
             "monitoring.Silence",
             "monitoring.AlertChannel",

@@ -15,6 +15,7 @@ from aiwriter.core.plots import Cell
 from apps.monitoring.models import AlertRule, Budget, UsageRow
 from apps.monitoring.selectors.alerts import firing, silences_for
 from apps.monitoring.selectors.health import Day, strips
+from apps.monitoring.selectors.incidents import incidents_for
 from apps.monitoring.selectors.usage import BudgetState, states_of
 from apps.monitoring.services.checks import registry
 from apps.users.selectors.access import Actor
@@ -34,6 +35,7 @@ def alerts_and_days(actor: Actor) -> dict[str, Any]:
     days = [_worst(each) for each in zip(*by_check, strict=True)]
     watched = [share for day in days if (share := day.good_share) is not None]
     return {
+        "incidents": incidents_for(actor).exclude(state="resolved")[:_LISTED],
         "alerts": alerts,
         "silences": silences_for(actor, live=True)[:_LISTED],
         "unproven": sum(1 for rule in rules if not rule.is_proven),

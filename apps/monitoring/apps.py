@@ -8,6 +8,7 @@ class MonitoringConfig(AppConfig):
 
     Attributes:
         audit_actions: what this app writes into the audit record.
+        sealed_fields: columns whose texts are sealed; the rotation of keys goes through them.
         admin_capabilities: who sees and who changes what in the console.
     """
 
@@ -33,10 +34,16 @@ class MonitoringConfig(AppConfig):
         "alert_route.created": "A route for alerts was set up",
         "alert_route.updated": "A route for alerts was changed",
         "alert_route.deleted": "A route for alerts was removed",
+        "incident.opened": "An incident was opened",
+        "incident.updated": "State, severity, lead or title of an incident changed",
+        "incident.published": "A word about an incident was put on the public page",
+        "incident.reviewed": "The review of an incident was written",
+        "incident.action_done": "Something that a review wanted was done",
         "silence.created": "Alerts were silenced for a while",
         "silence.ended": "A silence was ended",
     }
     # Results, figures, usage and alerts are written by the portal alone; people change budgets and who is told of what.
+    sealed_fields = {"monitoring.AlertChannel": {"sealed_address": "alert-channel", "sealed_secret": "alert-channel"}}
     admin_capabilities = {
         "monitoring": {
             "view": ("monitoring.read",),
@@ -46,6 +53,7 @@ class MonitoringConfig(AppConfig):
             "alertchannel.write": ("monitoring.manage",),
             "alertroute.write": ("monitoring.manage",),
             "silence.write": ("monitoring.manage",),
+            "incident.write": ("monitoring.manage",),
         }
     }
 

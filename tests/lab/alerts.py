@@ -1,10 +1,8 @@
-"""Makes checks say something, lets alerts fire and arrive, and a program that is told of them."""
+"""Makes checks say something, and lets alerts fire and arrive."""
 
 from __future__ import annotations
 
 import datetime as dt
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 from typing import Any
 
 from django.utils import timezone
@@ -41,29 +39,6 @@ def arrive() -> int:
     """Send everything that waits, whatever it still gathers."""
     AlertDelivery.objects.filter(state="queued").update(next_try_at=NOW - dt.timedelta(seconds=1))
     return telling.deliver_due()
-
-
-class Receiver:
-    """A program that is told; answers what it is told to answer."""
-
-    def __init__(self) -> None:
-        self.got: list[tuple[dict[str, str], bytes]] = []
-        self.status = 200
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                outer.got.append(({k.lower(): v for k, v in self.headers.items()}, body))
-                self.send_response(outer.status)
-                self.end_headers()
-                self.wfile.write(b"thanks")
-
-            def log_message(self, *args: object) -> None: ...
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
 
 
 def channel(kind: str, address: str, **more: Any) -> AlertChannel:

@@ -1,5 +1,5 @@
 """Pages of the console."""
 
-from apps.monitoring.admin import alerts, channels, health, series, usage
+from apps.monitoring.admin import alerts, channels, health, incidents, series, usage
 
-__all__ = ["alerts", "channels", "health", "series", "usage"]
+__all__ = ["alerts", "channels", "health", "incidents", "series", "usage"]

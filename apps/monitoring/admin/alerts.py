@@ -133,7 +133,7 @@ class AlertRuleAdmin(ServiceAdmin):
     """Rules."""
 
     change_form_template = "admin/monitoring/rule.html"
-    list_display = ("title", "severity", "source", "subject", "patience", "proof", "enabled")
+    list_display = ("title", "severity", "subject", "patience", "proof", "enabled")
     list_filter = ("severity", "source", "enabled")
     search_fields = ("title", "slug", "subject")
     fieldsets = (

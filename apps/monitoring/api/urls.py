@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.monitoring.api import alerts, channels, health, series, usage
+from apps.monitoring.api import alerts, channels, health, incidents, series, usage
 
 urlpatterns = [
     path("usage", usage.UsageList.as_view(), name="api-usage"),
@@ -24,6 +24,15 @@ urlpatterns = [
     path("alert-routes", channels.RouteList.as_view(), name="api-alert-routes"),
     path("alert-routes/<uuid:alert_route_id>", channels.RouteDetail.as_view(), name="api-alert-route"),
     path("alert-deliveries", channels.DeliveryList.as_view(), name="api-alert-deliveries"),
+    path("incidents", incidents.IncidentList.as_view(), name="api-incidents"),
+    path("incidents/<uuid:incident_id>", incidents.IncidentDetail.as_view(), name="api-incident"),
+    path("incidents/<uuid:incident_id>/entries", incidents.IncidentEntries.as_view(), name="api-incident-entries"),
+    path("incidents/<uuid:incident_id>/review", incidents.IncidentReview.as_view(), name="api-incident-review"),
+    path(
+        "incidents/<uuid:incident_id>/actions/<int:action_id>/done",
+        incidents.IncidentActionDone.as_view(),
+        name="api-incident-action-done",
+    ),
     path("metrics", series.MetricsQuery.as_view(), name="api-metrics"),
     path("metrics/series", series.SeriesList.as_view(), name="api-metrics-series"),
     path("health", health.HealthList.as_view(), name="api-health"),

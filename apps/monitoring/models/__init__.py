@@ -3,6 +3,7 @@
 from apps.monitoring.models.alerts import LONGEST_SILENCE, Alert, AlertRule, Leadership, Severity, Silence
 from apps.monitoring.models.channels import AlertChannel, AlertDelivery, AlertRoute
 from apps.monitoring.models.health import RECENT, CheckDay, CheckHistory, CheckResult, Heartbeat, Status
+from apps.monitoring.models.incidents import Incident, IncidentAction, IncidentEntry
 from apps.monitoring.models.series import FIVE_MINUTES, HOUR, MINUTE, MetricPoint, MetricSeries
 from apps.monitoring.models.usage import (
     NANOS,
@@ -34,6 +35,9 @@ __all__ = [
     "CheckHistory",
     "CheckResult",
     "Heartbeat",
+    "Incident",
+    "IncidentAction",
+    "IncidentEntry",
     "Leadership",
     "MetricPoint",
     "MetricSeries",

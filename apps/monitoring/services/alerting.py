@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.monitoring.models import Alert, AlertDelivery, AlertRoute, AlertRule, Severity, Silence
+from apps.monitoring.services import incidents
 from apps.monitoring.services.judging import Terms, Track, look
 from apps.monitoring.services.leading import leads
 from apps.monitoring.services.observing import Look, looks_of, read_all
@@ -119,8 +120,11 @@ def _judge(rule: AlertRule, found: Look, alert: Alert | None, silences: list[Sil
     alert.save()
     if fires and not alert.silenced:
         tell(alert, AlertDelivery.Kind.FIRING, now)
+        if alert.severity == Severity.CRITICAL:
+            incidents.open_for(alert)
     if ends:
         tell_end(alert, now)
+        incidents.watch_ended(alert)
 
 
 def _end_orphans(rules: set[object], known: Iterable[Alert], now: dt.datetime) -> None:

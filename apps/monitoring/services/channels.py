@@ -14,10 +14,9 @@ from aiwriter.core.egress import refused_literal
 from aiwriter.core.errors import Conflict, Detail, InvalidInput, NotFound
 from aiwriter.core.signatures import PREFIX
 from apps.monitoring.models import AlertChannel, AlertDelivery, AlertRoute
-from apps.monitoring.services.telling import SEAL
 from apps.users.selectors.access import Actor, require
 from apps.users.services.audit import record
-from apps.users.services.sealing import seal
+from apps.users.services.sealing import seal_into
 
 _ROUTE_FIELDS = ("least_severity", "rules", "gather_seconds", "repeat_hours", "tell_end", "enabled")
 _MAX_ADDRESSES = 20
@@ -208,7 +207,7 @@ def _set_secret(channel: AlertChannel, secret: str) -> None:
     cleaned = secret.strip()
     if cleaned and not cleaned.startswith(PREFIX):
         raise InvalidInput("This is no signing secret.", field="secret", remedy=f"It begins with {PREFIX}.")
-    channel.sealed_secret = seal(SEAL, cleaned) if cleaned else ""
+    seal_into(channel, "sealed_secret", cleaned)
 
 
 def _set_address(channel: AlertChannel, address: str) -> None:
@@ -227,10 +226,12 @@ def _set_address(channel: AlertChannel, address: str) -> None:
             ) from None
         if not 0 < len(each) <= _MAX_ADDRESSES:
             raise InvalidInput("Name 1 to 20 mail addresses.", field="address", remedy="Separate them by commas.")
-        channel.sealed_address, channel.address_hint = seal(SEAL, ",".join(each)), ", ".join(each)[:120]
+        seal_into(channel, "sealed_address", ",".join(each))
+        channel.address_hint = ", ".join(each)[:120]
         return
     host = _host_of(cleaned)
-    channel.sealed_address, channel.address_hint = seal(SEAL, cleaned), f"{host}/…"[:120]
+    seal_into(channel, "sealed_address", cleaned)
+    channel.address_hint = f"{host}/…"[:120]
 
 
 def _host_of(url: str) -> str:

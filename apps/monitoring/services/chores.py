@@ -7,6 +7,8 @@ import threading
 from django.conf import settings
 
 from apps.monitoring.services.alerting import ROUND_SECONDS, evaluate
+from apps.monitoring.services.emergency import Emergency
+from apps.monitoring.services.incidents import notices
 from apps.monitoring.services.keeping import Recorder, prune_points, roll_up
 from apps.monitoring.services.results import beat
 from apps.monitoring.services.telling import deliver_due
@@ -20,12 +22,18 @@ def start_chores(watch: Watch, stop: threading.Event) -> list[Chore]:
         watch: whose.
         stop: ends them.
     """
+    emergency = Emergency(watch)
     recorder = Recorder(settings.DATA_DIR / "run" / "metrics")
     chores = [
         Chore("keep", 1.0, watch.keep, stop),
         Chore("beat", 15.0, lambda: beat("watch"), stop),
         Chore("days", 60.0, watch.count_time, stop),
         Chore("alerts", ROUND_SECONDS, evaluate, stop),
+        Chore("channels", 30.0, emergency.learn, stop),
+        Chore("notices", 15.0, lambda: setattr(watch, "notices", notices()), stop),
+        # Two threads: the one that tells must not hang where the other one does.
+        Chore("emergency", 1.0, emergency.look, stop),
+        Chore("aftermath", 1.0, emergency.write_down, stop),
         Chore("deliveries", 1.0, deliver_due, stop),
         Chore("measure", 60.0, lambda: recorder.measure(watch.figures()), stop, aligned=True),
         Chore("roll-up", 300.0, roll_up, stop, aligned=True),

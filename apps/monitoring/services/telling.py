@@ -26,11 +26,10 @@ from aiwriter.core.signatures import sign
 from aiwriter_sdk import BackendError
 from apps.monitoring.models import Alert, AlertChannel, AlertDelivery, AlertRule
 from apps.users.services.notifications import tell_operators
-from apps.users.services.sealing import unseal
+from apps.users.services.sealing import open_sealed
 
 log = logging.getLogger(__name__)
 
-SEAL = "alert-channel"
 LEASE = dt.timedelta(seconds=60)
 TIMEOUT = 10.0
 # After each failed try: about eight hours in all. An alert that is older helps nobody.
@@ -71,17 +70,27 @@ def run_delivery(delivery_id: uuid.UUID) -> bool:
             _settle(row, held, alerts, receipt=receipt, error="", took=0)
         return True
     begun = time.monotonic()
+    receipt, error = send_now(row, alerts)
+    _settle(row, held, alerts, receipt=receipt, error=error, took=round((time.monotonic() - begun) * 1000))
+    return True
+
+
+def send_now(row: AlertDelivery, alerts: Sequence[Alert]) -> tuple[str, str]:
+    """Send a message. No database is needed: the row may be one that was never stored.
+
+    Returns:
+        the receipt, and what went wrong; one of them is empty.
+    """
     try:
-        receipt, error = _SENDERS[row.channel.kind](row, alerts), ""
+        return _SENDERS[row.channel.kind](row, alerts), ""
     except (BackendError, AppError) as problem:
-        receipt, error = "", str(problem)
+        error = str(problem)
     except (OSError, smtplib.SMTPException) as problem:
-        receipt, error = "", f"{type(problem).__name__}: {problem}"
+        error = f"{type(problem).__name__}: {problem}"
     except Exception:
         log.exception("alert delivery %s could not be sent", row.pk)
-        receipt, error = "", "Something went wrong on the server; see the log of the watch."
-    _settle(row, held, alerts, receipt=receipt, error=redact(error), took=round((time.monotonic() - begun) * 1000))
-    return True
+        error = "Something went wrong on the server; see the log of the watch."
+    return "", redact(error)
 
 
 def _settle(
@@ -219,7 +228,7 @@ def _people(row: AlertDelivery, alerts: Sequence[Alert]) -> str:
 
 def _email(row: AlertDelivery, alerts: Sequence[Alert]) -> str:
     title, body = _words(row, alerts)
-    addresses = unseal(SEAL, row.channel.sealed_address).split(",")
+    addresses = open_sealed(row.channel, "sealed_address").split(",")
     mail = EmailMessage(
         subject=f"[AI-Writer] {title}"[:150].replace("\n", " "),
         body=body,
@@ -236,7 +245,7 @@ def _webhook(row: AlertDelivery, alerts: Sequence[Alert]) -> str:
     message_id, now = f"alert_{row.pk.hex}", int(time.time())
     headers = {"webhook-id": message_id, "webhook-timestamp": str(now)}
     if row.channel.sealed_secret:
-        secret = unseal(SEAL, row.channel.sealed_secret)
+        secret = open_sealed(row.channel, "sealed_secret")
         headers["webhook-signature"] = sign(secret, message_id=message_id, timestamp=now, body=body)
     return _posted(row, body, headers)
 
@@ -251,7 +260,7 @@ def _slack(row: AlertDelivery, alerts: Sequence[Alert]) -> str:
 
 
 def _posted(row: AlertDelivery, body: bytes, headers: dict[str, str]) -> str:
-    url = unseal(SEAL, row.channel.sealed_address)
+    url = open_sealed(row.channel, "sealed_address")
     told = {"Content-Type": "application/json", "User-Agent": "AI-Writer-Alerts/1", **headers}
     status, answer = asyncio.run(_post(url, told, body))
     text = redact(answer.decode("utf-8", "replace"), [url])[:_EXCERPT]

@@ -9,7 +9,7 @@ import pytest
 
 from apps.monitoring.services import keeping
 from apps.monitoring.services.alert_defaults import ensure_alerts
-from tests.lab.alerts import Receiver
+from tests.fakes.receiver import Receiver
 from tests.people import People
 
 

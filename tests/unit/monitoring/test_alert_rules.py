@@ -20,7 +20,8 @@ from apps.monitoring.services import alerts, rules
 from apps.monitoring.services.alert_defaults import RULES, ensure_alerts
 from apps.monitoring.services.alerting import evaluate
 from apps.users.models import AuditEvent, Notification
-from tests.lab.alerts import Receiver, after, arrive, channel, fire
+from tests.fakes.receiver import Receiver
+from tests.lab.alerts import after, arrive, channel, fire
 from tests.people import People
 
 pytestmark = pytest.mark.django_db

@@ -27,7 +27,8 @@ from apps.monitoring.services.measuring import Figure
 from apps.users.models import AuditEvent, Notification
 from apps.users.services.audit import record
 from tests.factories.monitoring import SETUP
-from tests.lab.alerts import NOW, Receiver, after, arrive, channel, fire, says
+from tests.fakes.receiver import Receiver
+from tests.lab.alerts import NOW, after, arrive, channel, fire, says
 from tests.people import People
 
 pytestmark = pytest.mark.django_db

@@ -15,10 +15,12 @@ from apps.monitoring.models import (
     CheckHistory,
     CheckResult,
     Heartbeat,
+    Incident,
+    IncidentAction,
     MetricSeries,
     UsageRow,
 )
-from apps.monitoring.services import alerts, channels
+from apps.monitoring.services import alerts, channels, incidents
 from apps.monitoring.services.alert_defaults import ensure_alerts
 from apps.monitoring.services.usage import Estimate, reserve
 from tests.factories.monitoring import SETUP, used, workspace_budget
@@ -66,6 +68,14 @@ def _route(people):
 def _silence(people):
     ends_at = timezone.now() + dt.timedelta(hours=1)
     return alerts.create_silence(actor=SETUP, reason="r", ends_at=ends_at).pk
+
+
+def _incident(people):
+    return incidents.open_incident(actor=SETUP, title="t").pk
+
+
+def _action(people):
+    return IncidentAction.objects.create(incident_id=Incident.objects.latest("opened_at").pk, text="t").pk
 
 
 def _delivery(people):
@@ -127,6 +137,15 @@ BODIES = {
     "PATCH api/v1/alert-channels/<uuid:channel_id>": lambda people: {"enabled": False},
     "POST api/v1/alert-routes": lambda people: {"channel_id": str(_channel(people))},
     "PATCH api/v1/alert-routes/<uuid:alert_route_id>": lambda people: {"repeat_hours": 1},
+    "POST api/v1/incidents": lambda people: {"title": "t"},
+    "PATCH api/v1/incidents/<uuid:incident_id>": lambda people: {"severity": "major"},
+    "POST api/v1/incidents/<uuid:incident_id>/entries": lambda people: {"text": "t"},
+    "PUT api/v1/incidents/<uuid:incident_id>/review": lambda people: {"review": "r"},
+    "POST admin/monitoring/incident/add/": lambda people: {"title": "t", "severity": "minor"},
+    "POST admin/monitoring/incident/<uuid:incident_id>/say/": lambda people: {"text": "t"},
+    "POST admin/monitoring/incident/<uuid:incident_id>/update/": lambda people: {"severity": "major"},
+    "POST admin/monitoring/incident/<uuid:incident_id>/review/": lambda people: {"review": "t"},
+    "POST admin/monitoring/incident/<uuid:incident_id>/done/": lambda people: {"action": "1"},
     "POST api/v1/alerts/webhook": lambda people: {"alerts": []},
     "POST admin/monitoring/alert/<uuid:alert_id>/silence/": lambda people: {"reason": "r", "hours": "1"},
     "POST admin/monitoring/alertrule/add/": lambda people: _RULE_FORM,
@@ -155,6 +174,9 @@ BODIES = {
 THINGS = {
     "budget_id": _budget,
     "alert_id": _alert,
+    "incident_id": _incident,
+    "action_id": _action,
+    "monitoring.incident": _incident,
     "alert_rule_id": _rule,
     "silence_id": _silence,
     "channel_id": _channel,

@@ -1,0 +1,58 @@
+"""The database fails: somebody is told without it, and it is written down afterwards."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apps.monitoring.models import Alert, AlertDelivery, AlertRoute
+from apps.monitoring.services.checks import Outcome, Result, check
+from apps.monitoring.services.emergency import WAIT_SECONDS, Emergency
+from apps.monitoring.services.watching import Watch
+from apps.users.models import Notification
+from tests.fakes.receiver import Receiver
+from tests.lab.alerts import arrive, channel
+from tests.people import People
+
+
+@check("database", title="Database", severity="required")
+def database() -> Result:
+    return Result(status="ok")
+
+
+@pytest.mark.django_db
+def test_told_without_the_database_and_written_down_later(
+    people: People, receiver: Receiver, tmp_path: Path, django_assert_num_queries: Any
+) -> None:
+    assert people.otto
+    AlertRoute.objects.all().delete()
+    channel("webhook", receiver.url)
+    watch = Watch(state_file=tmp_path / "s", checks=[database])
+    turn = watch.turns["database"]
+    emergency = Emergency(watch)
+    emergency.learn()
+    fails = Outcome(check=database, result=Result(status="fail", message="m"), latency_ms=1)
+    watch._take(turn, fails)
+    with django_assert_num_queries(0):
+        assert not emergency.look()  # it may be a hiccup
+        turn.since = time.time() - WAIT_SECONDS - 1
+        assert emergency.look()
+        assert not emergency.look()  # once
+        assert not emergency.write_down()
+    ((_, body),) = receiver.got
+    told = json.loads(body)["alerts"][0]
+    assert told["labels"]["alertname"] == "The database does not answer"
+    assert told["labels"]["severity"] == "critical"
+    watch._take(turn, Outcome(check=database, result=Result(status="ok"), latency_ms=1))
+    assert emergency.write_down()
+    assert not emergency.write_down()
+    alert = Alert.objects.get()
+    assert (alert.state, alert.severity) == ("resolved", "critical")
+    assert AlertDelivery.objects.get(kind="firing").receipt == "200 thanks"
+    assert "did not answer for" in Notification.objects.get(user=people.otto).title
+    arrive()
+    assert json.loads(receiver.got[-1][1])["status"] == "resolved"
