@@ -25,6 +25,9 @@ from apps.users.services.notifications import tell_operators
 log = logging.getLogger(__name__)
 
 WAIT_SECONDS = 15.0
+# After a failed message so long until the next, twice as long each time.
+AGAIN_SECONDS, MOST_SECONDS = 2.0, 60.0
+_FAILED = "failed: "
 TITLE = "The database does not answer"
 
 
@@ -39,6 +42,8 @@ class Emergency:
     watch: Watch
     channels: list[AlertChannel] = field(default_factory=list)
     receipts: dict[str, str] = field(default_factory=dict)
+    tries: dict[str, int] = field(default_factory=dict)
+    next_at: dict[str, float] = field(default_factory=dict)
     began: dt.datetime | None = None
 
     def learn(self) -> None:
@@ -47,22 +52,31 @@ class Emergency:
         self.channels = list({route.channel_id: route.channel for route in routes}.values())
 
     def look(self) -> bool:
-        """Tell, once, when it has failed for long enough. Returns whether somebody was told now."""
+        """Tell each channel once when it has failed for long enough; one that could not be told is tried again.
+
+        Returns:
+            whether somebody was told now.
+        """
         turn = self.watch.turns.get("database")
-        if turn is None or self.began is not None or turn.status != "fail":
+        if turn is None or turn.status != "fail" or time.time() - turn.since < WAIT_SECONDS:
             return False
-        if time.time() - turn.since < WAIT_SECONDS:
+        if self.began is None:
+            self.began = dt.datetime.fromtimestamp(turn.since, dt.UTC)
+        told = [self._tell(channel) for channel in self.channels if channel.kind != AlertChannel.Kind.PEOPLE]
+        return any(told)
+
+    def _tell(self, channel: AlertChannel) -> bool:
+        key = str(channel.pk)
+        tried = self.tries.get(key, 0)
+        if (tried and not self.receipts[key].startswith(_FAILED)) or time.monotonic() < self.next_at.get(key, 0.0):
             return False
-        self.began = dt.datetime.fromtimestamp(turn.since, dt.UTC)
-        alert = self._alert()
-        for channel in self.channels:
-            if channel.kind != AlertChannel.Kind.PEOPLE:
-                row = AlertDelivery(channel=channel, kind=AlertDelivery.Kind.FIRING)
-                receipt, error = send_now(row, [alert])
-                self.receipts[str(channel.pk)] = receipt or f"failed: {error}"
-                if error:
-                    log.error("the channel %s could not be told that the database fails: %s", channel.name, error)
-        return True
+        receipt, error = send_now(AlertDelivery(channel=channel, kind=AlertDelivery.Kind.FIRING), [self._alert()])
+        self.receipts[key] = receipt or f"{_FAILED}{error}"
+        self.tries[key] = tried + 1
+        self.next_at[key] = time.monotonic() + min(AGAIN_SECONDS * 2**tried, MOST_SECONDS)
+        if error:
+            log.error("the channel %s could not be told that the database fails: %s", channel.name, error)
+        return not error
 
     def write_down(self) -> bool:
         """Once it answers again: keep what happened, and tell the end. Returns whether there was something."""
@@ -75,7 +89,7 @@ class Emergency:
             alert.state, alert.resolved_at = Alert.State.RESOLVED, now
             alert.save(force_insert=True)
             for key, receipt in self.receipts.items():
-                wrong = receipt.startswith("failed: ")
+                wrong = receipt.startswith(_FAILED)
                 row = AlertDelivery.objects.create(
                     channel_id=key,
                     kind=AlertDelivery.Kind.FIRING,
@@ -95,7 +109,8 @@ class Emergency:
             )
             tell(alert, AlertDelivery.Kind.RESOLVED, now)
         self.began = None
-        self.receipts.clear()
+        for kept in (self.receipts, self.tries, self.next_at):
+            kept.clear()
         return True
 
     def _alert(self) -> Alert:

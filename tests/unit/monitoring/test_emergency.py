@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from apps.monitoring.models import Alert, AlertDelivery, AlertRoute
+from apps.monitoring.services import telling
 from apps.monitoring.services.checks import Outcome, Result, check
 from apps.monitoring.services.emergency import WAIT_SECONDS, Emergency
 from apps.monitoring.services.watching import Watch
@@ -56,3 +57,33 @@ def test_told_without_the_database_and_written_down_later(
     assert "did not answer for" in Notification.objects.get(user=people.otto).title
     arrive()
     assert json.loads(receiver.got[-1][1])["status"] == "resolved"
+
+
+@pytest.mark.django_db
+def test_a_channel_that_could_not_be_told_is_tried_again(
+    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    AlertRoute.objects.all().delete()
+    channel("webhook", receiver.url)
+    watch = Watch(state_file=tmp_path / "s", checks=[database])
+    emergency = Emergency(watch)
+    emergency.learn()
+    turn = watch.turns["database"]
+    watch._take(turn, Outcome(check=database, result=Result(status="fail", message="m"), latency_ms=1))
+    turn.since = time.time() - WAIT_SECONDS - 1
+    answers = [("", "timed out"), ("", "refused")]
+    real = telling.send_now
+    monkeypatch.setattr(
+        "apps.monitoring.services.emergency.send_now",
+        lambda row, alerts: answers.pop(0) if answers else real(row, alerts),
+    )
+    now = [1000.0]
+    monkeypatch.setattr("apps.monitoring.services.emergency.time.monotonic", lambda: now[0])
+    told = []
+    for second in (0, 1, 2, 3, 5, 6, 7):  # after 2 s again, then after 4
+        now[0] = 1000.0 + second
+        told.append((emergency.look(), len(receiver.got)))
+    assert told == [(False, 0)] * 5 + [(True, 1), (False, 1)]
+    watch._take(turn, Outcome(check=database, result=Result(status="ok"), latency_ms=1))
+    assert emergency.write_down()
+    assert AlertDelivery.objects.get(kind="firing").state == "delivered"
