@@ -183,13 +183,13 @@ def _runs(folder: Path, database: str, document: str, before: dict[str, int]) ->
         with contextlib.closing(client):
             page = client.get(f"/documents/{document}/")
             expect(page.status_code == 200, f"the document answers {page.status_code}")
-            answer = client.get(f"/api/v1/documents/{document}").json()
+            answer = client.get(f"/api/v1/content/{document}").json()
             expect(answer["body_html"].startswith("<h1"), f"the text is {answer['body_html'][:80]}")
             expect("admin" in client.get("/admin/").text, "the console does not open")
             listed = client.get("/documents/")
             expect(listed.status_code == 200, f"the list answers {listed.status_code}")
             word = answer["title"].split()[0]
-            hits = client.get("/api/v1/documents", params={"q": word})
+            hits = client.get("/api/v1/content", params={"q": word})
             expect(hits.status_code == 200 and hits.json()["data"], f"the search answers {hits.text[:200]}")
         for _ in range(90):
             state: dict[str, int] = copy.shell(_STATE)

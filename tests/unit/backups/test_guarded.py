@@ -62,7 +62,7 @@ def test_a_closed_portal_answers_503_and_says_when_to_come_back(portal: Portal, 
     assert (page.status_code, page["Retry-After"]) == (503, "60")
     assert "The portal is being worked on." in page.content.decode()
     assert "Back at six." in page.content.decode()
-    answer = api("wanda").get("/api/v1/documents")
+    answer = api("wanda").get("/api/v1/content")
     assert (answer.status_code, answer["Retry-After"]) == (503, "60")
     assert answer.json()["error"]["code"] == "maintenance"
     assert set(answer.json()) == {"error", "request_id"}
