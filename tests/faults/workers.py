@@ -66,6 +66,7 @@ class Worker:
             "AIWRITER_DATA_DIR": str(folder),
             "AIWRITER_SECRETS_DIR": str(settings.SECRETS_DIR),
             "AIWRITER_SECRET_KEY": settings.SECRET_KEY,
+            "AIWRITER_KEYRING": str(settings.KEYRING_FILE),
         }
         command = [sys.executable, "-m", "celery", "-A", "aiwriter", "worker", "-P", "threads"]
         command += ["-c", str(self._threads), "--without-gossip", "--without-mingle", "--loglevel", "WARNING"]

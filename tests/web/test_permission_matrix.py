@@ -41,6 +41,7 @@ OPEN: Mapping[str, str] = {
     "documents/<uuid:document_id>/undelete": "asks for a click, names nothing; only what is in the bin comes back",
     "s/<str:secret>/": "a share link: whoever has its secret reads one text, which tests/unit/content/test_sharing.py bounds",
     "s/<str:secret>/pictures/<uuid:picture_id>": "a picture of the text that this share link shows, and of no other",
+    "invitations/<str:token>/": "a link to one address: whoever has its secret may make the account that it names",
     "admin/login/": "the console's door",
     "admin/logout/": "leaving is always allowed",
     "admin/jsi18n/": "words for scripts",

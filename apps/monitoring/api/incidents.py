@@ -177,7 +177,7 @@ class IncidentActionDone(APIView):
     """Something that a review wanted."""
 
     @extend_schema(operation_id="incidents_action_done", request=None, responses=ActionOut)
-    def post(self, request: Request, incident_id: uuid.UUID, action_id: int) -> Response:
+    def post(self, request: Request, incident_id: uuid.UUID, incident_action_id: int) -> Response:
         """It is done."""
-        action = services.finish_action(actor=actor_of(request), incident_id=incident_id, action_id=action_id)
+        action = services.finish_action(actor=actor_of(request), incident_id=incident_id, action_id=incident_action_id)
         return Response(ActionOut(action).data)

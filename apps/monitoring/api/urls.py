@@ -29,7 +29,7 @@ urlpatterns = [
     path("incidents/<uuid:incident_id>/entries", incidents.IncidentEntries.as_view(), name="api-incident-entries"),
     path("incidents/<uuid:incident_id>/review", incidents.IncidentReview.as_view(), name="api-incident-review"),
     path(
-        "incidents/<uuid:incident_id>/actions/<int:action_id>/done",
+        "incidents/<uuid:incident_id>/actions/<int:incident_action_id>/done",
         incidents.IncidentActionDone.as_view(),
         name="api-incident-action-done",
     ),

@@ -9,7 +9,7 @@ from apps.users.selectors.ledger import LAG_FAIL, LAG_WARN, present_status
 from apps.users.services.keys import check_ring, due
 
 
-@check("audit_record", title="Audit record", interval=60, deadline=10, runbook="operators/audit")
+@check("audit_record", title="Audit record", interval=60, deadline=10)
 def audit_record() -> Result:
     """Whether events are sealed in time, checkpoints leave the machine, and the record is as it was sealed."""
     status = present_status()
@@ -43,7 +43,7 @@ def audit_record() -> Result:
     return Result(status="ok", message=f"Sealed up to event {status.sealed}. {where}", data=data)
 
 
-@check("keyring_state", title="Keys", interval=300, deadline=5, runbook="operators/keys")
+@check("keyring_state", title="Keys", interval=300, deadline=5)
 def keyring_state() -> Result:
     """Whether the keyring can be read and holds every key that is needed, and which keys are to be replaced."""
     try:

@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 
 from aiwriter.core import secretrefs
 from aiwriter.core.errors import InvalidInput, PermissionDenied
@@ -64,15 +65,19 @@ def test_a_set_holds_database_files_and_configuration(
     assert {PORTAL, SECRETS} < paths
     tables = reader.info.extra["database"]["tables"]
     assert tables["backends_storedblob"]["rows"] == 1
-    assert reader.info.extra["database"]["heads"]["backups"] == "0003_point_in_time"
+    newest = sorted(name for app, name in MigrationLoader(connection).disk_migrations if app == "backups")[-1]
+    assert reader.info.extra["database"]["heads"]["backups"] == newest
 
 
 def test_secrets_are_in_the_set_and_only_for_its_recipients(db: None, back_up: BackUp, place: Destination) -> None:
-    secretrefs.store("probe", "a-secret-that-is-looked-for")
+    reference = secretrefs.store("probe", "a-secret-that-is-looked-for")
+    kept = (Path(settings.SECRETS_DIR) / reference.removeprefix("file:")).read_bytes()
+    assert b"a-secret-that-is-looked-for" not in kept  # sealed with the keyring, which is in the set as well
     row = back_up()
     key = secretrefs.resolve(place.identity_ref).reveal()
     bundle = open_repository(place, reading=True).reader(row.name).open(SECRETS).read().decode()
-    assert base64.b64encode(b"a-secret-that-is-looked-for").decode() in bundle
+    assert base64.b64encode(kept).decode() in bundle
+    assert "keys/keyring.json" in bundle
     assert base64.b64encode(key.encode()).decode() not in bundle
     opened = open_repository(place)
     without_key = Repository.open(opened.store, writer_secret=opened.writer_secret)

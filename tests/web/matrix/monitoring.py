@@ -175,7 +175,7 @@ THINGS = {
     "budget_id": _budget,
     "alert_id": _alert,
     "incident_id": _incident,
-    "action_id": _action,
+    "incident_action_id": _action,
     "monitoring.incident": _incident,
     "alert_rule_id": _rule,
     "silence_id": _silence,
