@@ -5,6 +5,7 @@ portal        a browser's client: `portal("wanda")` is signed in, `portal()` is 
 api           the REST client: `api("wanda")` with a session, `api(token="aiw_…")` with a token, `api()` as nobody
 run_jobs      runs the tasks that were enqueued, in order, until none is left; returns their names
 jobs_of_test  empties the in-memory queue between tests (automatic)
+doors_of_test forgets between tests what Redis has counted (automatic)
 
 A test that starts threads, sub-processes or servers takes pytest-django's `transactional_db` (or `live_server`);
 all others run in a transaction that is rolled back.
@@ -16,6 +17,7 @@ import importlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from functools import cache
 from queue import Empty
 from typing import Any
 
@@ -28,6 +30,7 @@ from xdist.scheduler import LoadScopeScheduling
 from aiwriter.celery import app as celery
 from aiwriter.core import keyring
 from tests.people import People, open_session
+from tests.settings import REDIS_URL
 
 # The tests of one of these files share a server or a whole portal: on several workers each would start its own.
 _SHARE_A_SERVER = (
@@ -161,6 +164,21 @@ def jobs_of_test() -> Iterator[None]:
     yield
     for _ in _messages():
         pass
+
+
+@cache
+def _counters() -> Any:
+    from redis import Redis
+
+    return Redis.from_url(REDIS_URL)
+
+
+@pytest.fixture(autouse=True)
+def doors_of_test() -> Iterator[None]:
+    """Forgets what a test has counted in Redis: it is not rolled back as the table is, and would close the next one's door."""
+    yield
+    if REDIS_URL:
+        _counters().flushdb()
 
 
 @pytest.fixture

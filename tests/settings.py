@@ -19,7 +19,7 @@ os.environ["AIWRITER_SECRET_KEY"] = "tests-only-" + "0123456789abcdef" * 4
 os.environ["AIWRITER_LOG_LEVEL"] = "WARNING"
 
 from aiwriter.settings import *  # noqa: E402, F403
-from aiwriter.settings import DATA_DIR, DATABASES, STORAGES  # noqa: E402
+from aiwriter.settings import DATA_DIR, DATABASES, REDIS_URL, STORAGES  # noqa: E402
 
 # A file, not memory: threads and sub-processes see the same database, in WAL mode as in production.
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
@@ -44,3 +44,6 @@ EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 (DATA_DIR / "static").mkdir(exist_ok=True)
 # Whether something is paused is read each two seconds, which would fall into the counted queries of some test.
 PAUSE_STATE = "aiwriter.core.pauses.Pauses"
+# A database of the server for each worker: what one counts at the door must not close it for another's people.
+if REDIS_URL and (_worker := os.environ.get("PYTEST_XDIST_WORKER", "")).startswith("gw"):
+    REDIS_URL = f"{REDIS_URL.rpartition('/')[0]}/{int(_worker[2:]) % 16}"

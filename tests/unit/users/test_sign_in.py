@@ -200,7 +200,9 @@ def code_now(secret: str) -> str:
 
 def set_up_app(client: Client) -> str:
     """Set up an authenticator app in a fresh session; returns its secret."""
-    secret = client.get("/accounts/2fa/totp/activate/").context["form"].secret
+    page = client.get("/accounts/2fa/totp/activate/")
+    assert b'class="qr"' in page.content, "on a dark page no camera reads a code without its own light ground"
+    secret = page.context["form"].secret
     assert client.post("/accounts/2fa/totp/activate/", {"code": code_now(secret)}).status_code == 302
     return secret
 
