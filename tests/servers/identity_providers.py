@@ -31,8 +31,16 @@ def missing() -> str:
     return "" if shutil.which("node") and shutil.which("npm") else "node and npm are not installed"
 
 
+class PeersMissing(RuntimeError):
+    """The peers' packages are not here and cannot be fetched."""
+
+
 def install() -> None:
-    """Fetch the peers' packages once, as the lock file names them."""
+    """Fetch the peers' packages once, as the lock file names them.
+
+    Raises:
+        PeersMissing: the registry of npm does not answer.
+    """
     with (Path(tempfile.gettempdir()) / "aiwriter-identity.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (_FOLDER / "node_modules" / ".package-lock.json").exists():
@@ -40,7 +48,7 @@ def install() -> None:
         words = ["npm", "ci", "--omit=dev", "--no-audit", "--no-fund", "--ignore-scripts"]
         done = subprocess.run(words, cwd=_FOLDER, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise RuntimeError(f"The identity providers' packages cannot be fetched: {done.stderr[-800:]}")
+            raise PeersMissing(f"The identity providers' packages cannot be fetched: {done.stderr[-800:]}")
 
 
 class _Peer:

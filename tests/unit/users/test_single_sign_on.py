@@ -29,20 +29,29 @@ from apps.users.services.sso import (
 )
 from tests.factories.users import PASSWORD, SETUP, MembershipFactory, RoleGrantFactory, UserFactory
 from tests.people import People, open_session
-from tests.servers.identity_providers import OidcProvider, SamlProvider, missing
+from tests.servers.identity_providers import OidcProvider, PeersMissing, SamlProvider, install, missing
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 PORTAL = "http://testserver"
 
 
 @pytest.fixture(scope="module")
-def oidc() -> Iterator[OidcProvider]:
+def packages() -> None:
+    """The peers' packages; without npm's registry only the proof can tell, and it fails."""
+    try:
+        install()
+    except PeersMissing as missed:
+        pytest.skip(str(missed))
+
+
+@pytest.fixture(scope="module")
+def oidc(packages: None) -> Iterator[OidcProvider]:
     with OidcProvider(f"{PORTAL}/accounts/oidc/acme/login/callback/") as peer:
         yield peer
 
 
 @pytest.fixture(scope="module")
-def saml() -> Iterator[SamlProvider]:
+def saml(packages: None) -> Iterator[SamlProvider]:
     start = f"{PORTAL}/accounts/saml/corp"
     with SamlProvider(f"{start}/acs/", f"{start}/metadata/") as peer:
         yield peer
