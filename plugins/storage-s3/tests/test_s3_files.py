@@ -276,26 +276,6 @@ def test_boto_comes_with_the_first_use() -> None:
     assert output.strip() == "False"
 
 
-def test_locked_files_cannot_be_deleted(seaweedfs_server: S3Server) -> None:
-    client = seaweedfs_server.client
-    bucket = f"locked-{uuid.uuid4().hex[:8]}"
-    client.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
-    backend = _backend(seaweedfs_server, bucket=bucket, lock_days=30, lock_mode="COMPLIANCE")
-    assert asyncio.run(backend.health(control=_control())).status == "ok"
-    files = backend.storage()
-    for size in (1_000, 20 * _MIB):
-        name = files.save(f"pack-{size}", File(ContentFile(os.urandom(size))))
-        head = client.head_object(Bucket=bucket, Key=name)
-        days = (head["ObjectLockRetainUntilDate"] - head["LastModified"]).days
-        assert (head["ObjectLockMode"], days in (29, 30)) == ("COMPLIANCE", True)
-        files.delete(name)
-        assert not files.exists(name)
-        kept = client.list_object_versions(Bucket=bucket, Prefix=name)["Versions"]
-        assert [version["Size"] for version in kept] == [size]
-        with pytest.raises(boto.ClientError, match="AccessDenied"):
-            client.delete_object(Bucket=bucket, Key=name, VersionId=kept[0]["VersionId"])
-
-
 def test_a_bucket_without_locks_is_told_before_it_is_used(moto_server: S3Server) -> None:
     with pytest.raises(ConfigInvalid, match="no object lock") as caught:
         asyncio.run(_backend(moto_server, lock_days=1).health(control=_control()))

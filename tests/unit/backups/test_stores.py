@@ -7,12 +7,11 @@ import pytest
 from aiwriter.core.errors import InvalidInput
 from apps.backends.models import BackendProfile
 from apps.backups.models import Destination
-from apps.backups.repository.errors import ObjectMissing, StorageFailed
+from apps.backups.repository.errors import ObjectMissing
 from apps.backups.services.destinations import create_destination
 from apps.backups.services.repositories import open_repository
 from apps.backups.services.stores import DjangoStorageStore, open_named
 from tests.factories.users import SETUP
-from tests.fakes.s3 import moto
 
 
 @pytest.fixture
@@ -58,20 +57,6 @@ def test_a_repository_lives_there(files: BackendProfile, db: None) -> None:
         info = writer.commit({})
     assert open_repository(place, reading=True).reader(info.id).open("notes.txt").read() == b"tide"
     assert Destination.objects.get().profile_id == files.pk
-
-
-def test_a_bucket_is_named_without_a_row(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    with moto() as server:
-        monkeypatch.setenv("AIWRITER_SECRET_S3_KEY_ID", server.access_key_id)
-        monkeypatch.setenv("AIWRITER_SECRET_S3_KEY", server.secret_access_key)
-        store = open_named(f"s3://{server.bucket}/old/portal?endpoint={server.url}")
-        store.put("format", b"one")
-        assert dict(store.names("")) == {"format": 3}
-        found = server.client.list_objects_v2(Bucket=server.bucket)["Contents"]
-        assert [each["Key"] for each in found] == ["old/portal/format"]
-        monkeypatch.setenv("AIWRITER_SECRET_S3_KEY", "wrong")
-        with pytest.raises(StorageFailed):
-            open_named(f"s3://{server.bucket}/old/portal?endpoint={server.url}").get("format")
 
 
 @pytest.mark.parametrize("wrong", ["s3://", "s3:///prefix", "s3://bucket?key=secret"])
