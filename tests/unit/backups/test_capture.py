@@ -69,13 +69,15 @@ class Bench:
         self.facts |= {"last": self.state.number, "from": self.state.until}
 
     def write(self, rows: int = 1, size: int = 2000) -> float:
-        """Rows, each its own transaction; the time afterwards, that no look lies across."""
+        """Rows, each its own transaction; a time afterwards with rest around it, as a look at the log is not an instant."""
         for _ in range(rows):
             self.count += 1
             self.writer.execute("INSERT INTO t VALUES (?, ?)", (self.count, "x" * size))
         self.capture.step(asked=True)
         time.sleep(0.002)
-        return time.time()
+        moment = time.time()
+        time.sleep(0.02)
+        return moment
 
     def again(self) -> None:
         """The process died: its connections are gone, nothing more was sealed; a new one comes."""
