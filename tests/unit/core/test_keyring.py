@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import datetime as dt
 import json
 import shutil
+import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -194,11 +197,15 @@ def test_keys_of_a_backup_open_and_do_not_seal(ring: keyring.Ring):
 def kms(settings: Any) -> Iterator[None]:
     """AWS KMS as moto emulates it, with a key of its own."""
     import boto3
-    from moto.server import ThreadedMotoServer
 
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
+    # In a process of its own: whether moto looks at signatures holds for a whole process, and tests of S3 want it to.
+    host, port = "127.0.0.1", free_port()
+    words = [sys.executable, "-m", "moto.server", "-H", host, "-p", str(port)]
+    server = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(300):
+        with contextlib.suppress(OSError), socket.create_connection((host, port), 1):
+            break
+        time.sleep(0.1)
     settings.KMS_URL, settings.KMS_REGION = f"http://{host}:{port}", "eu-central-1"
     settings.KMS_ACCESS_KEY, settings.KMS_SECRET_KEY = "testing", "testing"
     client = boto3.client(
@@ -211,7 +218,8 @@ def kms(settings: Any) -> Iterator[None]:
     settings.KMS_KEY = client.create_key()["KeyMetadata"]["KeyId"]
     providers._unwrapped.cache_clear()
     yield
-    server.stop()
+    server.terminate()
+    server.wait(10)
 
 
 def _guarded_by(name: str, ring: keyring.Ring) -> None:
