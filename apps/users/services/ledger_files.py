@@ -18,12 +18,13 @@ from aiwriter.core.errors import Unavailable
 from apps.users.models import AuditSegment
 
 _AT_A_TIME = 5000
-_SEALED, _ID, _OCCURRED, _ROOM, _BEFORE, _AFTER = map(
-    ledger.COLUMNS.index, ("sealed_at", "id", "occurred_at", "workspace_id", "before", "after")
-)
+_SEALED, _OCCURRED, _BEFORE, _AFTER = map(ledger.COLUMNS.index, ("sealed_at", "occurred_at", "before", "after"))
 _NAMES = ", ".join(f'"{name}"' for name in ledger.COLUMNS)
-# An expression has no declared type, so Django's converter of times, which is slow, does not see it.
-_TEXTS = _NAMES.replace('"sealed_at"', "\"sealed_at\" || ''").replace('"occurred_at"', "\"occurred_at\" || ''")
+# SQLite writes ids and times as the chain hashes them, three times as fast as Python; and an expression has no declared
+# type, so Django's converter of times does not see it.
+_ID_TEXT = "substr({0},1,8) || '-' || substr({0},9,4) || '-' || substr({0},13,4) || '-' || substr({0},17,4) || '-' || substr({0},21)"
+_WRITTEN = {"id": _ID_TEXT, "workspace_id": _ID_TEXT, "sealed_at": "{} || '+00:00'", "occurred_at": "{} || '+00:00'"}
+_TEXTS = ", ".join(_WRITTEN.get(name, "{}").format(f'"{name}"') for name in ledger.COLUMNS)
 _SELECT = "SELECT {} FROM users_auditevent WHERE seq > %s AND seq <= %s ORDER BY seq LIMIT %s"
 _moment = dt.datetime.fromisoformat
 
@@ -59,12 +60,8 @@ def sealed_rows(*, after: int = 0, until: int | None = None) -> Iterator[ledger.
 
 def _from_sqlite(row: Any) -> ledger.Row:
     found = list(row)
-    found[_SEALED] = _moment(found[_SEALED]).replace(tzinfo=dt.UTC)
-    found[_OCCURRED] = _moment(found[_OCCURRED]).replace(tzinfo=dt.UTC)
-    key = found[_ID]
-    found[_ID] = f"{key[:8]}-{key[8:12]}-{key[12:16]}-{key[16:20]}-{key[20:]}"
-    if room := found[_ROOM]:
-        found[_ROOM] = f"{room[:8]}-{room[8:12]}-{room[12:16]}-{room[16:20]}-{room[20:]}"
+    found[_SEALED] = _moment(found[_SEALED])
+    found[_OCCURRED] = _moment(found[_OCCURRED])
     if found[_BEFORE] is not None:
         found[_BEFORE] = orjson.loads(found[_BEFORE])
     if found[_AFTER] is not None:
