@@ -20,7 +20,16 @@ from apps.content.models import WebhookEndpoint
 from apps.content.services import webhooks
 from apps.monitoring.health import keyring_state
 from apps.users.models import ApiToken, AuditEvent, KeyRecord, Rewrap
-from apps.users.services import key_places, key_rotation, keys, tokens
+from apps.users.services import (
+    key_places,
+    key_rotation,
+    keys,
+    ledger_archive,
+    ledger_checks,
+    ledger_sealing,
+    ledger_sinks,
+    tokens,
+)
 from apps.users.services.sealing import open_sealed
 from tests.factories.users import make_token
 from tests.people import People
@@ -257,6 +266,23 @@ def test_what_is_needed_is_not_destroyed(ring: keyring.Ring, people: People):
         key_rotation.retire_key(actor=alma, key_id="nothing")
     with pytest.raises(InvalidInput):
         key_rotation.rotate_key(actor=alma, purpose="tea")
+
+
+def test_the_key_of_archived_events_is_needed(ring: keyring.Ring, people: People, run_jobs, tmp_path: Path):
+    alma, used = people.actor("alma"), ring.active("audit").id
+    ledger_sealing.seal_pending()
+    last = AuditEvent.objects.filter(seal_key_id=used).count()
+    key_rotation.rotate_key(actor=alma, purpose="audit")
+    ledger_sinks.create_sink(actor=alma, name="Share", kind="file", address=str(tmp_path.parent / "share"))
+    ledger_sealing.seal_pending()
+    ledger_sealing.make_checkpoint()
+    ledger_archive.archive_old(now=keys.timezone.now() + dt.timedelta(days=500), events=last, least=1)
+    run_jobs()
+    assert ledger_archive.release_delivered() == last
+    assert not AuditEvent.objects.filter(seal_key_id=used).exists()
+    with pytest.raises(Conflict, match="1 things need"):
+        key_rotation.retire_key(actor=alma, key_id=used)
+    assert ledger_checks.verify_record().ok
 
 
 @pytest.mark.parametrize("name", ["wanda", "eddie", "otto", "ada"])
