@@ -142,13 +142,12 @@ def replace(ring: Ring) -> None:
         StorageFull: it cannot be written; the present one stays.
         RingProblem: the file is mounted read-only, as secrets of a container are.
     """
-    path = location()
-    text = json.dumps(dump(ring, lambda key: providers.wrap(ring.provider, key.material, key.purpose)), indent=1)
+    path, text = location(), written(ring)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(text + "\n")
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -163,6 +162,16 @@ def replace(ring: Ring) -> None:
         raise StorageFull(
             f"The keyring cannot be kept: {error.strerror}.", remedy=f"Make {path.parent} writable."
         ) from error
+
+
+def written(ring: Ring) -> str:
+    """What the file of a keyring holds.
+
+    Raises:
+        RingProblem: the key service cannot be used.
+    """
+    whole = dump(ring, lambda key: providers.wrap(ring.provider, key.material, key.purpose))
+    return json.dumps(whole, indent=1) + "\n"
 
 
 @contextmanager

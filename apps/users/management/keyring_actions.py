@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
 from aiwriter.core import keyring
 from aiwriter.core.errors import Conflict, InvalidInput
-from aiwriter.core.keyring import document, providers
+from aiwriter.core.keyring import store
 from apps.users.models import Rewrap
 from apps.users.selectors.access import Actor
 from apps.users.services import key_places, key_rotation
@@ -71,8 +70,8 @@ def _inventory(actor: Actor, named: str, options: dict[str, Any]) -> tuple[dict[
 
 
 def _prepare(actor: Actor, named: str, options: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    _purpose(named)
     if options["out"]:
+        key_rotation.check_purpose(named)
         ring = keyring.load()
         key = keyring.new_key(named, state=keyring.State.PENDING)
         return _written(ring.with_key(key), key, options["out"])
@@ -81,8 +80,8 @@ def _prepare(actor: Actor, named: str, options: dict[str, Any]) -> tuple[dict[st
 
 
 def _rotate(actor: Actor, named: str, options: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    _purpose(named)
     if options["dry_run"] or options["out"]:
+        key_rotation.check_purpose(named)
         ring, key = key_rotation.rotated(keyring.load(), named)
         if options["out"]:
             return _written(ring, key, options["out"])
@@ -132,19 +131,15 @@ def _provider(actor: Actor, named: str, options: dict[str, Any]) -> tuple[dict[s
     return {"provider": ring.provider}, f"The keys are guarded by {ring.provider}."
 
 
-def _purpose(named: str) -> None:
-    if named not in keyring.PURPOSES:
-        raise InvalidInput(
-            f"'{named[:20]}' is not a purpose.", field="purpose", remedy=f"Use {', '.join(keyring.PURPOSES)}."
-        )
-
-
 def _written(ring: keyring.Ring, key: keyring.Key, out: str) -> tuple[dict[str, Any], str]:
     path = Path(out)
-    whole = document.dump(ring, lambda each: providers.wrap(ring.provider, each.material, each.purpose))
+    text = store.written(ring)
     try:
         path.touch(mode=0o600)
-        path.write_text(json.dumps(whole, indent=1) + "\n", encoding="ascii")
+        if path.is_file():
+            # One that was there may be open to others. A pipe has no mode.
+            path.chmod(0o600)
+        path.write_text(text, encoding="ascii")
     except OSError as error:
         raise InvalidInput(f"{path} cannot be written: {error.strerror}.", field="out") from error
     return {

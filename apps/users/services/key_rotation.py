@@ -82,7 +82,8 @@ def prepare_key(*, actor: Actor, purpose: str) -> keyring.Key:
         Conflict: one is pending already.
     """
     require(actor, "keys.manage")
-    _check_purpose(purpose)
+    ensure_ring()
+    check_purpose(purpose)
     with store.changing(), transaction.atomic():
         ring = keyring.load()
         if any(key.state is keyring.State.PENDING for key in ring.of(purpose)):
@@ -109,7 +110,8 @@ def rotate_key(*, actor: Actor, purpose: str) -> tuple[keyring.Key, Rewrap | Non
         StorageFull, RingProblem: the keyring cannot be written; nothing was changed.
     """
     require(actor, "keys.manage")
-    _check_purpose(purpose)
+    ensure_ring()
+    check_purpose(purpose)
     with store.changing(), transaction.atomic():
         ring, fresh = rotated(keyring.load(), purpose)
         job = _start_job(actor) if purpose in RESEALED and ring.stage != "expand" else None
@@ -295,8 +297,12 @@ def get_rewrap(*, actor: Actor, job_id: uuid.UUID | str) -> Rewrap:
     return found
 
 
-def _check_purpose(purpose: str) -> None:
-    ensure_ring()
+def check_purpose(purpose: str) -> None:
+    """Refuse a purpose that there is not.
+
+    Raises:
+        InvalidInput: which there are.
+    """
     if purpose not in keyring.PURPOSES:
         raise InvalidInput(
             f"'{purpose[:20]}' is not a purpose.", field="purpose", remedy=f"Use {', '.join(keyring.PURPOSES)}."

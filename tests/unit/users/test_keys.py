@@ -334,6 +334,8 @@ def test_the_command(ring: keyring.Ring, people: People, capsys, tmp_path: Path)
     assert len(answer("inventory")["keys"]) == 6
     assert answer("rotate", "field", "--dry-run")["before"] == ring.active("field").id
     assert keyring.load().keys == ring.keys
+    (tmp_path / "new.json").write_text("left by somebody, and readable by all")
+    (tmp_path / "new.json").chmod(0o644)
     made = answer("rotate", "field", "--out", str(tmp_path / "new.json"))
     assert keyring.load().keys == ring.keys
     assert made["key"] in (tmp_path / "new.json").read_text()
