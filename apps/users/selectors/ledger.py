@@ -38,6 +38,7 @@ class EventFilter:
         outcome: "allowed", "denied" or "failed".
         workspace: id.
         object_type, object_id: the row that it was done to.
+        about: id of a row or of a request, whichever it is.
         since, until: from this moment on, up to that one.
         request_id: of one request.
     """
@@ -48,6 +49,7 @@ class EventFilter:
     workspace: uuid.UUID | None = None
     object_type: str = ""
     object_id: str = ""
+    about: str = ""
     since: dt.datetime | None = None
     until: dt.datetime | None = None
     request_id: str = ""
@@ -86,6 +88,8 @@ def matching(events: QuerySet[AuditEvent], wanted: EventFilter) -> QuerySet[Audi
                 remedy=f"Use {', '.join(AuditEvent.Outcome.values)}.",
             )
         events = events.filter(outcome=wanted.outcome)
+    if wanted.about:
+        events = events.filter(Q(object_id=wanted.about) | Q(request_id=wanted.about))
     exact = {
         "workspace_id": wanted.workspace,
         "object_type": wanted.object_type,

@@ -91,6 +91,19 @@ def test_exports_from_the_console(people: People, portal):
     assert portal("ada").get(f"{LIST}export/xml/").status_code == 400
 
 
+def test_what_is_filtered_by_an_id_is_recorded_and_exported_so(people: People, portal):
+    record(people.actor("eddie"), "workspace.updated", obj=people.press)
+    record(Actor.system_actor("tests"), "user.updated")
+    ledger_sealing.seal_pending()
+    query = f"object_id={people.press.pk}"
+    page = portal("ada").get(f"{LIST}?{query}")
+    assert {each["row"].object_id for each in page.context["events"]} == {str(people.press.pk)}
+    assert str(people.press.pk) in AuditEvent.objects.get(action="audit.read").after.values()
+    answer = portal("ada").get(f"{LIST}export/jsonl/?{query}")
+    rows = [json.loads(line) for line in b"".join(answer.streaming_content).splitlines()]  # type: ignore[attr-defined]
+    assert {row["object_id"] for row in rows} == {str(people.press.pk)}
+
+
 def test_places_are_set_up_in_the_console(people: People, portal, tmp_path: Path):
     client = portal("alma")
     form = {"name": "Share", "kind": "file", "address": str(tmp_path / "a")}
