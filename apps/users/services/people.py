@@ -146,6 +146,7 @@ def suspend_user(*, actor: Actor, user: User, reason: str) -> User:
 def reactivate_user(*, actor: Actor, user: User, reason: str = "") -> User:
     """Make a suspended account active again. The actor needs "users.manage"."""
     require(actor, "users.manage")
+    require_proof(actor)
     with transaction.atomic():
         if User.objects.filter(pk=user.pk).exclude(status=User.Status.ACTIVE).update(status=User.Status.ACTIVE):
             audit.record(actor, "user.reactivated", obj=user, reason=reason)

@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 from aiwriter.core.errors import ProofRequired
 from apps.users.models import ApiToken, Membership, RoleGrant
 from apps.users.selectors.access import Actor, require_proof
+from apps.users.services.people import reactivate_user, suspend_user
 from tests.factories.users import PASSWORD, make_token
 from tests.people import People, open_session
 
@@ -95,6 +96,14 @@ def test_letting_somebody_in_asks(people: People):
     assert not Membership.objects.filter(user=people.eve, workspace=people.press).exists()
     browser.post("/accounts/reauthenticate/", {"password": PASSWORD})
     assert Membership.objects.filter(user=people.eve, workspace=people.press).exists()
+
+
+def test_letting_a_suspended_person_back_in_asks(people: People):
+    suspend_user(actor=people.actor("alma"), user=people.wanda, reason="left")
+    with pytest.raises(ProofRequired):
+        reactivate_user(actor=Actor.for_user(people.alma, proven=False), user=people.wanda)
+    people.wanda.refresh_from_db()
+    assert people.wanda.status == "suspended"
 
 
 def test_somebody_without_any_proof_here_comes_in_again(people: People):
