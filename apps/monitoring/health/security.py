@@ -38,6 +38,13 @@ def audit_record() -> Result:
             remedy="See Console > Seal of the record.",
             data=data,
         )
+    if verification is not None and verification.state == "failed":
+        return Result(
+            status="warn",
+            message=f"The audit record could not be verified. {verification.error}",
+            remedy="Mend what the message names, then verify again: Console > Seal of the record.",
+            data=data,
+        )
     outside = f"{status.sinks} places outside have" if status.sinks != 1 else "1 place outside has"
     where = f"{outside} its checkpoints." if status.sinks else "Its checkpoints stay on this machine."
     return Result(status="ok", message=f"Sealed up to event {status.sealed}. {where}", data=data)

@@ -25,7 +25,6 @@ from apps.users.selectors.access import Actor, require
 # An event that waits longer than this for its seal means that nobody seals.
 LAG_WARN, LAG_FAIL = dt.timedelta(minutes=1), dt.timedelta(minutes=15)
 BEHIND = dt.timedelta(minutes=30)
-VERIFIED_WITHIN = dt.timedelta(hours=49)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from aiwriter.core import keyring, ledger
 from aiwriter.core.errors import Conflict, InvalidInput, PermissionDenied
-from apps.users.models import AuditCheckpoint, AuditEvent, AuditSink, LedgerHead
+from apps.monitoring.health.security import audit_record
+from apps.users.models import AuditCheckpoint, AuditEvent, AuditSegment, AuditSink, LedgerHead
 from apps.users.selectors.access import Actor
 from apps.users.selectors.ledger import EventFilter, present_status
 from apps.users.services import (
@@ -271,6 +272,27 @@ def test_a_verification_writes_its_result_down_and_tells_auditors(people: People
     assert [(each["kind"], each["seq"]) for each in row.findings] == [("edited", 3)]
     assert people.ada.notifications.filter(kind="audit.changed").exists()
     assert present_status().worst == "fail"
+
+
+def test_a_record_that_cannot_be_verified_is_no_sound_one(people: People, run_jobs):
+    now = timezone.now()
+    AuditSegment.objects.create(
+        name="lost.jsonl.gz",
+        first_seq=1,
+        last_seq=2,
+        sha256="0" * 64,
+        size=1,
+        oldest_at=now,
+        newest_at=now,
+        released_at=now,
+    )
+    write(1)
+    ledger_sealing.seal_pending()
+    ledger_checks.request_verification(actor=people.actor("ada"))
+    run_jobs()
+    result = audit_record.run()
+    assert result.status == "warn"
+    assert "lost.jsonl.gz" in result.message
 
 
 def test_reading_is_recorded(people: People):
