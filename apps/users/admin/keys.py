@@ -43,8 +43,7 @@ class KeyRecordAdmin(ReadOnlyAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         actor = actor_of(request)
-        states = key_rotation.inventory(actor=actor)
-        ring = keyring.load()
+        found = key_rotation.inventory(actor=actor)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -53,17 +52,16 @@ class KeyRecordAdmin(ReadOnlyAdmin):
                 {
                     "purpose": purpose,
                     "keys": [
-                        (each, LOOKS[each.key.state.value]) for each in states if each.key.purpose == purpose.name
+                        (each, LOOKS[each.key.state.value]) for each in found.keys if each.key.purpose == purpose.name
                     ],
                 }
                 for purpose in keyring.PURPOSES.values()
             ],
-            "due": [each for each in states if each.due],
-            "ring": ring,
+            "due": [each for each in found.keys if each.due],
+            "ring": keyring.load(),
             "location": keyring.location(),
-            "older": sum(key_rotation.older_secrets(actor=actor).values()),
+            "older": found.older.total(),
             "may_manage": can(actor, "keys.manage"),
-            "job": Rewrap.objects.first(),
             "jobs": [(job, JOB_LOOKS[job.state]) for job in key_rotation.rewraps_for(actor)[:5]],
             **(extra_context or {}),
         }

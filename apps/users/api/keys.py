@@ -100,11 +100,15 @@ class KeyListView(APIView):
     @extend_schema(operation_id="keys_list", responses=KeyringOutput)
     def get(self, request: Request) -> Response:
         """Every key with its age and what needs it. Needs `keys.read`."""
-        actor = actor_of(request)
-        keys = [key_row(state) for state in key_rotation.inventory(actor=actor)]
-        ring = keyring.load()
-        older = sum(key_rotation.older_secrets(actor=actor).values())
-        return Response({"stage": ring.stage, "provider": ring.provider, "older_secrets": older, "keys": keys})
+        found, ring = key_rotation.inventory(actor=actor_of(request)), keyring.load()
+        return Response(
+            {
+                "stage": ring.stage,
+                "provider": ring.provider,
+                "older_secrets": found.older.total(),
+                "keys": [key_row(state) for state in found.keys],
+            }
+        )
 
     @extend_schema(operation_id="keys_rotate", request=PurposeInput, responses={201: RotatedOutput})
     @idempotent

@@ -40,9 +40,9 @@ def run(action: str, arguments: list[str], options: dict[str, Any]) -> tuple[dic
 
 
 def _inventory(actor: Actor, named: str, options: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    ring = keyring.load()
+    ring, found = keyring.load(), key_rotation.inventory(actor=actor)
     rows, lines = [], []
-    for state in key_rotation.inventory(actor=actor):
+    for state in found.keys:
         key = state.key
         rows.append(
             {
@@ -61,11 +61,11 @@ def _inventory(actor: Actor, named: str, options: dict[str, Any]) -> tuple[dict[
             f"{key.purpose:11} {key.id}  {key.state.value:12} made {key.created:%Y-%m-%d}  replace by {key.rotate_by}"
             f"  needed by {uses}{due}"
         )
-    older = key_rotation.older_secrets(actor=actor)
+    older = found.older.total()
     lines.append(f"Keyring {keyring.location()}, guarded by {ring.provider}, stage {ring.stage}.")
     if older:
-        lines.append(f"{sum(older.values())} secrets have an older form: manage.py keys rewrap")
-    facts = {"keys": rows, "stage": ring.stage, "provider": ring.provider, "older": sum(older.values())}
+        lines.append(f"{older} secrets have an older form: manage.py keys rewrap")
+    facts = {"keys": rows, "stage": ring.stage, "provider": ring.provider, "older": older}
     return facts, "\n".join(lines)
 
 

@@ -55,8 +55,21 @@ class KeyState:
         return self.key.state in (keyring.State.DECRYPT_ONLY, keyring.State.PENDING) and not self.uses
 
 
-def inventory(*, actor: Actor) -> list[KeyState]:
-    """Every key with what needs it, by purpose and age. Needs "keys.read"."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """All keys, and what none of them seals yet.
+
+    Args:
+        keys: by purpose and age.
+        older: how many secrets have the form of the version before the keyring ("") or lie in clear files ("plain").
+    """
+
+    keys: list[KeyState]
+    older: Counter[str]
+
+
+def inventory(*, actor: Actor) -> Inventory:
+    """Every key with what needs it; looks at all secrets, once. Needs "keys.read"."""
     require(actor, "keys.read")
     ring, uses, today = keyring.load(), key_places.uses(), timezone.now().date()
     found = []
@@ -64,14 +77,7 @@ def inventory(*, actor: Actor) -> list[KeyState]:
         for key in reversed(ring.of(purpose)):
             count = None if purpose == "url" else uses[key.id]
             found.append(KeyState(key=key, uses=count, days_left=(key.rotate_by - today).days))
-    return found
-
-
-def older_secrets(*, actor: Actor) -> Counter[str]:
-    """How many secrets have the form of the version before the keyring ("") or lie in clear files ("plain")."""
-    require(actor, "keys.read")
-    found = key_places.uses()
-    return Counter({name: found[name] for name in ("", "plain") if found[name]})
+    return Inventory(keys=found, older=Counter({name: uses[name] for name in ("", "plain") if uses[name]}))
 
 
 def prepare_key(*, actor: Actor, purpose: str) -> keyring.Key:
@@ -149,7 +155,7 @@ def retire_key(*, actor: Actor, key_id: str, dry_run: bool = False) -> KeyState:
     require(actor, "keys.manage")
     with store.changing(), transaction.atomic():
         ring = keyring.load()
-        state = next((each for each in inventory(actor=actor) if each.key.id == key_id), None)
+        state = next((each for each in inventory(actor=actor).keys if each.key.id == key_id), None)
         if state is None or state.key.state is keyring.State.DESTROYED:
             raise NotFound(f"There is no key {key_id}.")
         if state.key.state is keyring.State.ACTIVE:
@@ -268,14 +274,15 @@ def run_rewrap(job_id: uuid.UUID) -> None:
 
 
 def _finish(held: Any, problems: list[str]) -> None:
-    left = key_places.uses()
     if problems:
         fields = {"state": "failed", "error": f"{len(problems)} secrets could not be opened; set them anew."}
     else:
         fields = {"state": "succeeded", "error": ""}
-        if keyring.load().stage == "migrate" and not left[""] and not left["plain"]:
-            with store.changing():
-                keyring.replace(dataclasses.replace(keyring.load(), stage="contract"))
+        if keyring.load().stage == "migrate":
+            left = key_places.uses()
+            if not left[""] and not left["plain"]:
+                with store.changing():
+                    keyring.replace(dataclasses.replace(keyring.load(), stage="contract"))
     held.update(**fields, lease_until=None, finished_at=timezone.now())
 
 

@@ -209,7 +209,7 @@ def test_secrets_of_the_version_before_are_moved(ring: keyring.Ring, people: Peo
     assert secretrefs.resolve(reference).reveal() == "typed secret"
     token, raw = make_token(people.wanda, "content.read")
     assert token.pepper_id == ""
-    assert key_rotation.older_secrets(actor=people.actor("alma")) == {"": 1, "plain": 1}
+    assert key_rotation.inventory(actor=people.actor("alma")).older == {"": 1, "plain": 1}
     key_rotation.request_rewrap(actor=people.actor("alma"))
     assert keyring.load().stage == "migrate"
     run_jobs()
