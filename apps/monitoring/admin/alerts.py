@@ -15,13 +15,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from aiwriter.core.errors import AppError, Conflict
+from aiwriter.core.errors import Conflict
 from apps.monitoring.admin.health import state_mark
 from apps.monitoring.models import Alert, AlertRule, Silence
 from apps.monitoring.selectors.alerts import get_alert
 from apps.monitoring.services import alerts as services
 from apps.monitoring.services import rules
-from apps.users.admin.service_admin import ReadOnlyAdmin, ServiceAdmin
+from apps.users.admin.service_admin import ReadOnlyAdmin, ServiceAdmin, button
 from apps.users.selectors.access import Actor, can
 from apps.users.selectors.callers import actor_of
 
@@ -89,17 +89,17 @@ class AlertAdmin(ReadOnlyAdmin):
 
     def acknowledge_view(self, request: HttpRequest, alert_id: uuid.UUID) -> HttpResponse:
         """Take it up."""
-        return _button(
-            request,
-            reverse("admin:monitoring_alert_change", args=[alert_id]),
-            lambda actor: services.acknowledge(actor=actor, alert_id=alert_id),
-            _("It is yours; nobody is told of it again."),
-        )
+
+        def work(actor: Actor) -> str:
+            services.acknowledge(actor=actor, alert_id=alert_id)
+            return _("It is yours; nobody is told of it again.")
+
+        return button(request, reverse("admin:monitoring_alert_change", args=[alert_id]), work)
 
     def silence_view(self, request: HttpRequest, alert_id: uuid.UUID) -> HttpResponse:
         """Keep this alert quiet for some hours."""
 
-        def work(actor: Actor) -> None:
+        def work(actor: Actor) -> str:
             alert = get_alert(actor, alert_id)
             hours = request.POST.get("hours", "")
             services.create_silence(
@@ -109,23 +109,9 @@ class AlertAdmin(ReadOnlyAdmin):
                 rule_id=alert.rule_id,
                 subject=alert.subject or alert.title,
             )
+            return _("It is quiet for now.")
 
-        return _button(
-            request, reverse("admin:monitoring_alert_change", args=[alert_id]), work, _("It is quiet for now.")
-        )
-
-
-def _button(request: HttpRequest, back: str, work: Any, done: str) -> HttpResponse:
-    if request.method != "POST":
-        return HttpResponseNotAllowed(["POST"])
-    try:
-        work(actor_of(request))
-        messages.success(request, done)
-    except AppError as error:
-        if error.status in (403, 404):
-            raise
-        messages.error(request, str(error))
-    return HttpResponseRedirect(back)
+        return button(request, reverse("admin:monitoring_alert_change", args=[alert_id]), work)
 
 
 @admin.register(AlertRule)

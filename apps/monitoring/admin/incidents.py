@@ -6,19 +6,18 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 
-from aiwriter.core.errors import AppError
 from apps.monitoring.admin.health import state_mark
 from apps.monitoring.models import Incident
 from apps.monitoring.selectors.incidents import incident_for, timeline
 from apps.monitoring.services import incidents as services
-from apps.users.admin.service_admin import ServiceAdmin
+from apps.users.admin.service_admin import ServiceAdmin, button
 from apps.users.selectors.access import Actor, can
 from apps.users.selectors.callers import actor_of
 
@@ -133,12 +132,7 @@ class IncidentAdmin(ServiceAdmin):
 
 
 def _form(request: HttpRequest, incident_id: uuid.UUID, work: Callable[[Actor], object]) -> HttpResponse:
-    if request.method != "POST":
-        return HttpResponseNotAllowed(["POST"])
-    try:
-        work(actor_of(request))
-    except AppError as error:
-        if error.status in (403, 404):
-            raise
-        messages.error(request, str(error))
-    return HttpResponseRedirect(reverse("admin:monitoring_incident_change", args=[incident_id]))
+    def quietly(actor: Actor) -> None:
+        work(actor)
+
+    return button(request, reverse("admin:monitoring_incident_change", args=[incident_id]), quietly)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 
 from aiwriter.core import keyring
-from aiwriter.core.errors import AppError, NotFound
-from apps.users.admin.service_admin import ReadOnlyAdmin
+from aiwriter.core.errors import NotFound
+from apps.users.admin.service_admin import ReadOnlyAdmin, button
 from apps.users.models import KeyRecord, Rewrap
 from apps.users.selectors.access import Actor, can
 from apps.users.selectors.callers import actor_of
@@ -22,6 +22,7 @@ from apps.users.services import key_rotation
 
 LOOKS = {"active": "ok", "pending": "unknown", "decrypt-only": "warn", "destroyed": "unknown"}
 JOB_LOOKS = {"queued": "unknown", "running": "warn", "succeeded": "ok", "failed": "fail"}
+_KEYS = "admin:users_keyrecord_changelist"
 
 
 @admin.register(KeyRecord)
@@ -73,7 +74,7 @@ class KeyRecordAdmin(ReadOnlyAdmin):
         """A key has no page of its own beside the keyring."""
         if object_id is None or request.method != "GET" or not self.has_view_permission(request):
             raise PermissionDenied
-        return HttpResponseRedirect(reverse("admin:users_keyrecord_changelist"))
+        return HttpResponseRedirect(reverse(_KEYS))
 
     def rotate_view(self, request: HttpRequest, purpose: str) -> HttpResponse:
         """Replace a key."""
@@ -83,7 +84,7 @@ class KeyRecordAdmin(ReadOnlyAdmin):
             said = _("The key %(id)s seals from now on.") % {"id": key.id}
             return f"{said} {_('Secrets are being sealed anew.')}" if job else said
 
-        return _button(request, work)
+        return button(request, reverse(_KEYS), work)
 
     def rewrap_view(self, request: HttpRequest) -> HttpResponse:
         """Seal secrets anew."""
@@ -92,7 +93,7 @@ class KeyRecordAdmin(ReadOnlyAdmin):
             key_rotation.request_rewrap(actor=actor)
             return _("Secrets are being sealed anew.")
 
-        return _button(request, work)
+        return button(request, reverse(_KEYS), work)
 
     def retire_view(self, request: HttpRequest, key_id: str) -> HttpResponse:
         """Destroy a key."""
@@ -101,19 +102,7 @@ class KeyRecordAdmin(ReadOnlyAdmin):
             key_rotation.retire_key(actor=actor, key_id=key_id)
             return _("The key %(id)s is destroyed.") % {"id": key_id}
 
-        return _button(request, work)
-
-
-def _button(request: HttpRequest, work: Any) -> HttpResponse:
-    if request.method != "POST":
-        return HttpResponseNotAllowed(["POST"])
-    try:
-        messages.success(request, work(actor_of(request)))
-    except AppError as error:
-        if error.status == 403:
-            raise
-        messages.error(request, str(error))
-    return HttpResponseRedirect(reverse("admin:users_keyrecord_changelist"))
+        return button(request, reverse(_KEYS), work)
 
 
 @admin.register(Rewrap)

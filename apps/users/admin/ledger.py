@@ -8,18 +8,18 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from aiwriter.core.errors import AppError, InvalidInput, NotFound
-from apps.users.admin.service_admin import ReadOnlyAdmin, ServiceAdmin
+from aiwriter.core.errors import InvalidInput, NotFound
+from apps.users.admin.service_admin import ReadOnlyAdmin, ServiceAdmin, button
 from apps.users.models import (
     AuditCheckpoint,
     AuditEvent,
@@ -203,24 +203,21 @@ class AuditEventAdmin(ReadOnlyAdmin):
 
     def verify_view(self, request: HttpRequest) -> HttpResponse:
         """Begin a verification."""
-        return _button(request, _("The verification has begun."), ledger_checks.request_verification)
+
+        def work(actor: Actor) -> str:
+            ledger_checks.request_verification(actor=actor)
+            return _("The verification has begun.")
+
+        return button(request, reverse("admin:users_ledger"), work)
 
     def checkpoint_view(self, request: HttpRequest) -> HttpResponse:
         """Seal and sign now."""
-        return _button(request, _("The record is sealed and signed."), ledger_sealing.request_checkpoint)
 
+        def work(actor: Actor) -> str:
+            ledger_sealing.request_checkpoint(actor=actor)
+            return _("The record is sealed and signed.")
 
-def _button(request: HttpRequest, done: str, work: Any) -> HttpResponse:
-    if request.method != "POST":
-        return HttpResponseNotAllowed(["POST"])
-    try:
-        work(actor=actor_of(request))
-        messages.success(request, done)
-    except AppError as error:
-        if error.status in (403, 404):
-            raise
-        messages.error(request, str(error))
-    return HttpResponseRedirect(reverse("admin:users_ledger"))
+        return button(request, reverse("admin:users_ledger"), work)
 
 
 def _cursor(text: str) -> uuid.UUID:

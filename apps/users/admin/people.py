@@ -9,13 +9,11 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 
-from aiwriter.core.errors import AppError, NotFound
-from aiwriter.core.errors import PermissionDenied as Forbidden
-from apps.users.admin.service_admin import ServiceAdmin
+from apps.users.admin.service_admin import ServiceAdmin, button
 from apps.users.models import RoleGrant, User
 from apps.users.selectors.access import Actor, can
 from apps.users.selectors.callers import actor_of
@@ -126,16 +124,8 @@ class UserAdmin(ServiceAdmin):
         return self._button(request, user_id, work)
 
     def _button(self, request: HttpRequest, user_id: uuid.UUID, work: Callable[[Actor, User], str]) -> HttpResponse:
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        actor = actor_of(request)
-        try:
-            messages.success(request, work(actor, get_person(actor=actor, user_id=user_id)))
-        except (NotFound, Forbidden):
-            raise
-        except AppError as error:
-            messages.error(request, str(error))
-        return HttpResponseRedirect(reverse("admin:users_user_change", args=[user_id]))
+        back = reverse("admin:users_user_change", args=[user_id])
+        return button(request, back, lambda actor: work(actor, get_person(actor=actor, user_id=user_id)))
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """Another form to add than to change."""

@@ -6,16 +6,37 @@ service refuses is shown on the form. Who sees a page at all is settled by `AppC
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 
-from aiwriter.core.errors import AppError, ProofRequired
+from aiwriter.core.errors import AppError, NotFound, PermissionDenied, ProofRequired
 from apps.users.selectors.access import Actor
 from apps.users.selectors.callers import actor_of
+
+
+def button(request: HttpRequest, back: str, work: Callable[[Actor], str | None]) -> HttpResponse:
+    """Do what a form with one button asks for; a refusal is shown on the page that it came from.
+
+    Args:
+        request: must be a POST.
+        back: where to go afterwards.
+        work: calls one service; gives what is to be said when it is done.
+    """
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    try:
+        if said := work(actor_of(request)):
+            messages.success(request, said)
+    except (NotFound, PermissionDenied):
+        raise
+    except AppError as error:
+        messages.error(request, str(error))
+    return HttpResponseRedirect(back)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):

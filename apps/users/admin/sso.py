@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from aiwriter.core.errors import AppError, NotFound
-from aiwriter.core.errors import PermissionDenied as Forbidden
-from apps.users.admin.service_admin import ServiceAdmin
+from apps.users.admin.service_admin import ServiceAdmin, button
 from apps.users.models import RoleRule, SignInProvider
 from apps.users.selectors.access import Actor, can
 from apps.users.selectors.callers import actor_of
@@ -139,21 +138,14 @@ class SignInProviderAdmin(ServiceAdmin):
 
     def mode_view(self, request: HttpRequest) -> HttpResponse:
         """Close or open signing in without a provider."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        try:
-            made = sso.set_mode(actor=actor_of(request), providers_only=request.POST.get("providers_only") == "yes")
-            messages.success(
-                request,
-                _("From now on people come in through a provider only.")
-                if made.providers_only
-                else _("Passwords and passkeys open the door again."),
-            )
-        except (NotFound, Forbidden):
-            raise
-        except AppError as error:
-            messages.error(request, str(error))
-        return HttpResponseRedirect(reverse("admin:users_signinprovider_changelist"))
+
+        def work(actor: Actor) -> str:
+            made = sso.set_mode(actor=actor, providers_only=request.POST.get("providers_only") == "yes")
+            if made.providers_only:
+                return _("From now on people come in through a provider only.")
+            return _("Passwords and passkeys open the door again.")
+
+        return button(request, reverse("admin:users_signinprovider_changelist"), work)
 
 
 @admin.register(RoleRule)
