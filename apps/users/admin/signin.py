@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from aiwriter.core.errors import AppError, ProofRequired
 from apps.users.admin.service_admin import ServiceAdmin
@@ -58,7 +59,9 @@ class FactorPolicyAdmin(ServiceAdmin):
 class InvitationForm(forms.ModelForm):
     """Somebody to invite."""
 
-    days = forms.IntegerField(min_value=1, max_value=MAX_DAYS, initial=DAYS, help_text=_("How long the link works."))
+    days = forms.IntegerField(
+        min_value=1, max_value=MAX_DAYS, initial=DAYS, help_text=gettext_lazy("How long the link works.")
+    )
 
     class Meta:
         model = Invitation
@@ -89,7 +92,7 @@ class InvitationAdmin(ServiceAdmin):
         """All of a sent one."""
         return self.get_fields(request, obj) if obj else []
 
-    @admin.display(description=_("State"))
+    @admin.display(description=gettext_lazy("State"))
     def look(self, row: Invitation) -> str:
         """Open, accepted, withdrawn or run out."""
         looks = {"open": "warn", "accepted": "ok", "revoked": "unknown", "expired": "unknown"}
@@ -109,7 +112,7 @@ class InvitationAdmin(ServiceAdmin):
         """For those who manage accounts."""
         return request.user.has_perm("users.add_invitation")
 
-    @admin.action(description=_("Withdraw"), permissions=["send"])
+    @admin.action(description=gettext_lazy("Withdraw"), permissions=["send"])
     def withdraw(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
         """Make links useless."""
         for invitation in queryset:
@@ -117,7 +120,7 @@ class InvitationAdmin(ServiceAdmin):
                 request, lambda row=invitation: invitations.revoke_invitation(actor=actor_of(request), invitation=row)
             )
 
-    @admin.action(description=_("Show the link"), permissions=["send"])
+    @admin.action(description=gettext_lazy("Show the link"), permissions=["send"])
     def show_link(self, request: HttpRequest, queryset: QuerySet[Invitation]) -> None:
         """Show links again."""
         for invitation in queryset:

@@ -29,11 +29,11 @@ class ProviderForm(forms.ModelForm):
         max_length=500,
         strip=True,
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text=_("OpenID Connect only. Stored sealed; empty leaves the one that is stored."),
+        help_text=gettext_lazy("OpenID Connect only. Stored sealed; empty leaves the one that is stored."),
     )
     domains = forms.CharField(
         required=False,
-        help_text=_("Domains of addresses that get accounts, separated by commas: example.org, example.com"),
+        help_text=gettext_lazy("Domains of addresses that get accounts, separated by commas: example.org, example.com"),
     )
 
     class Meta:
@@ -110,7 +110,7 @@ class SignInProviderAdmin(ServiceAdmin):
         """Rules of a stored one."""
         return [RuleInline] if obj else []
 
-    @admin.display(description=_("Tell the provider"))
+    @admin.display(description=gettext_lazy("Tell the provider"))
     def addresses(self, row: SignInProvider) -> str:
         """What its administrator has to enter."""
         return format_html_join("", "<p>{}: <code>{}</code></p>", addresses_to_register(row).items())
