@@ -23,8 +23,7 @@ from aiwriter_sdk import (
 )
 from apps.backends.models import BackendProfile
 from apps.backends.selectors.profiles import ProfileView
-from apps.users.models import RoleGrant, User
-from apps.users.services.notifications import notify
+from apps.users.services.notifications import tell_roles
 
 log = logging.getLogger(__name__)
 
@@ -107,12 +106,10 @@ def _clear(rows: QuerySet[BackendProfile]) -> None:
 
 
 def _tell_operators(profile: ProfileView, error: BackendError) -> None:
-    grants = RoleGrant.objects.live().filter(role="operator")
-    for person in User.objects.filter(pk__in=grants.values("user_id"), status=User.Status.ACTIVE):
-        notify(
-            person,
-            "backend.needs_attention",
-            f"The backend {profile.name} needs you.",
-            f"{error.message} {error.remedy}".strip(),
-            f"/admin/backends/backendprofile/{profile.id}/change/",
-        )
+    tell_roles(
+        ("operator",),
+        "backend.needs_attention",
+        f"The backend {profile.name} needs you.",
+        f"{error.message} {error.remedy}".strip(),
+        f"/admin/backends/backendprofile/{profile.id}/change/",
+    )

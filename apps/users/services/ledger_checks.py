@@ -18,7 +18,7 @@ from aiwriter.core.queue import enqueue
 from apps.users.models import AuditCheckpoint, AuditVerification
 from apps.users.selectors.access import Actor, require
 from apps.users.services import audit, ledger_files
-from apps.users.services.alerts import tell_auditors
+from apps.users.services.notifications import tell_auditors
 
 logger = logging.getLogger(__name__)
 

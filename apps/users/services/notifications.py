@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 
 from django.utils import timezone
 
@@ -30,18 +31,32 @@ def notify(user: User, kind: str, title: str, body: str = "", link: str = "") ->
 
 
 def tell_operators(kind: str, title: str, body: str = "", link: str = "/admin/") -> int:
-    """Leave a message for every operator and administrator.
+    """Leave a message for every operator and administrator. As `tell_roles`."""
+    return tell_roles(("operator", "admin"), kind, title, body, link)
+
+
+def tell_auditors(kind: str, title: str, body: str = "", link: str = "/admin/users/auditevent/ledger/") -> int:
+    """Leave a message for every auditor and administrator. As `tell_roles`."""
+    return tell_roles(("auditor", "admin"), kind, title, body, link)
+
+
+def tell_roles(
+    roles: Sequence[str], kind: str, title: str, body: str = "", link: str = "", *, but: User | None = None
+) -> int:
+    """Leave a message for everybody who holds one of some system roles.
 
     Args:
+        roles: "operator", "auditor", "admin".
         kind: as for `notify`.
         title: one line.
         body: what is wrong and what to do.
         link: the page that says more.
+        but: one who is not told.
 
     Returns:
         how many people were told.
     """
-    grants = RoleGrant.objects.live().filter(role__in=("operator", "admin"))
+    grants = RoleGrant.objects.live().filter(role__in=roles).exclude(user=but)
     people = User.objects.filter(pk__in=grants.values("user_id"), status=User.Status.ACTIVE)
     return len([notify(person, kind, title, body, link) for person in people])
 

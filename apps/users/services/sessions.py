@@ -10,10 +10,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from aiwriter.core.errors import NotFound
-from apps.users.models import RoleGrant, User
+from apps.users.models import User
 from apps.users.selectors.access import Actor, require, require_person, require_proof
 from apps.users.services import audit
-from apps.users.services.notifications import notify
+from apps.users.services.notifications import tell_roles
 
 _EMERGENCY = dt.timedelta(hours=1)
 
@@ -35,14 +35,14 @@ def note_emergency(*, actor: Actor) -> None:
     if actor.user is None:
         return
     audit.record(actor, "session.emergency", obj=actor.user)
-    for grant in RoleGrant.objects.live().filter(role="admin").exclude(user=actor.user).select_related("user"):
-        notify(
-            grant.user,
-            "session.emergency",
-            f"The emergency account {actor.user.email} was used",
-            "If nobody of you did, suspend it and look at the record.",
-            "/notifications/",
-        )
+    tell_roles(
+        ("admin",),
+        "session.emergency",
+        f"The emergency account {actor.user.email} was used",
+        "If nobody of you did, suspend it and look at the record.",
+        "/notifications/",
+        but=actor.user,
+    )
 
 
 def note_refused_sign_in(*, email: str) -> None:
