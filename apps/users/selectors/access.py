@@ -183,6 +183,16 @@ def require(actor: Actor, capability: str, *, workspace: WorkspaceKey | None = N
         _refuse(actor, capability, workspace)
 
 
+def require_sight(actor: Actor) -> None:
+    """Let those pass who may see accounts and how people sign in: who manages them, and who audits.
+
+    Raises:
+        NotAuthenticated, PermissionDenied: as for `require`.
+    """
+    if not can(actor, "audit.read"):
+        require(actor, "users.manage")
+
+
 def _refuse(actor: Actor, capability: str, workspace: WorkspaceKey | None) -> NoReturn:
     if actor.user is None:
         raise NotAuthenticated("Nobody is signed in.", remedy="Sign in, or send an API token.")

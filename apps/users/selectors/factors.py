@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from aiwriter.core.errors import FactorRequired
 from apps.users.models import FactorPolicy, Membership, RoleGrant, SignInProvider, User
-from apps.users.selectors.access import Actor, can, require, require_person
+from apps.users.selectors.access import Actor, require, require_person, require_sight
 from apps.users.selectors.callers import proofs
 
 REQUIRED_PAGE = "/sign-in/second-factor"
@@ -92,7 +92,8 @@ def require_factor(user: User, session: Mapping[str, Any]) -> None:
     Raises:
         FactorRequired: it has not, and the time that they were given is over.
     """
-    if not getattr(user, "factor_asked", False):
+    # A passkey is enough for every rule, so who has shown one is not asked which bind them.
+    if not getattr(user, "factor_asked", False) or has_shown(session, user, FactorPolicy.Strength.PASSKEY):
         return
     duty = duty_of(user)
     if duty is None or duty.due_at > timezone.now() or has_shown(session, user, duty.strength):
@@ -116,6 +117,13 @@ def has_shown(session: Mapping[str, Any], user: User, strength: str) -> bool:
     )
 
 
+def kinds_of(strength: str) -> tuple[str, ...]:
+    """Kinds of factors that are as strong as a rule asks for."""
+    if strength == FactorPolicy.Strength.PASSKEY:
+        return (Authenticator.Type.WEBAUTHN.value,)
+    return (Authenticator.Type.WEBAUTHN.value, Authenticator.Type.TOTP.value)
+
+
 def factors_of(*, actor: Actor) -> list[Factor]:
     """The actor's own second factors."""
     return _factors(Authenticator.objects.filter(user=require_person(actor)))
@@ -129,8 +137,7 @@ def factors_of_person(*, actor: Actor, user: User) -> list[Factor]:
 
 def policies(*, actor: Actor) -> QuerySet[FactorPolicy]:
     """The rules. Everybody who sees accounts sees them."""
-    if not can(actor, "audit.read"):
-        require(actor, "users.manage")
+    require_sight(actor)
     return FactorPolicy.objects.select_related("set_by")
 
 
@@ -148,10 +155,7 @@ def who_would_be_locked_out(*, actor: Actor, role: str, strength: str) -> Sequen
         holders = holders.filter(pk__in=Membership.objects.live().filter(role=role).values("user_id"))
     else:
         holders = holders.filter(pk__in=RoleGrant.objects.live().filter(role=role).values("user_id"))
-    kinds = [Authenticator.Type.WEBAUTHN.value]
-    if strength == FactorPolicy.Strength.ANY:
-        kinds.append(Authenticator.Type.TOTP.value)
-    equipped = Authenticator.objects.filter(type__in=kinds).values("user_id")
+    equipped = Authenticator.objects.filter(type__in=kinds_of(strength)).values("user_id")
     return list(holders.exclude(pk__in=equipped).order_by("email").values_list("pk", flat=True))
 
 

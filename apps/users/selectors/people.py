@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 
 from aiwriter.core.errors import NotFound
 from apps.users.models import Invitation, User
-from apps.users.selectors.access import Actor, can, require
+from apps.users.selectors.access import Actor, require_sight
 
 
 def people(*, actor: Actor, words: str = "", status: str = "") -> QuerySet[User]:
@@ -19,7 +19,7 @@ def people(*, actor: Actor, words: str = "", status: str = "") -> QuerySet[User]
         words: part of a name or address.
         status: "active" or "suspended".
     """
-    _require_sight(actor)
+    require_sight(actor)
     found = User.objects.get_queryset()
     if words:
         found = found.filter(Q(email__icontains=words) | Q(full_name__icontains=words))
@@ -32,7 +32,7 @@ def get_person(*, actor: Actor, user_id: uuid.UUID | str) -> User:
     Raises:
         NotFound: there is none.
     """
-    _require_sight(actor)
+    require_sight(actor)
     user = User.objects.filter(pk=user_id).first()
     if user is None:
         raise NotFound("There is no such account.")
@@ -41,7 +41,7 @@ def get_person(*, actor: Actor, user_id: uuid.UUID | str) -> User:
 
 def invitations(*, actor: Actor) -> QuerySet[Invitation]:
     """All invitations, newest first. Needs "users.manage" or "audit.read"."""
-    _require_sight(actor)
+    require_sight(actor)
     return Invitation.objects.select_related("workspace", "invited_by")
 
 
@@ -55,8 +55,3 @@ def get_invitation(*, actor: Actor, invitation_id: uuid.UUID | str) -> Invitatio
     if found is None:
         raise NotFound("There is no such invitation.")
     return found
-
-
-def _require_sight(actor: Actor) -> None:
-    if not can(actor, "audit.read"):
-        require(actor, "users.manage")

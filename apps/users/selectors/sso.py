@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from aiwriter.core.errors import NotFound
 from apps.users.models import RoleRule, SignInMode, SignInProvider, User
-from apps.users.selectors.access import Actor, can, require
+from apps.users.selectors.access import Actor, require_sight
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,7 @@ def addresses_to_register(provider: SignInProvider) -> dict[str, str]:
 
 def providers(*, actor: Actor) -> QuerySet[SignInProvider]:
     """All providers. Needs "users.manage" or "audit.read"."""
-    if not can(actor, "audit.read"):
-        require(actor, "users.manage")
+    require_sight(actor)
     return SignInProvider.objects.prefetch_related("rules__workspace")
 
 
@@ -90,7 +89,6 @@ def get_rule(*, actor: Actor, provider_id: uuid.UUID | str, role_rule_id: uuid.U
 
 def mode(*, actor: Actor) -> SignInMode:
     """Whether people may sign in without a provider. Needs "users.manage" or "audit.read"."""
-    if not can(actor, "audit.read"):
-        require(actor, "users.manage")
+    require_sight(actor)
     found: SignInMode = SignInMode.current()
     return found

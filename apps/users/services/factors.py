@@ -12,11 +12,8 @@ from aiwriter.core.errors import Conflict, InvalidInput, NotFound
 from apps.users.models import FactorPolicy, User
 from apps.users.models.factors import DEFAULT_GRACE_DAYS, MAX_GRACE_DAYS, ROLES
 from apps.users.selectors.access import Actor, require, require_proof
-from apps.users.selectors.factors import Duty, duty_of
+from apps.users.selectors.factors import duty_of, kinds_of
 from apps.users.services import audit, sessions
-
-_STRONG = Authenticator.Type.WEBAUTHN
-_ANY = (Authenticator.Type.WEBAUTHN, Authenticator.Type.TOTP)
 
 
 def set_policy(
@@ -97,7 +94,8 @@ def note_added(*, actor: Actor, kind: str, session_key: str) -> None:
     if actor.user is None:
         return
     audit.record(actor, "factor.added", obj=actor.user, after={"kind": kind})
-    if Authenticator.objects.filter(user=actor.user, type__in=_ANY).count() == 1 and kind in _ANY:
+    counted = kinds_of(FactorPolicy.Strength.ANY)
+    if kind in counted and Authenticator.objects.filter(user=actor.user, type__in=counted).count() == 1:
         sessions.end_own_sessions(actor=actor, except_key=session_key)
 
 
@@ -116,7 +114,7 @@ def may_remove(user: User, kind: str) -> bool:
     duty = duty_of(user)
     if duty is None:
         return True
-    enough = (_STRONG,) if duty.strength == FactorPolicy.Strength.PASSKEY else _ANY
+    enough = kinds_of(duty.strength)
     if kind not in enough:
         return True
     return Authenticator.objects.filter(user=user, type__in=enough).count() > 1
@@ -156,11 +154,10 @@ def reset_factors(*, actor: Actor, user: User, reason: str) -> int:
 def _refuse_lock_out(actor: Actor) -> None:
     if actor.user is None:
         return
-    duty: Duty | None = duty_of(actor.user)
+    duty = duty_of(actor.user)
     if duty is None or duty.due_at > timezone.now():
         return
-    enough = (_STRONG,) if duty.strength == FactorPolicy.Strength.PASSKEY else _ANY
-    if not Authenticator.objects.filter(user=actor.user, type__in=enough).exists():
+    if not Authenticator.objects.filter(user=actor.user, type__in=kinds_of(duty.strength)).exists():
         raise Conflict(
             "This rule would lock you out: it holds at once, and you have no such factor.",
             remedy="Set one up on your profile's page first, or let the rule begin later.",
