@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 from apps.users.models import User
 from apps.users.selectors.factors import session_user
-from apps.users.selectors.sso import ways
+from apps.users.selectors.sso import Way, ways
 from apps.users.services.sessions import emergency_end
 
 
@@ -35,16 +35,22 @@ class SignInForm(LoginForm):
         return response
 
 
-class DoorView(LoginView):
-    """allauth's page with our providers."""
+class WithWays:
+    """A page of allauth's whose forms lead on to the providers."""
+
+    ways: list[Way]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer; the page's policy lets its forms lead on to the providers, and to nobody else."""
         self.ways = ways()
-        response = super().dispatch(request, *args, **kwargs)
+        response: HttpResponseBase = super().dispatch(request, *args, **kwargs)  # type: ignore[misc]
         if origins := [way.origin for way in self.ways if way.origin]:
-            response._csp_update = {"form-action": origins}
+            response._csp_update = {"form-action": origins}  # type: ignore[attr-defined]
         return response
+
+
+class DoorView(WithWays, LoginView):
+    """allauth's page with our providers."""
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """With the ways in."""

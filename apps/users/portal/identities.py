@@ -7,7 +7,7 @@ from typing import Any
 from allauth.socialaccount.providers.openid_connect import views as oidc
 from allauth.socialaccount.providers.saml import views as saml
 from allauth.socialaccount.views import ConnectionsView
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.csrf import csrf_exempt
@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from aiwriter.core.clients import client_address, network_of
 from aiwriter.core.errors import NotFound, TooLarge
+from apps.users.portal.entrance import WithWays
 from apps.users.selectors.sso import ways
 from apps.users.services.limits import require_visitor
 
@@ -22,23 +23,15 @@ _ANSWERS_A_MINUTE = 60
 _LARGEST_ANSWER = 256 * 1024
 
 
-class IdentitiesView(ConnectionsView):
+class IdentitiesView(WithWays, ConnectionsView):
     """allauth's page with our providers: those connected, and those that could be."""
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Answer; the page's forms lead on to the providers, and to nobody else."""
-        self.ways = ways()
-        response = super().dispatch(request, *args, **kwargs)
-        if origins := [way.origin for way in self.ways if way.origin]:
-            response._csp_update = {"form-action": origins}
-        return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """With the ways that are not connected yet."""
         context: dict[str, Any] = super().get_context_data(**kwargs)
-        present = {account.provider for account in self.request.user.socialaccount_set.all()}
+        accounts = list(self.request.user.socialaccount_set.order_by("date_joined"))
+        present = {account.provider for account in accounts}
         names = {way.slug: way.name for way in self.ways}
-        accounts = self.request.user.socialaccount_set.order_by("date_joined")
         context["identities"] = [(account, names.get(account.provider, account.provider)) for account in accounts]
         context["ways"] = [way for way in self.ways if way.slug not in present]
         return context

@@ -59,7 +59,7 @@ class SessionGuardMiddleware:
         except FactorRequired as error:
             if request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate":
                 return error_response(request, error)
-            return HttpResponseRedirect(f"{REQUIRED_PAGE}")
+            return HttpResponseRedirect(REQUIRED_PAGE)
         return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
