@@ -179,6 +179,23 @@ def fetch(
     allowed: tuple[Network, ...] | None = None,
     max_bytes: int = 1024 * 1024,
 ) -> tuple[int, bytes]:
+    """One request from synchronous code: status and body. As `exchange`."""
+    status, _, body = exchange(
+        method, url, headers=headers, content=content, timeout=timeout, allowed=allowed, max_bytes=max_bytes
+    )
+    return status, body
+
+
+def exchange(
+    method: str,
+    url: str,
+    *,
+    headers: Mapping[str, str] | None,
+    content: bytes | None,
+    timeout: float,
+    allowed: tuple[Network, ...] | None = None,
+    max_bytes: int = 1024 * 1024,
+) -> tuple[int, dict[str, str], bytes]:
     """One request from synchronous code, wherever it runs: an event loop of this thread is not needed and not disturbed.
 
     Args:
@@ -188,20 +205,20 @@ def fetch(
         max_bytes: largest answer.
 
     Returns:
-        status and body.
+        status, headers and body.
 
     Raises:
         BackendError: refused, unreachable, broken off or too slow.
     """
 
-    async def ask() -> tuple[int, bytes]:
+    async def ask() -> tuple[int, dict[str, str], bytes]:
         client = GuardedClient(allowed=allowed, max_bytes=max_bytes)
         try:
             async with (
                 asyncio.timeout(timeout),
                 client.stream(method, url, headers=headers, content=content, timeout=timeout) as response,
             ):
-                return response.status_code, await response.aread()
+                return response.status_code, dict(response.headers), await response.aread()
         except TimeoutError:
             raise TimedOut(f"{urlsplit(url).hostname} did not answer in time.", remedy="Try again.") from None
         finally:

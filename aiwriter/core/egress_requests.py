@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,10 +10,9 @@ import requests  # noqa: TID251
 from requests.adapters import BaseAdapter  # noqa: TID251
 from requests.structures import CaseInsensitiveDict  # noqa: TID251
 
-from aiwriter.core.egress import GuardedClient
+from aiwriter.core.egress import exchange
 from aiwriter_sdk import BackendError
 
-_MAX_BYTES = 1024 * 1024
 _SECONDS = 8.0
 
 
@@ -36,11 +34,14 @@ class _Guarded(BaseAdapter):
             requests.ConnectionError: refused by the guard, unreachable, too slow or too large.
         """
         body = request.body.encode() if isinstance(request.body, str) else request.body
-        sent = {name: str(value) for name, value in request.headers.items()}
+        # The answer is read undone from its packing; `requests` must not be told of one.
+        sent = {**{name: str(value) for name, value in request.headers.items()}, "Accept-Encoding": "identity"}
         if body is not None and not isinstance(body, bytes):
             raise requests.ConnectionError("Streams are not sent this way.", request=request)
         try:
-            status, headers, content = asyncio.run(_fetch(str(request.method), str(request.url), sent, body))
+            status, headers, content = exchange(
+                str(request.method), str(request.url), headers=sent, content=body, timeout=_SECONDS
+            )
         except BackendError as error:
             raise requests.ConnectionError(f"{error.message} {error.remedy or ''}".strip(), request=request) from error
         response = requests.Response()
@@ -78,18 +79,3 @@ def get_json(url: str) -> Any:
             return answer.json()
     except requests.RequestException as error:
         raise ValueError(str(error)) from error
-
-
-async def _fetch(
-    method: str, url: str, headers: dict[str, str], body: bytes | None
-) -> tuple[int, dict[str, str], bytes]:
-    client = GuardedClient(max_bytes=_MAX_BYTES)
-    try:
-        # The answer is read undone from its packing by the client; `requests` must not be told of one.
-        headers = {**headers, "Accept-Encoding": "identity"}
-        async with asyncio.timeout(_SECONDS), client.stream(method, url, headers=headers, content=body) as answer:
-            return answer.status_code, dict(answer.headers), await answer.aread()
-    except TimeoutError as error:
-        raise BackendError(f"{url.split('?')[0]} took longer than {_SECONDS:.0f} seconds.") from error
-    finally:
-        await client.aclose()
