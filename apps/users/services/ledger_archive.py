@@ -13,7 +13,7 @@ import io
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Min, QuerySet
 from django.utils import timezone
 
 from aiwriter.core import ledger
@@ -65,7 +65,7 @@ def _make(start: ledger.Start, until: int) -> AuditSegment:
     packed = io.BytesIO()
     # No time in the header: the same events make the same file.
     with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as file:
-        file.writelines(ledger_files.lines_of(rows))
+        file.writelines(map(ledger.line_of, rows))
     content = packed.getvalue()
     name = f"audit-{start.seq + 1:012d}-{until:012d}.jsonl.gz"
     ledger_delivery.put_file(ledger_files.folder(), name, content)
@@ -103,7 +103,9 @@ def release_delivered() -> int:
         if states and all(state == "delivered" for state in states):
             ledger_files.read_segment(segment)
             AuditSegment.objects.filter(pk=segment.pk).update(released_at=timezone.now())
-    for segment in AuditSegment.objects.filter(released_at__isnull=False):
+    # What was released before has left the table already, unless a process died over it.
+    first = AuditEvent.objects.aggregate(first=Min("seq"))["first"] or 0
+    for segment in AuditSegment.objects.filter(released_at__isnull=False, last_seq__gte=first):
         gone += _clear(segment)
     return gone
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -124,8 +124,3 @@ def open_lines(path: Path) -> Iterator[bytes]:
         compressed = file.read(2) == b"\x1f\x8b"
     with gzip.open(path, "rb") if compressed else path.open("rb") as lines:
         yield from lines
-
-
-def lines_of(rows: Iterable[ledger.Row]) -> Iterator[bytes]:
-    """Rows as lines of an export."""
-    return map(ledger.line_of, rows)

@@ -75,7 +75,7 @@ def test_numbers_of_any_kind_are_verified_as_they_are_stored(db):
     rows = [list(row) for row in ledger_files.every_row()]
     assert rows[0][5] == "portal"
     assert found(rows) == []
-    lines = list(ledger_files.lines_of(iter(rows)))
+    lines = [ledger.line_of(row) for row in rows]
     assert found([list(row) for row in ledger.rows_of(lines)]) == []
 
 
