@@ -11,11 +11,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from aiwriter.core.errors import InvalidInput
 from aiwriter.core.rest.pagination import CursorPage, paginated
 from aiwriter.core.rest.serializers import Input, read
 from apps.users.api.authentication import actor_of
-from apps.users.models import Invitation, Membership, RoleGrant, Workspace
+from apps.users.api.workspaces import workspace_named
+from apps.users.models import Invitation, Membership, RoleGrant
 from apps.users.models.invitations import DAYS, MAX_DAYS
 from apps.users.selectors.people import get_invitation, invitations
 from apps.users.services import invitations as services
@@ -73,10 +73,7 @@ class InvitationListView(APIView):
         """Invite somebody. The link is mailed, and is in this answer."""
         actor = actor_of(request)
         values = read(InvitationInput, request)
-        workspace_id = values.pop("workspace_id")
-        workspace = Workspace.objects.filter(pk=workspace_id).first() if workspace_id else None
-        if workspace_id and workspace is None:
-            raise InvalidInput("There is no such workspace.", field="workspace_id")
+        workspace = workspace_named(values.pop("workspace_id"))
         made = services.invite(actor=actor, workspace=workspace, **values)
         body = {**_row(made), "link": services.link_of(actor=actor, invitation=made)}
         return Response(body, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})

@@ -11,12 +11,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from aiwriter.core.errors import InvalidInput
 from aiwriter.core.rest.serializers import Input, read
 from apps.users.api.authentication import actor_of
 from apps.users.api.idempotency import idempotent
 from apps.users.api.people import PersonOutput, person_row
-from apps.users.models import Membership, RoleGrant, RoleRule, SignInProvider, Workspace
+from apps.users.api.workspaces import workspace_named
+from apps.users.models import Membership, RoleGrant, RoleRule, SignInProvider
 from apps.users.selectors.people import get_person
 from apps.users.selectors.sso import addresses_to_register, get_provider, get_rule, mode, providers
 from apps.users.services import sso
@@ -178,10 +178,7 @@ class RoleRuleListView(APIView):
         actor = actor_of(request)
         provider = get_provider(actor=actor, provider_id=provider_id)
         values = read(RoleRuleInput, request)
-        workspace_id = values.pop("workspace_id")
-        workspace = Workspace.objects.filter(pk=workspace_id).first() if workspace_id else None
-        if workspace_id and workspace is None:
-            raise InvalidInput("There is no such workspace.", field="workspace_id")
+        workspace = workspace_named(values.pop("workspace_id"))
         rule = sso.add_rule(actor=actor, provider=provider, workspace=workspace, **values)
         return Response(_rule(rule), status=status.HTTP_201_CREATED)
 

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from aiwriter.core.errors import NotFound
+from aiwriter.core.errors import InvalidInput, NotFound
 from aiwriter.core.rest.pagination import CursorPage, paginated
 from aiwriter.core.rest.serializers import Input, read
 from apps.users.api.authentication import actor_of
@@ -77,6 +77,18 @@ def _member(row: Membership) -> dict[str, object]:
         "expires_at": row.expires_at,
         "created_at": row.created_at,
     }
+
+
+def workspace_named(workspace_id: uuid.UUID | None) -> Workspace | None:
+    """The workspace that a body names by `workspace_id`, whoever is in it; None where it names none.
+
+    Raises:
+        InvalidInput: there is none of that id.
+    """
+    found = Workspace.objects.filter(pk=workspace_id).first() if workspace_id else None
+    if workspace_id and found is None:
+        raise InvalidInput("There is no such workspace.", field="workspace_id")
+    return found
 
 
 class WorkspaceListView(APIView):
