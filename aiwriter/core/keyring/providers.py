@@ -44,17 +44,13 @@ def wrap(provider: str, material: bytes, purpose: str) -> str:
     return f"kms:{answer['CiphertextBlob']}"
 
 
+@lru_cache(maxsize=256)
 def unwrap(provider: str, wrapped: str, purpose: str) -> bytes:
     """The bytes of a wrapped key.
 
     Raises:
         RingProblem: the service refuses or does not answer, or the text was wrapped for something else.
     """
-    return _unwrapped(provider, wrapped, purpose)
-
-
-@lru_cache(maxsize=256)
-def _unwrapped(provider: str, wrapped: str, purpose: str) -> bytes:
     if provider == "vault":
         answer = _vault("decrypt", {"ciphertext": wrapped, "associated_data": _bound(purpose)})
         found = answer["plaintext"]

@@ -20,11 +20,13 @@ from django.conf import settings
 
 from aiwriter.core.errors import StorageFull
 from aiwriter.core.keyring import providers
-from aiwriter.core.keyring.document import PURPOSES, Key, Ring, Stage, State, dump, new_key, parse
+from aiwriter.core.keyring.document import KEY_BYTES, PURPOSES, Key, Ring, Stage, State, dump, new_key, parse
 from aiwriter.core.keyring.errors import RingMissing, RingProblem
 
 # Its name in a backup, wherever it lies.
 IN_BACKUPS = "keys/keyring.json"
+# Where the version before kept the key for files.
+OLDER_FILE_KEY = "keys/file_key"
 _lock = threading.Lock()
 _cached: tuple[tuple[str, int, int, int, int], Ring] | None = None
 
@@ -74,7 +76,7 @@ def of_folder(data_dir: Path) -> Mapping[str, Key]:
     Raises:
         RingProblem: it cannot be read.
     """
-    path = data_dir / "keys" / "keyring.json"
+    path = data_dir / IN_BACKUPS
     return _read(path).keys if path.is_file() else {}
 
 
@@ -128,7 +130,7 @@ def create(*, stage: Stage) -> Ring:
     with changing():
         if exists():
             return load()
-        older = older_file_key()
+        older = older_file_key(Path(settings.DATA_DIR))
         keys = [new_key(name, material=older if name == "file" else None) for name in PURPOSES]
         ring = Ring(keys={key.id: key for key in keys}, stage=stage, provider=settings.KEY_PROVIDER)
         replace(ring)
@@ -218,11 +220,10 @@ def _check_mode(path: Path, found: os.stat_result) -> None:
         )
 
 
-def older_file_key() -> bytes | None:
-    """The key for files that the version before the keyring made, if there is one."""
-    path = Path(settings.DATA_DIR) / "keys" / "file_key"
+def older_file_key(data_dir: Path) -> bytes | None:
+    """The key for files that the version before the keyring made in a data folder, if there is one."""
     try:
-        key = bytes.fromhex(path.read_text(encoding="ascii").strip())
+        key = bytes.fromhex((data_dir / OLDER_FILE_KEY).read_text(encoding="ascii").strip())
     except (OSError, ValueError):
         return None
-    return key if len(key) == 32 else None
+    return key if len(key) == KEY_BYTES else None

@@ -10,7 +10,6 @@ that pieces cannot be exchanged, left out, or cut off at the end without being n
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -26,6 +25,7 @@ from django.db.models import Count
 
 from aiwriter.core import keyring
 from aiwriter.core.errors import AppError, StorageFull, Unavailable
+from aiwriter.core.keyring import document, store
 from apps.backends.models import StoredBlob
 
 MAGIC = b"AWF1"
@@ -40,7 +40,7 @@ class Damaged(Exception):
 
 def key_path() -> Path:
     """Where the key for files lay before there was a keyring. It stays there while the version before may still serve."""
-    return Path(settings.DATA_DIR) / "keys" / "file_key"
+    return Path(settings.DATA_DIR) / store.OLDER_FILE_KEY
 
 
 def current_key() -> tuple[str, bytes]:
@@ -87,11 +87,11 @@ def key_of_folder(data_dir: Path, named: str) -> bytes:
     try:
         if (key := keyring.of_folder(data_dir).get(named)) is not None and key.usable:
             return key.material
-        older = bytes.fromhex((data_dir / "keys" / "file_key").read_text(encoding="ascii").strip())
-        if named in ("", key_id(older)):
-            return older
-    except (OSError, ValueError, AppError):
+    except AppError:
         pass
+    older = store.older_file_key(data_dir)
+    if older is not None and named in ("", key_id(older)):
+        return older
     raise Unavailable("The set has no usable key of its encrypted files.", remedy="Use another set.")
 
 
@@ -145,7 +145,7 @@ def _read(path: str, _changed: int) -> tuple[str, bytes]:
 
 def key_id(key: bytes) -> str:
     """Names a key without telling it."""
-    return hashlib.sha256(b"aiwriter file key id" + key).hexdigest()[: _ID_BYTES * 2]
+    return document.id_of("file", key)
 
 
 def encrypted_size(size: int) -> int:

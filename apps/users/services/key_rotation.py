@@ -8,8 +8,10 @@ import logging
 import uuid
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -216,7 +218,7 @@ def request_rewrap(*, actor: Actor) -> Rewrap:
 
 def _with_older_file_key(ring: keyring.Ring) -> keyring.Ring:
     """With the key for files that the version before made after this keyring was."""
-    older = store.older_file_key()
+    older = store.older_file_key(Path(settings.DATA_DIR))
     if older is None or document.id_of("file", older) in ring.keys:
         return ring
     key = keyring.new_key("file", material=older, state=keyring.State.DECRYPT_ONLY)

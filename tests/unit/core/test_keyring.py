@@ -216,7 +216,7 @@ def kms(settings: Any) -> Iterator[None]:
         aws_secret_access_key="testing",
     )
     settings.KMS_KEY = client.create_key()["KeyMetadata"]["KeyId"]
-    providers._unwrapped.cache_clear()
+    providers.unwrap.cache_clear()
     yield
     server.terminate()
     server.wait(10)
@@ -229,7 +229,7 @@ def _guarded_by(name: str, ring: keyring.Ring) -> None:
     text = keyring.location().read_text()
     assert "material" not in text
     assert all(base64.b64encode(key.material).decode() not in text for key in ring.keys.values())
-    providers._unwrapped.cache_clear()
+    providers.unwrap.cache_clear()
     found = keyring.load()
     assert {key.id: key.material for key in found.keys.values()} == {key.id: key.material for key in ring.keys.values()}
     rows = json.loads(text)
@@ -272,7 +272,7 @@ def test_openbao_wraps_the_keys(ring: keyring.Ring, settings: Any, tmp_path: Pat
     )
     try:
         _prepare(settings)
-        providers._unwrapped.cache_clear()
+        providers.unwrap.cache_clear()
         _guarded_by("vault", ring)
     finally:
         server.terminate()
