@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,7 +48,6 @@ class Report:
     last_seq: int = 0
     last_hash: str = GENESIS
     last_root: str = GENESIS
-    newest_at: dt.datetime | None = None
     with_keys: bool = True
     checkpoints: int = 0
     findings: list[Finding] = field(default_factory=list)

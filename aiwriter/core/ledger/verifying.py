@@ -44,7 +44,6 @@ class Verifier:
         self._key, self._start, self._with_keys = key, start, with_keys
         self._public = public_keys or {}
         self._points: dict[int, list[Checkpoint]] = {}
-        self._all = list(checkpoints)
         self.report = Report(
             last_seq=start.seq, last_hash=start.hash, last_root=start.root, with_keys=with_keys, first_seq=start.seq + 1
         )
@@ -149,7 +148,6 @@ class Verifier:
         for seq in sorted(self._gaps):
             self._note("deleted", seq, f"Event {seq} is missing.")
         report.checked, report.last_seq, report.last_hash, report.last_root = checked, last_seq, last_hash, root.hex()
-        report.newest_at = newest
 
     def _reorder(self, row: Row, last_seq: int, last_hash: str, ahead: Row | None) -> tuple[int, str, Row | None]:
         """A number that does not follow: the place before this event, its hash ("" for unknown), and an event set aside.

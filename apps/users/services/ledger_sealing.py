@@ -134,7 +134,7 @@ def make_checkpoint(*, reason: str = "schedule", force: bool = False) -> AuditCh
     """Sign the present end of the record, and send the statement to all places outside.
 
     Args:
-        reason: "schedule", "start", "command", "archive".
+        reason: "schedule", "start", "command", "person".
         force: also when the last one says the same.
 
     Returns:

@@ -139,23 +139,11 @@ def take(actor: Actor) -> Allowance | None:
     return min(allowances, key=lambda a: (a.passed, a.remaining / a.limit.amount))
 
 
-def require_allowance(actor: Actor) -> Allowance | None:
-    """Count one request of an actor, and refuse it when it is one too many.
-
-    Raises:
-        TooManyRequests: with the seconds to wait.
-    """
-    allowance = take(actor)
-    if allowance is not None and not allowance.passed:
-        raise refusal(allowance)
-    return allowance
-
-
 def require_visitor(network: str, *, amount: int) -> None:
     """Count one request of somebody without an account.
 
     Args:
-        network: where from, see `audit.network_of`.
+        network: where from, see `clients.network_of`.
         amount: requests a minute that one network may make; 0: as many as it likes.
 
     Raises:
