@@ -29,7 +29,7 @@ READERS = 2
 
 _FILL = """
 from apps.content.models import WebhookEndpoint
-from apps.content.services.signatures import new_secret
+from aiwriter.core.signatures import new_secret
 from apps.users.models import Workspace
 from apps.users.services.sealing import seal_into
 room, rows = Workspace.objects.first(), []

@@ -12,14 +12,13 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from aiwriter.core.clients import client_address
+from aiwriter.core.clients import client_address, network_of
 from aiwriter.core.errors import AppError, TooManyRequests
 from aiwriter.core.views import error_response
 from apps.backends.services.downloads import show
 from apps.content.portal.requests import actor_of, signed_in
 from apps.content.selectors.documents import get_document, versions_of
 from apps.content.services import sharing
-from apps.users.services.audit import network_of
 from apps.users.services.limits import require_visitor
 
 _VERSIONS_SHOWN = 50

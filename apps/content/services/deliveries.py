@@ -25,9 +25,9 @@ from aiwriter.core.egress import GuardedClient, outgoing_networks
 from aiwriter.core.errors import AppError
 from aiwriter.core.queue import enqueue
 from aiwriter.core.redact import redact
+from aiwriter.core.signatures import sign
 from aiwriter_sdk import BackendError
 from apps.content.models import Document, WebhookDelivery, WebhookEndpoint
-from apps.content.services.signatures import sign
 from apps.users.models import AuditEvent
 from apps.users.services.notifications import notify
 from apps.users.services.sealing import open_sealed

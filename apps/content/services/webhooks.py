@@ -13,12 +13,12 @@ from django.utils import timezone
 
 from aiwriter.core.egress import refused_literal
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound
+from aiwriter.core.signatures import new_secret
 from aiwriter_sdk import Secret
 from apps.content.markup.markdown import clean_text
 from apps.content.models import WebhookDelivery, WebhookEndpoint
 from apps.content.selectors.documents import as_uuid
 from apps.content.services.deliveries import EVENTS, PING, deliver
-from apps.content.services.signatures import new_secret
 from apps.users.models import Workspace
 from apps.users.selectors.access import Actor, can, get_workspace, require, workspaces_of
 from apps.users.services.audit import record

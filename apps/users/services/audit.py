@@ -13,7 +13,7 @@ from django.utils.encoding import force_str
 from django.utils.module_loading import import_string
 
 from aiwriter.core import context, keyring, ledger
-from aiwriter.core.clients import network_of as network_of
+from aiwriter.core.clients import network_of
 from apps.users.models import AuditEvent, Workspace
 from apps.users.models.audit import known_actions
 from apps.users.selectors.access import Actor

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from aiwriter.core import keyring
+from aiwriter.core.clients import network_of
 from aiwriter.core.errors import InvalidInput, NotFound, PermissionDenied
 from aiwriter_sdk import Secret
 from apps.users.models import ApiToken, User, Workspace
@@ -137,7 +138,7 @@ def authenticate(raw: str, address: str = "") -> Actor | None:
 def _note_use(token: ApiToken, address: str) -> None:
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
     if token.last_used_at != hour:
-        network = audit.network_of(address)
+        network = network_of(address)
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=hour, last_used_address=network)
         User.objects.filter(pk=token.user_id).update(last_seen_day=hour.date())
 

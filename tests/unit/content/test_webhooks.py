@@ -19,10 +19,10 @@ import pytest
 from django.utils import timezone
 
 from aiwriter.core.errors import InvalidInput, NotFound, PermissionDenied
+from aiwriter.core.signatures import sign
 from apps.content.models import WebhookDelivery, WebhookEndpoint
 from apps.content.services import deliveries, webhooks
 from apps.content.services.documents import delete_document, save_document
-from apps.content.services.signatures import sign
 from apps.users.models import Notification
 from tests.factories.content import DocumentFactory
 from tests.people import People

@@ -10,10 +10,11 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from aiwriter.core import context
+from aiwriter.core.clients import network_of
 from apps.users.models import AuditEvent
 from apps.users.models.audit import known_actions
 from apps.users.selectors.access import Actor
-from apps.users.services.audit import network_of, record
+from apps.users.services.audit import record
 from apps.users.services.workspaces import rename_workspace
 from tests.factories.users import make_token
 from tests.people import People
