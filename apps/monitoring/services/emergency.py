@@ -11,6 +11,7 @@ import datetime as dt
 import logging
 import time
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -27,8 +28,39 @@ log = logging.getLogger(__name__)
 WAIT_SECONDS = 15.0
 # After a failed message so long until the next, twice as long each time.
 AGAIN_SECONDS, MOST_SECONDS = 2.0, 60.0
-_FAILED = "failed: "
 TITLE = "The database does not answer"
+
+
+@dataclass(slots=True)
+class Outage:
+    """One fault of the database: its alert and the messages to the channels, none of them stored before it is over.
+
+    Args:
+        alert: as it will be stored, so that what a message links to is there afterwards.
+        messages: by channel; the same row for every try, so that a receiver knows a message that came twice.
+        next_at: when a channel that could not be told is tried again, on the clock of `time.monotonic()`.
+    """
+
+    alert: Alert
+    messages: dict[Any, AlertDelivery] = field(default_factory=dict)
+    next_at: dict[Any, float] = field(default_factory=dict)
+
+    def tell(self, channel: AlertChannel) -> bool:
+        """Send to a channel, unless it was told or its turn has not come. Returns whether it was told now."""
+        row = self.messages.setdefault(
+            channel.pk,
+            AlertDelivery(channel=channel, kind=AlertDelivery.Kind.FIRING, created_at=self.alert.fired_at),
+        )
+        if row.state == AlertDelivery.State.DELIVERED or time.monotonic() < self.next_at.get(channel.pk, 0.0):
+            return False
+        receipt, error = send_now(row, [self.alert])
+        row.receipt, row.error, row.finished_at = receipt[:300], error[:500], timezone.now()
+        row.state = AlertDelivery.State.FAILED if error else AlertDelivery.State.DELIVERED
+        self.next_at[channel.pk] = time.monotonic() + min(AGAIN_SECONDS * 2**row.attempts, MOST_SECONDS)
+        row.attempts += 1
+        if error:
+            log.error("the channel %s could not be told that the database fails: %s", channel.name, error)
+        return not error
 
 
 @dataclass
@@ -41,15 +73,13 @@ class Emergency:
 
     watch: Watch
     channels: list[AlertChannel] = field(default_factory=list)
-    receipts: dict[str, str] = field(default_factory=dict)
-    tries: dict[str, int] = field(default_factory=dict)
-    next_at: dict[str, float] = field(default_factory=dict)
-    began: dt.datetime | None = None
+    outage: Outage | None = None
 
     def learn(self) -> None:
         """Remember who would be told of something critical. Only while the database answers."""
         routes = AlertRoute.objects.filter(enabled=True, channel__enabled=True).select_related("channel")
-        self.channels = list({route.channel_id: route.channel for route in routes}.values())
+        found = {route.channel_id: route.channel for route in routes.exclude(channel__kind=AlertChannel.Kind.PEOPLE)}
+        self.channels = list(found.values())
 
     def look(self) -> bool:
         """Tell each channel once when it has failed for long enough; one that could not be told is tried again.
@@ -60,70 +90,51 @@ class Emergency:
         turn = self.watch.turns.get("database")
         if turn is None or turn.status != "fail" or time.time() - turn.since < WAIT_SECONDS:
             return False
-        if self.began is None:
-            self.began = dt.datetime.fromtimestamp(turn.since, dt.UTC)
-        told = [self._tell(channel) for channel in self.channels if channel.kind != AlertChannel.Kind.PEOPLE]
+        if self.outage is None:
+            self.outage = Outage(_alert(dt.datetime.fromtimestamp(turn.since, dt.UTC)))
+        # Held here: who is still being told while it ends must not count for the next one.
+        outage = self.outage
+        told = [outage.tell(channel) for channel in self.channels]
         return any(told)
-
-    def _tell(self, channel: AlertChannel) -> bool:
-        key = str(channel.pk)
-        tried = self.tries.get(key, 0)
-        if (tried and not self.receipts[key].startswith(_FAILED)) or time.monotonic() < self.next_at.get(key, 0.0):
-            return False
-        receipt, error = send_now(AlertDelivery(channel=channel, kind=AlertDelivery.Kind.FIRING), [self._alert()])
-        self.receipts[key] = receipt or f"{_FAILED}{error}"
-        self.tries[key] = tried + 1
-        self.next_at[key] = time.monotonic() + min(AGAIN_SECONDS * 2**tried, MOST_SECONDS)
-        if error:
-            log.error("the channel %s could not be told that the database fails: %s", channel.name, error)
-        return not error
 
     def write_down(self) -> bool:
         """Once it answers again: keep what happened, and tell the end. Returns whether there was something."""
-        turn = self.watch.turns.get("database")
-        if self.began is None or turn is None or turn.status == "fail":
+        turn, outage = self.watch.turns.get("database"), self.outage
+        if outage is None or turn is None or turn.status == "fail":
             return False
-        now, told_at = timezone.now(), self.began + dt.timedelta(seconds=WAIT_SECONDS)
+        now, alert = timezone.now(), outage.alert
         with transaction.atomic():
-            alert = self._alert()
-            alert.state, alert.resolved_at = Alert.State.RESOLVED, now
             alert.save(force_insert=True)
-            for key, receipt in self.receipts.items():
-                wrong = receipt.startswith(_FAILED)
-                row = AlertDelivery.objects.create(
-                    channel_id=key,
-                    kind=AlertDelivery.Kind.FIRING,
-                    state=AlertDelivery.State.FAILED if wrong else AlertDelivery.State.DELIVERED,
-                    receipt="" if wrong else receipt[:300],
-                    error=receipt[:500] if wrong else "",
-                    created_at=told_at,
-                    finished_at=told_at,
-                )
-                row.alerts.add(alert)
-            seconds = (now - self.began).total_seconds()
+            # In the row alone: should this be rolled back, the alert in memory still fires.
+            Alert.objects.filter(pk=alert.pk).update(state=Alert.State.RESOLVED, resolved_at=now)
+            there = set(AlertChannel.objects.values_list("pk", flat=True))
+            for row in list(outage.messages.values()):
+                # Another machine may have removed the channel meanwhile.
+                if row.channel_id in there:
+                    row.save(force_insert=True)
+                    row.alerts.add(alert)
+            seconds = (now - alert.begun_at).total_seconds()
             tell_operators(
                 "alert.database",
                 f"The database did not answer for {seconds:.0f} seconds.",
-                f"From {self.began:%H:%M:%S} to {now:%H:%M:%S} UTC, seen from {alert.subject}. It answers again.",
+                f"From {alert.begun_at:%H:%M:%S} to {now:%H:%M:%S} UTC, seen from {alert.subject}. It answers again.",
                 f"/admin/monitoring/alert/{alert.pk}/change/",
             )
             tell(alert, AlertDelivery.Kind.RESOLVED, now)
-        self.began = None
-        for kept in (self.receipts, self.tries, self.next_at):
-            kept.clear()
+        self.outage = None
         return True
 
-    def _alert(self) -> Alert:
-        node = node_name()
-        began = self.began or timezone.now()
-        return Alert(
-            fingerprint=fingerprint(None, node, TITLE),
-            title=TITLE,
-            subject=node,
-            severity=Severity.CRITICAL,
-            state=Alert.State.FIRING,
-            summary=f"No query has been answered since {began:%H:%M:%S} UTC; the portal on {node} is not ready.",
-            remedy="Look at the database server, its disk and its connections.",
-            begun_at=began,
-            fired_at=began + dt.timedelta(seconds=WAIT_SECONDS),
-        )
+
+def _alert(began: dt.datetime) -> Alert:
+    node = node_name()
+    return Alert(
+        fingerprint=fingerprint(None, node, TITLE),
+        title=TITLE,
+        subject=node,
+        severity=Severity.CRITICAL,
+        state=Alert.State.FIRING,
+        summary=f"No query has been answered since {began:%H:%M:%S} UTC; the portal on {node} is not ready.",
+        remedy="Look at the database server, its disk and its connections.",
+        begun_at=began,
+        fired_at=began + dt.timedelta(seconds=WAIT_SECONDS),
+    )

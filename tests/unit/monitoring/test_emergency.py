@@ -53,6 +53,7 @@ def test_told_without_the_database_and_written_down_later(
     assert not emergency.write_down()
     alert = Alert.objects.get()
     assert (alert.state, alert.severity) == ("resolved", "critical")
+    assert f"/alert/{alert.pk}/" in told["generatorURL"]
     assert AlertDelivery.objects.get(kind="firing").receipt == "200 thanks"
     assert "did not answer for" in Notification.objects.get(user=people.otto).title
     arrive()
@@ -87,3 +88,44 @@ def test_a_channel_that_could_not_be_told_is_tried_again(
     watch._take(turn, Outcome(check=database, result=Result(status="ok"), latency_ms=1))
     assert emergency.write_down()
     assert AlertDelivery.objects.get(kind="firing").state == "delivered"
+
+
+@pytest.mark.django_db
+def test_who_is_tried_again_knows_the_message(receiver: Receiver, tmp_path: Path) -> None:
+    AlertRoute.objects.all().delete()
+    channel("webhook", receiver.url)
+    watch = Watch(state_file=tmp_path / "s", checks=[database])
+    emergency = Emergency(watch)
+    emergency.learn()
+    turn = watch.turns["database"]
+    watch._take(turn, Outcome(check=database, result=Result(status="fail", message="m"), latency_ms=1))
+    turn.since = time.time() - WAIT_SECONDS - 1
+    receiver.status = 503
+    assert not emergency.look()
+    receiver.status = 200
+    end = time.monotonic() + 10
+    while not emergency.look():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    first, second = receiver.got
+    assert first[0]["webhook-id"] == second[0]["webhook-id"]
+    assert json.loads(first[1]) == json.loads(second[1])
+
+
+@pytest.mark.django_db
+def test_a_channel_that_was_removed_meanwhile_keeps_nothing_from_being_written_down(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    AlertRoute.objects.all().delete()
+    gone = channel("webhook", receiver.url)
+    watch = Watch(state_file=tmp_path / "s", checks=[database])
+    emergency = Emergency(watch)
+    emergency.learn()
+    turn = watch.turns["database"]
+    watch._take(turn, Outcome(check=database, result=Result(status="fail", message="m"), latency_ms=1))
+    turn.since = time.time() - WAIT_SECONDS - 1
+    assert emergency.look()
+    gone.delete()
+    watch._take(turn, Outcome(check=database, result=Result(status="ok"), latency_ms=1))
+    assert emergency.write_down()
+    assert Alert.objects.get().deliveries.count() == 0
