@@ -23,7 +23,7 @@ from django.db import connections
 from django.utils import timezone
 
 from aiwriter.core import healthstate
-from apps.monitoring.models import CheckResult
+from apps.monitoring.models import RECENT, CheckResult
 from apps.monitoring.services.checks import Attempt, Check, Outcome, Result, registry
 from apps.monitoring.services.measuring import Figure
 from apps.monitoring.services.quarantine import note_quarantine
@@ -51,11 +51,16 @@ class Turn:
     status: str = ""
     since: float = 0.0
     counted_at: float = 0.0
-    letters: str = ""
     outcome: Outcome | None = None
-    fresh: bool = False
-    changed: bool = False
+    # First letters: of all statuses that are not in the database yet, and of the last one that is.
+    letters: str = ""
+    stored: str = ""
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    @property
+    def changed(self) -> bool:
+        """Whether it took on another status than the database knows, be it for one look."""
+        return bool(set(self.letters) - {self.stored})
 
 
 class Watch:
@@ -123,9 +128,8 @@ class Watch:
             changed = status != turn.status
             if changed:
                 turn.status, turn.since = status, now
-            turn.counted_at, turn.outcome, turn.fresh = now, outcome, True
-            turn.changed |= changed
-            turn.letters = (turn.letters + status[0])[-21:]
+            turn.counted_at, turn.outcome = now, outcome
+            turn.letters = (turn.letters + status[0])[-RECENT:]
             if status in ("ok", "warn"):
                 self._begun.add(turn.check.key)
             return changed
@@ -194,25 +198,41 @@ class Watch:
         """Write what is new into the database, and take over what operators asked for. May hang; call it in a thread."""
         now = time.monotonic()
         with self._lock:
-            fresh = [t for t in self.turns.values() if t.fresh and t.outcome is not None]
-            if not fresh or not (any(t.changed for t in fresh) or now - self._stored >= STORE_SECONDS):
+            fresh = [turn for turn in self.turns.values() if turn.letters]
+            if not any(turn.changed for turn in fresh) and now - self._stored < STORE_SECONDS:
                 fresh = []
-            outcomes = [t.outcome for t in fresh if t.outcome is not None]
-            letters = {t.check.key: t.letters for t in fresh}
-            held = {t.check.key: (t.overruns, self._moment(t.held_until)) for t in fresh}
+            outcomes = [turn.outcome for turn in fresh if turn.outcome is not None]
+            held = {turn.check.key: (turn.overruns, self._moment(turn.held_until)) for turn in fresh}
+            letters = {turn.check.key: turn.letters for turn in fresh}
+            for turn in fresh:
+                turn.letters = ""
             announced = list(self._announced)
         if outcomes:
-            store(outcomes, letters=letters, held=held)
-            with self._lock:
-                self._stored = now
-                for turn in fresh:
-                    turn.letters = turn.letters[len(letters[turn.check.key]) :]
-                    turn.fresh = turn.changed = False
+            self._store(outcomes, letters, held)
+            self._stored = now
         for key, message, until in announced:
             note_quarantine(key, message=message, until=until)
             with self._lock:
                 self._announced.remove((key, message, until))
         self._obey()
+
+    def _store(
+        self,
+        outcomes: list[Outcome],
+        letters: dict[str, str],
+        held: dict[str, tuple[int, dt.datetime | None]],
+    ) -> None:
+        try:
+            store(outcomes, letters=letters, held=held)
+        except Exception:
+            # Not lost: what was found meanwhile comes behind it.
+            with self._lock:
+                for key, taken in letters.items():
+                    self.turns[key].letters = (taken + self.turns[key].letters)[-RECENT:]
+            raise
+        with self._lock:
+            for key, taken in letters.items():
+                self.turns[key].stored = taken[-1]
 
     def _obey(self) -> None:
         """Release what was released, run what was asked for."""
@@ -238,7 +258,15 @@ class Watch:
             seconds = {t.check.key: dict(t.seconds) for t in self.turns.values() if t.seconds}
             for turn in self.turns.values():
                 turn.seconds.clear()
-        add_up(seconds)
+        try:
+            add_up(seconds)
+        except Exception:
+            # The database is away: just these seconds must not be missing in the day.
+            with self._lock:
+                for key, by_status in seconds.items():
+                    for status, length in by_status.items():
+                        self.turns[key].seconds[status] += length
+            raise
 
     @staticmethod
     def _moment(monotonic: float) -> dt.datetime | None:

@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import OperationalError
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -117,6 +119,49 @@ class TestKeeping:
         watch.keep()  # nothing new: nothing written
         row.refresh_from_db()
         assert row.recent == "owo"
+
+    def test_what_is_found_while_the_database_writes_is_written_next(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        entry = made("clock", ok, interval=3600)
+        watch = Watch(state_file=tmp_path / "s", checks=[entry])
+        turn = watch.turns["clock"]
+        real = watching.store
+
+        def slow(outcomes: list[Outcome], **more: Any) -> None:
+            monkeypatch.setattr(watching, "store", real)
+            watch._take(turn, Outcome(check=entry, result=Result(status="fail"), latency_ms=1))
+            real(outcomes, **more)
+
+        watch._take(turn, Outcome(check=entry, result=ok(), latency_ms=1))
+        monkeypatch.setattr(watching, "store", slow)
+        watch.keep()
+        watch.keep()
+        row = CheckResult.objects.get(key="clock")
+        assert (row.status, row.recent) == ("fail", "of")
+
+    def test_nothing_is_lost_while_the_database_is_away(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        entry = made("clock", ok)
+        watch = Watch(state_file=tmp_path / "s", checks=[entry])
+        turn = watch.turns["clock"]
+
+        def away(*_: Any, **__: Any) -> None:
+            raise OperationalError
+
+        for _ in range(2):
+            watch._take(turn, Outcome(check=entry, result=Result(status="fail"), latency_ms=1))
+            turn.counted_at -= 30
+        watch._take(turn, Outcome(check=entry, result=ok(), latency_ms=1))
+        with monkeypatch.context() as patch:
+            patch.setattr(watching, "store", away)
+            patch.setattr(watching, "add_up", away)
+            for work in (watch.keep, watch.count_time):
+                with pytest.raises(OperationalError):
+                    work()
+        watch.keep()
+        watch.count_time()
+        assert CheckResult.objects.get(key="clock").recent == "ffo"
+        assert CheckDay.objects.get().fail_seconds == 60
 
     def test_a_check_that_is_held_back_is_recorded_and_told(self, people: People, tmp_path: Path) -> None:
         assert people.otto
