@@ -21,9 +21,9 @@ def bar_plot(columns: Sequence[plots.Bar], title: str) -> SafeString:
 
 
 @register.simple_tag
-def line_plot(drawn: Sequence[plots.Line], title: str, limit: float | None = None) -> SafeString:
+def line_plot(drawn: Sequence[plots.Line], title: str) -> SafeString:
     """A plot of `aiwriter.core.plots.Line`."""
-    return plots.lines(drawn, title, limit=limit)
+    return plots.lines(drawn, title)
 
 
 @register.simple_tag

@@ -29,7 +29,7 @@ _NEARLY = 0.8
 def alerts_and_days(actor: Actor) -> dict[str, Any]:
     """What fires, what is kept quiet, which rules are unproven, and the last 90 days of what the portal needs."""
     rules = list(AlertRule.objects.filter(enabled=True))
-    alerts = list(firing(actor).filter(silenced=False).order_by("-severity", "begun_at")[:_LISTED])
+    alerts = list(firing(actor).filter(silenced=False)[:_LISTED])
     required = {check.key for check in registry() if check.required}
     by_check = [days for key, days in strips(actor).items() if key in required]
     days = [_worst(each) for each in zip(*by_check, strict=True)]

@@ -15,6 +15,7 @@ import socket
 from collections.abc import AsyncIterator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -226,6 +227,56 @@ def exchange(
 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="egress") as pool:
         return pool.submit(asyncio.run, ask()).result()
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """What a receiver answered.
+
+    Args:
+        beginning: of its answer; as much as was asked for, or a little more.
+        wait: seconds that it asks us to wait before the next message.
+    """
+
+    status: int
+    beginning: bytes
+    wait: float
+
+
+def post(url: str, *, headers: Mapping[str, str], content: bytes, timeout: float, beginning: int) -> Posted:
+    """Post to an address that people typed, and read only the beginning of the answer. Needs a thread without a loop.
+
+    Args:
+        url, headers, content: of the request.
+        timeout: seconds for all of it.
+        beginning: bytes.
+
+    Raises:
+        BackendError: refused, unreachable, broken off or too slow.
+    """
+
+    async def ask() -> Posted:
+        # Not the networks of backends: whoever may enter an address must not reach what stands beside the portal.
+        client = GuardedClient(allowed=outgoing_networks(), max_bytes=64 * 1024)
+        try:
+            async with (
+                asyncio.timeout(timeout),
+                client.stream("POST", url, headers=headers, content=content, timeout=timeout) as response,
+            ):
+                answer = b""
+                with contextlib.suppress(BackendError):
+                    async for piece in response.aiter_bytes():
+                        answer += piece
+                        if len(answer) > beginning:
+                            break
+                wait = response.headers.get("retry-after", "")
+                return Posted(response.status_code, answer, float(wait) if wait.isdigit() else 0.0)
+        except TimeoutError:
+            raise TimedOut(f"The receiver did not answer within {timeout:.0f} seconds.") from None
+        finally:
+            await client.aclose()
+
+    return asyncio.run(ask())
 
 
 def connect(host: str, port: int, *, timeout: float, allowed: tuple[Network, ...] | None = None) -> socket.socket:

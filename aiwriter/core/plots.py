@@ -150,28 +150,23 @@ class Line:
     points: Sequence[tuple[float, float | None]]
 
 
-def lines(drawn: Sequence[Line], title: str, *, least_top: float = 0.0, limit: float | None = None) -> SafeString:
+def lines(drawn: Sequence[Line], title: str) -> SafeString:
     """A plot of lines over one axis, from zero.
 
     Args:
         drawn: the lines; the first four have colours of their own.
         title: what it shows.
-        least_top: the axis reaches at least so high.
-        limit: drawn as a dashed line across.
     """
     moments = [at for line in drawn for at, _ in line.points]
     values = [value for line in drawn for _, value in line.points if value is not None]
     first, last = (min(moments), max(moments)) if moments else (0.0, 1.0)
-    top = max([*values, least_top, limit or 0.0], default=0.0) or 1.0
+    top = max(values, default=0.0) or 1.0
     span = (last - first) or 1.0
 
     def place(at: float, value: float) -> str:
         return f"{(at - first) / span * _WIDE:.1f} {_TALL - 2 - value / top * (_TALL - 6):.1f}"
 
     pieces = []
-    if limit is not None:
-        level = _TALL - 2 - limit / top * (_TALL - 6)
-        pieces.append(format_html('<path class="plot-limit" d="M0 {0}H{1}"></path>', f"{level:.1f}", _WIDE))
     for number, line in enumerate(drawn):
         path, pen_down = [], False
         for at, value in line.points:

@@ -24,6 +24,11 @@ class Severity(models.TextChoices):
     WARNING = "warning", "Warning"
     CRITICAL = "critical", "Critical"
 
+    @property
+    def rank(self) -> int:
+        """The higher, the sooner."""
+        return list(Severity).index(self)
+
 
 class AlertRule(models.Model):
     """What is judged, and how long it has to be wrong before somebody is told."""

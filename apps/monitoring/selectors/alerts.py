@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import uuid
 
-from django.db.models import QuerySet
+from django.db.models import Case, IntegerField, QuerySet, When
 from django.utils import timezone
 
 from aiwriter.core.errors import NotFound
-from apps.monitoring.models import Alert, AlertChannel, AlertDelivery, AlertRoute, AlertRule, Silence
+from apps.monitoring.models import Alert, AlertChannel, AlertDelivery, AlertRoute, AlertRule, Severity, Silence
 from apps.users.selectors.access import Actor, require
 
 
@@ -19,8 +19,9 @@ def alerts_for(actor: Actor) -> QuerySet[Alert]:
 
 
 def firing(actor: Actor) -> QuerySet[Alert]:
-    """What fires now, drills aside."""
-    return alerts_for(actor).filter(state=Alert.State.FIRING, drill=False)
+    """What fires now, drills aside: the worst first, of those the oldest."""
+    rank = Case(*(When(severity=each, then=each.rank) for each in Severity), output_field=IntegerField())
+    return alerts_for(actor).filter(state=Alert.State.FIRING, drill=False).order_by(rank.desc(), "begun_at")
 
 
 def get_alert(actor: Actor, alert_id: uuid.UUID | str) -> Alert:

@@ -24,14 +24,12 @@ class Panel:
         names: figures.
         labels: of these only; the four largest when empty.
         unit: "s", "bytes", "%", "" for plain numbers.
-        scale: what values are multiplied with before they are shown.
     """
 
     title: str | Promise
     names: tuple[str, ...]
     labels: tuple[str, ...] = ()
     unit: str = ""
-    scale: float = 1.0
 
 
 GROUPS: Sequence[tuple[str | Promise, Sequence[Panel]]] = (
@@ -117,7 +115,7 @@ class Drawn:
 
 
 def drawn(actor: Actor, *, span: str) -> list[tuple[str | Promise, list[Drawn]]]:
-    """All panels that have something to show, in one query.
+    """All panels that have something to show, in two queries.
 
     Args:
         actor: needs "monitoring.read".

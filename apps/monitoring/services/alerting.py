@@ -21,7 +21,6 @@ from apps.monitoring.services.leading import leads
 from apps.monitoring.services.observing import Look, looks_of, read_all
 
 ROUND_SECONDS = 5.0
-_RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
 
 
 def evaluate(*, now: dt.datetime | None = None) -> int:
@@ -86,7 +85,7 @@ def _judge(rule: AlertRule, found: Look, alert: Alert | None, silences: list[Sil
             looks=alert.looks,
         )
     )
-    after = look(before, found.wrong, terms_of(rule), now)
+    after, severity = look(before, found.wrong, terms_of(rule), now), found.severity or rule.severity
     if alert is None:
         # Only what may become an alert gets a row. Looks before the first wrong one are right ones, and silence that
         # may come to count has to be remembered from its beginning.
@@ -97,7 +96,7 @@ def _judge(rule: AlertRule, found: Look, alert: Alert | None, silences: list[Sil
             fingerprint=fingerprint(rule, found.subject),
             title=rule.title,
             subject=found.subject,
-            severity=found.severity or rule.severity,
+            severity=severity,
             begun_at=after.begun or now,
         )
     elif after.state == "" and found.wrong is not None:
@@ -109,8 +108,8 @@ def _judge(rule: AlertRule, found: Look, alert: Alert | None, silences: list[Sil
     alert.begun_at = after.begun or alert.begun_at
     if found.wrong is not False and found.summary:
         alert.summary, alert.remedy, alert.value, alert.link = found.summary, found.remedy, found.value, found.link
-        if _RANK[Severity(found.severity or rule.severity)] > _RANK[Severity(alert.severity)]:
-            alert.severity = found.severity or rule.severity
+        if Severity(severity).rank > Severity(alert.severity).rank:
+            alert.severity = severity
     alert.state = after.state or Alert.State.PENDING
     if fires:
         alert.fired_at = now
@@ -145,7 +144,7 @@ def routes_for(alert: Alert) -> list[AlertRoute]:
     found = []
     for route in AlertRoute.objects.filter(enabled=True, channel__enabled=True).select_related("channel"):
         patterns = [each.strip() for each in route.rules.split(",") if each.strip()]
-        if _RANK[Severity(alert.severity)] < _RANK[Severity(route.least_severity)]:
+        if Severity(alert.severity).rank < Severity(route.least_severity).rank:
             continue
         if not patterns or any(fnmatchcase(slug, pattern) for pattern in patterns):
             found.append(route)

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 
 from aiwriter.core.egress import refused_literal
 from aiwriter.core.errors import Conflict, Detail, InvalidInput, NotFound
-from aiwriter.core.signatures import PREFIX
+from aiwriter.core.signatures import PREFIX, check_secret
 from apps.monitoring.models import AlertChannel, AlertDelivery, AlertRoute
 from apps.users.selectors.access import Actor, require
 from apps.users.services.audit import record
@@ -205,8 +205,13 @@ def _name(name: str) -> str:
 
 def _set_secret(channel: AlertChannel, secret: str) -> None:
     cleaned = secret.strip()
-    if cleaned and not cleaned.startswith(PREFIX):
-        raise InvalidInput("This is no signing secret.", field="secret", remedy=f"It begins with {PREFIX}.")
+    try:
+        if cleaned:
+            check_secret(cleaned)
+    except ValueError:
+        raise InvalidInput(
+            "This is no signing secret.", field="secret", remedy=f"It is {PREFIX} and a key in base64."
+        ) from None
     seal_into(channel, "sealed_secret", cleaned)
 
 

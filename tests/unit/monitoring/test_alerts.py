@@ -230,6 +230,15 @@ class TestChannels:
         assert "*A check fails*" in json.loads(receiver.got[-1][1])["text"]
         assert AlertChannel.objects.get(kind="slack").failing_since is None
 
+    def test_an_error_does_not_tell_the_address(self, defaults: People) -> None:
+        AlertRoute.objects.all().delete()
+        channel("webhook", "https://256.1.1.1/services/T0/BKEY")
+        fire()
+        arrive()
+        row = AlertDelivery.objects.get()
+        assert row.error
+        assert "BKEY" not in f"{row.error} {row.tries}"
+
     def test_mail(self, defaults: People) -> None:
         channel("email", "ops@example.org, it@example.org")
         fire()
@@ -268,6 +277,14 @@ class TestChannels:
         with pytest.raises(InvalidInput) as caught:
             channels.create_channel(actor=SETUP, name="x", kind=kind, address=address)
         assert caught.value.details[0].field == field
+
+    @pytest.mark.parametrize("secret", ["plain", "whsec_", "whsec_abc"])
+    def test_what_cannot_sign(self, secret: str) -> None:
+        with pytest.raises(InvalidInput) as caught:
+            channels.create_channel(
+                actor=SETUP, name="x", kind="webhook", address="https://hooks.example.org/a", secret=secret
+            )
+        assert caught.value.details[0].field == "secret"
 
     def test_a_route_chooses_by_severity_and_name(self, defaults: People, receiver: Receiver) -> None:
         AlertRoute.objects.all().delete()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from apps.monitoring.models import NANOS, BudgetPeriod, CheckDay, period_start
+from apps.monitoring.models import NANOS, Alert, BudgetPeriod, CheckDay, period_start
 from apps.monitoring.services.alert_defaults import ensure_alerts
 from apps.monitoring.services.alerts import create_silence
 from apps.monitoring.services.results import node_name
@@ -50,3 +50,15 @@ def test_home_without_a_past(portal: Any) -> None:
     page = portal("ada").get("/admin/").content.decode()
     assert "strip-" not in page
     assert "last backup" in page
+
+
+def test_home_names_the_worst_first(people: People, portal: Any) -> None:
+    now = timezone.now()
+    for number, severity in enumerate(["info"] * 3 + ["warning"] * 3 + ["critical"]):
+        Alert.objects.create(
+            title=f"{severity} {number}", fingerprint=f"{number}", severity=severity, state="firing", begun_at=now
+        )
+    page = portal("otto").get("/admin/").content.decode()
+    places = [page.find(word) for word in ("critical 6", "warning 3", "info 0")]
+    assert -1 not in places
+    assert places == sorted(places)
