@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import transaction
@@ -177,12 +178,7 @@ def start_batch(*, actor: Actor, batch_id: uuid.UUID | str, skip_bad: bool = Fal
         Conflict: it is running, rows cannot be used, or none is left to write.
         BudgetExceeded: the budget is used up.
     """
-    found = _writable(actor, batch_id)
-    ensure_room(workspace_id=found.workspace_id, user_id=actor.user_id, token_id=actor.token_id)
-    with transaction.atomic():
-        batch = _locked(found)
-        _must_rest(batch)
-        _template(actor, batch)
+    with _about_to_write(actor, batch_id) as batch:
         bad = batch.rows.filter(state=_STATE.BAD).count()
         if bad and not skip_bad:
             raise Conflict(
@@ -205,12 +201,7 @@ def retry_batch(*, actor: Actor, batch_id: uuid.UUID | str) -> Batch:
         Conflict: it is running, or no row has failed.
         BudgetExceeded: the budget is used up.
     """
-    found = _writable(actor, batch_id)
-    ensure_room(workspace_id=found.workspace_id, user_id=actor.user_id, token_id=actor.token_id)
-    with transaction.atomic():
-        batch = _locked(found)
-        _must_rest(batch)
-        _template(actor, batch)
+    with _about_to_write(actor, batch_id) as batch:
         if not batch.rows.filter(state__in=BatchRow.AGAIN).update(state=_STATE.WAITING, error="", remedy=""):
             raise Conflict("No row has failed.", remedy="There is nothing to run again.")
         _run(actor, batch, "batch.retried")
@@ -342,6 +333,18 @@ def _writable(actor: Actor, batch_id: uuid.UUID | str) -> Batch:
     require(actor, "content.generate", workspace=found.workspace_id)
     require(actor, "content.write", workspace=found.workspace_id)
     return found
+
+
+@contextmanager
+def _about_to_write(actor: Actor, batch_id: uuid.UUID | str) -> Iterator[Batch]:
+    """A batch that rests, has its template, and whose actor has budget left; locked for the time of the block."""
+    found = _writable(actor, batch_id)
+    ensure_room(workspace_id=found.workspace_id, user_id=actor.user_id, token_id=actor.token_id)
+    with transaction.atomic():
+        batch = _locked(found)
+        _must_rest(batch)
+        _template(actor, batch)
+        yield batch
 
 
 def _locked(found: Batch) -> Batch:
