@@ -68,7 +68,10 @@ def main() -> int:
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     with ExitStack() as stack:
         if arguments.database == "postgres":
-            environment["DATABASE_URL"] = stack.enter_context(Postgres()).url
+            server = stack.enter_context(Postgres())
+            environment["DATABASE_URL"] = server.url
+            # Where a server that a test starts may run as somebody else than root.
+            environment["TESTS_PG_BIN"] = str(server.programs)
             environment["REDIS_URL"] = stack.enter_context(Redis()).url
         print(f"== Tests on {arguments.database}", flush=True)
         begun = time.monotonic()

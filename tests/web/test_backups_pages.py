@@ -40,7 +40,7 @@ def test_the_first_page_says_how_things_stand(portal: Portal, a_set: BackupSet, 
     )
     page = portal("otto").get("/admin/backups/backupset/").content.decode()
     assert "is backed up" in page
-    assert "All backups lie on the same disk" in page or "on another device" in page
+    assert ("All backups lie on the same disk" in page) == ("tile-number is-bad" in page)
     assert "42.0 s" in page
     assert page.count('class="plot"') == 2
     assert "Back up now" in page
@@ -174,6 +174,9 @@ def test_a_staging_copy_is_asked_for_and_its_report_is_shown(
     assert "321 words" in shown
     assert "sign-in.txt" in shown
     assert "Make a staging copy" not in portal("otto").get("/admin/backups/stagingcopy/").content.decode()
+    # Who may not restore is not led to a page that refuses.
+    assert "restore/plan/" not in portal("otto").get("/admin/backups/restore/").content.decode()
+    assert "restore/plan/" in portal("alma").get("/admin/backups/restore/").content.decode()
 
 
 def test_the_api_makes_follows_and_stops_a_staging_copy(
@@ -196,6 +199,7 @@ def test_the_wizard_lists_moments_and_refuses_one_that_was_not_captured(
     alma = portal("alma")
     page = alma.get("/admin/backups/restore/plan/").content.decode()
     assert "Moments that can be restored" in page
+    assert "From which set?</label>" in page
     assert "switch that on in a policy" in page
     form = {"scope": "database", "set_id": "", "moment": "2026-01-01T00:00:00"}
     text = alma.post("/admin/backups/restore/plan/", form).content.decode()

@@ -22,6 +22,7 @@ from aiwriter.core.errors import StorageFull
 from aiwriter.core.keyring import providers
 from aiwriter.core.keyring.document import KEY_BYTES, PURPOSES, Key, Ring, Stage, State, dump, new_key, parse
 from aiwriter.core.keyring.errors import RingMissing, RingProblem
+from aiwriter.core.wholefiles import write_whole
 
 # Its name in a backup, wherever it lies.
 IN_BACKUPS = "keys/keyring.json"
@@ -145,16 +146,9 @@ def replace(ring: Ring) -> None:
         RingProblem: the file is mounted read-only, as secrets of a container are.
     """
     path, text = location(), written(ring)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_whole(path, text.encode("ascii"))
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         if error.errno in (13, 30):
             raise RingProblem(
                 f"The keyring {path} cannot be written: {error.strerror}.",

@@ -1,4 +1,4 @@
-"""Runs and drills in the console: live progress, log, stop."""
+"""Jobs in the console: live progress, log, stop. Runs and drills; restores and staging copies add pages of their own."""
 
 from __future__ import annotations
 
@@ -16,14 +16,28 @@ from django.utils.translation import gettext as _
 
 from aiwriter.core.errors import AppError, NotFound
 from aiwriter.core.errors import PermissionDenied as Forbidden
-from apps.backups.models import BackupRun, Drill, RecoveryJob
-from apps.backups.selectors.sets import get_drill, get_run
+from apps.backups.models import BackupRun, BackupSet, Drill, RecoveryJob
+from apps.backups.selectors.sets import get_drill, get_run, sets_for
 from apps.backups.services import jobs
 from apps.users.admin.service_admin import ReadOnlyAdmin
 from apps.users.selectors.access import Actor, can
 from apps.users.selectors.callers import actor_of
 
-LOOKS = {"queued": "unknown", "running": "warn", "succeeded": "ok", "failed": "fail", "stopped": "unknown"}
+_LOOKS = {"running": "warn", "succeeded": "ok", "failed": "fail"}
+_OFFERED = 200
+
+
+def choices_of_sets(sets: list[BackupSet]) -> list[tuple[str, str]]:
+    """Sets as a form offers them."""
+    return [
+        (str(row.pk), f"{row.created_at:%Y-%m-%d %H:%M:%S} · {row.get_state_display()} · {row.destination.name}")
+        for row in sets
+    ]
+
+
+def sets_to_choose(actor: Actor) -> list[BackupSet]:
+    """The newest sets."""
+    return list(sets_for(actor)[:_OFFERED])
 
 
 def button(request: HttpRequest, back: str, work: Callable[[Actor], None]) -> HttpResponse:
@@ -45,8 +59,12 @@ def button(request: HttpRequest, back: str, work: Callable[[Actor], None]) -> Ht
     return HttpResponseRedirect(back)
 
 
+def _look(job: RecoveryJob) -> str:
+    return _LOOKS.get(job.state, "unknown")
+
+
 class JobAdmin(ReadOnlyAdmin):
-    """What both have: a list, and a page that follows the job."""
+    """What all have: a list, and a page that follows the job."""
 
     find: Callable[..., Any]
     key = "run_id"
@@ -60,7 +78,7 @@ class JobAdmin(ReadOnlyAdmin):
     @admin.display(description=_("State"), ordering="state")
     def look(self, job: RecoveryJob) -> str:
         """The state with its colour."""
-        return format_html('<span class="state state-{}">{}</span>', LOOKS[job.state], job.get_state_display())
+        return format_html('<span class="state state-{}">{}</span>', _look(job), job.get_state_display())
 
     def get_urls(self) -> list[URLPattern]:
         """With the button that stops it."""
@@ -74,24 +92,35 @@ class JobAdmin(ReadOnlyAdmin):
         """The job, with what changes in a part that a script asks for again."""
         if object_id is None or request.method != "GET":
             raise PermissionDenied
-        job = self._job(request, object_id)
+        actor, job = actor_of(request), self._job(request, object_id)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": str(job),
             "job": job,
-            "look": LOOKS.get(job.state, "unknown"),
-            "may_stop": not job.is_final and can(actor_of(request), "backups.run"),
+            "look": _look(job),
+            "part": self.part,
+            "may_stop": not job.is_final and can(actor, "backups.run"),
             "stop_url": reverse(f"admin:backups_{self.opts.model_name}_stop", args=[job.pk]),
+            **self.more(actor, job),
         }
         fragment = request.headers.get("X-Fragment")
         return TemplateResponse(request, self.part if fragment else self.template, context)
 
+    def more(self, actor: Actor, job: Any) -> dict[str, Any]:
+        """What the page of this kind needs besides."""
+        return {}
+
     def stop_view(self, request: HttpRequest, **keys: uuid.UUID) -> HttpResponse:
         """Ask it to end."""
         job_id = keys[self.key]
-        back = reverse(f"admin:backups_{self.opts.model_name}_change", args=[job_id])
-        return button(request, back, lambda actor: jobs.request_stop(actor=actor, job=self._job(request, str(job_id))))
+        return self.button(
+            request, job_id, lambda actor: jobs.request_stop(actor=actor, job=self._job(request, str(job_id)))
+        )
+
+    def button(self, request: HttpRequest, job_id: uuid.UUID, work: Callable[[Actor], None]) -> HttpResponse:
+        """A button of the job's page."""
+        return button(request, reverse(f"admin:backups_{self.opts.model_name}_change", args=[job_id]), work)
 
     def _job(self, request: HttpRequest, key: str) -> Any:
         return type(self).find(actor_of(request), key)
@@ -119,7 +148,6 @@ class DrillAdmin(JobAdmin):
     list_filter = ("state", "destination", "trigger")
     list_select_related = ("destination",)
     key = "drill_id"
-    template = "admin/backups/drill.html"
     part = "admin/backups/parts/drill.html"
 
     @staticmethod

@@ -8,25 +8,20 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from aiwriter.core.errors import AppError
-from apps.backups.admin.jobs import LOOKS, button
+from apps.backups.admin.jobs import JobAdmin, choices_of_sets, sets_to_choose
 from apps.backups.models import BackupSet, Restore
-from apps.backups.selectors.sets import get_restore, sets_for
-from apps.backups.services import approvals, jobs, moments, restores
-from apps.users.admin.service_admin import ReadOnlyAdmin
+from apps.backups.selectors.sets import get_restore
+from apps.backups.services import approvals, moments, restores
 from apps.users.selectors.access import Actor, can, require
 from apps.users.selectors.callers import actor_of
-
-_OFFERED = 200
 
 
 class RestoreForm(forms.Form):
@@ -62,31 +57,24 @@ class RestoreForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["set_id"].choices = [  # type: ignore[attr-defined]
             ("", _("a moment instead, see below")),
-            *(
-                (
-                    str(row.pk),
-                    f"{row.created_at:%Y-%m-%d %H:%M:%S} · {row.get_state_display()} · {row.destination.name}",
-                )
-                for row in sets
-            ),
+            *choices_of_sets(sets),
         ]
 
 
 @admin.register(Restore)
-class RestoreAdmin(ReadOnlyAdmin):
+class RestoreAdmin(JobAdmin):
     """Restores."""
 
     change_list_template = "admin/backups/restores.html"
     list_display = ("created_at", "scope", "set_name", "look", "phase", "error", "switched_at", "undo_until")
     list_filter = ("state", "scope")
-    actions = None
+    key = "restore_id"
+    template = "admin/backups/restore.html"
 
-    @admin.display(description=gettext_lazy("State"), ordering="state")
-    def look(self, row: Restore) -> str:
-        """The state with its colour."""
-        return format_html(
-            '<span class="state state-{}">{}</span>', LOOKS.get(row.state, "unknown"), row.get_state_display()
-        )
+    @staticmethod
+    def find(actor: Actor, key: str) -> Restore:
+        """The restore."""
+        return get_restore(actor=actor, restore_id=key)
 
     def get_urls(self) -> list[URLPattern]:
         """With the wizard's steps."""
@@ -95,7 +83,6 @@ class RestoreAdmin(ReadOnlyAdmin):
             path("plan/", wrap(self.plan_view), name="backups_restore_plan"),
             path("<uuid:restore_id>/start/", wrap(self.start_view), name="backups_restore_start"),
             path("<uuid:restore_id>/approve/", wrap(self.approve_view), name="backups_restore_approve"),
-            path("<uuid:restore_id>/stop/", wrap(self.stop_view), name="backups_restore_stop"),
             path("<uuid:restore_id>/undo/", wrap(self.undo_view), name="backups_restore_undo"),
         ]
         return own + super().get_urls()
@@ -104,7 +91,7 @@ class RestoreAdmin(ReadOnlyAdmin):
         """First step: what, and from which set."""
         actor = actor_of(request)
         require(actor, "backups.restore")
-        sets = list(sets_for(actor)[:_OFFERED])
+        sets = sets_to_choose(actor)
         newest = str(sets[0].pk) if sets and not request.GET.get("moment") else ""
         first = {
             "set_id": request.GET.get("set", newest),
@@ -131,60 +118,37 @@ class RestoreAdmin(ReadOnlyAdmin):
         }
         return TemplateResponse(request, "admin/backups/restore_plan.html", context)
 
-    def changeform_view(
-        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        """The plan, then the restore as it goes on, then what can be undone."""
-        if object_id is None or request.method != "GET":
-            raise PermissionDenied
-        actor = actor_of(request)
-        restore = get_restore(actor=actor, restore_id=object_id)
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """The list, with the button for who may."""
+        may = can(actor_of(request), "backups.restore")
+        return super().changelist_view(request, {**(extra_context or {}), "may_restore": may})
+
+    def more(self, actor: Actor, job: Restore) -> dict[str, Any]:
+        """Who may agree, start and undo."""
         may = can(actor, "backups.restore")
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": str(restore),
-            "job": restore,
-            "look": LOOKS.get(restore.state, "unknown"),
+        return {
             "may_restore": may,
-            "awaits": bool(restore.plan.get("approval")) and restore.approved_at is None,
-            "may_approve": may and actor.user is not None and actor.user.pk != restore.requested_by_id,
-            "may_stop": can(actor, "backups.run") and restore.state in ("planned", "queued", "running"),
+            "awaits": bool(job.plan.get("approval")) and job.approved_at is None,
+            "may_approve": may and actor.user is not None and actor.user.pk != job.requested_by_id,
             "may_undo": may
-            and restore.state == "succeeded"
-            and restore.before
-            and restore.undo_until is not None
-            and restore.undo_until > timezone.now(),
-            "stop_url": reverse("admin:backups_restore_stop", args=[restore.pk]),
+            and job.state == "succeeded"
+            and job.before
+            and job.undo_until is not None
+            and job.undo_until > timezone.now(),
         }
-        fragment = request.headers.get("X-Fragment")
-        return TemplateResponse(request, f"admin/backups/{'parts/job' if fragment else 'restore'}.html", context)
 
     def start_view(self, request: HttpRequest, restore_id: uuid.UUID) -> HttpResponse:
         """Second step: agree."""
         words = request.POST.get("confirm", "")
-        return self._button(request, restore_id, lambda actor: _start(actor, restore_id, words))
+        return self.button(request, restore_id, lambda actor: _start(actor, restore_id, words))
 
     def approve_view(self, request: HttpRequest, restore_id: uuid.UUID) -> HttpResponse:
         """A second person agrees."""
-        return self._button(request, restore_id, lambda actor: _approve(actor, restore_id))
-
-    def stop_view(self, request: HttpRequest, restore_id: uuid.UUID) -> HttpResponse:
-        """Throw the plan away, or end it before the exchange."""
-        return self._button(
-            request,
-            restore_id,
-            lambda actor: jobs.request_stop(actor=actor, job=get_restore(actor=actor, restore_id=restore_id)),
-        )
+        return self.button(request, restore_id, lambda actor: _approve(actor, restore_id))
 
     def undo_view(self, request: HttpRequest, restore_id: uuid.UUID) -> HttpResponse:
         """Put the database of before back."""
-        return self._button(request, restore_id, lambda actor: _undo(actor, restore_id))
-
-    @staticmethod
-    def _button(request: HttpRequest, restore_id: uuid.UUID, work: Any) -> HttpResponse:
-        back = reverse("admin:backups_restore_change", args=[restore_id])
-        return button(request, back, work)
+        return self.button(request, restore_id, lambda actor: _undo(actor, restore_id))
 
 
 def _start(actor: Actor, restore_id: uuid.UUID, words: str) -> None:

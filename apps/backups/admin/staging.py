@@ -13,14 +13,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from aiwriter.core.errors import AppError
-from apps.backups.admin.jobs import JobAdmin
+from apps.backups.admin.jobs import JobAdmin, choices_of_sets, sets_to_choose
 from apps.backups.models import BackupSet, StagingCopy
-from apps.backups.selectors.sets import get_staging_copy, sets_for
+from apps.backups.selectors.sets import get_staging_copy
 from apps.backups.services.staging.copies import start_staging
 from apps.users.selectors.access import Actor, can, require
 from apps.users.selectors.callers import actor_of
-
-_OFFERED = 200
 
 
 class StagingForm(forms.Form):
@@ -51,10 +49,7 @@ class StagingForm(forms.Form):
 
     def __init__(self, *args: Any, sets: list[BackupSet], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["set_id"].choices = [  # type: ignore[attr-defined]
-            (str(row.pk), f"{row.created_at:%Y-%m-%d %H:%M:%S} · {row.get_state_display()} · {row.destination.name}")
-            for row in sets
-        ]
+        self.fields["set_id"].choices = choices_of_sets(sets)  # type: ignore[attr-defined]
 
 
 @admin.register(StagingCopy)
@@ -91,7 +86,7 @@ class StagingCopyAdmin(JobAdmin):
         """Which set, and where to."""
         actor = actor_of(request)
         require(actor, "backups.restore")
-        sets = list(sets_for(actor)[:_OFFERED])
+        sets = sets_to_choose(actor)
         first = {"set_id": request.GET.get("set", ""), "folder": "staging"}
         form = StagingForm(request.POST or None, sets=sets, initial=first)
         if request.method == "POST" and form.is_valid():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, TypeVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -28,6 +28,7 @@ from apps.backups.services import approvals, backups, drills, jobs, restores, up
 from apps.users.api.authentication import actor_of
 from apps.users.api.idempotency import idempotent
 
+Job = TypeVar("Job", bound=RecoveryJob)
 JOB_FIELDS = (
     "id",
     "state",
@@ -76,20 +77,22 @@ class BackupSetOutput(serializers.ModelSerializer):
         )
 
 
-class BackupRunOutput(serializers.ModelSerializer):
-    """One backup, check, clean-up or copy."""
+class JobOutput(serializers.ModelSerializer):
+    """What all jobs have."""
 
     percent = serializers.IntegerField(read_only=True)
+
+
+class BackupRunOutput(JobOutput):
+    """One backup, check, clean-up or copy."""
 
     class Meta:
         model = BackupRun
         fields = (*JOB_FIELDS, "action", "destination_id", "policy_id", "pin", "result", "log")
 
 
-class DrillOutput(serializers.ModelSerializer):
+class DrillOutput(JobOutput):
     """A rehearsed restore."""
-
-    percent = serializers.IntegerField(read_only=True)
 
     class Meta:
         model = Drill
@@ -108,10 +111,8 @@ class DrillOutput(serializers.ModelSerializer):
         )
 
 
-class RestoreOutput(serializers.ModelSerializer):
+class RestoreOutput(JobOutput):
     """A restore: planned, carried out, perhaps undone."""
-
-    percent = serializers.IntegerField(read_only=True)
 
     class Meta:
         model = Restore
@@ -274,7 +275,8 @@ class BackupRunView(APIView):
         return Response(_run(get_run(actor=actor_of(request), run_id=run_id)))
 
 
-def _stopped(request: Request, job: RecoveryJob) -> RecoveryJob:
+def stopped(request: Request, job: Job) -> Job:
+    """The job, after asking it to stop."""
     jobs.request_stop(actor=actor_of(request), job=job)
     job.refresh_from_db()
     return job
@@ -286,7 +288,7 @@ class BackupRunStopView(APIView):
     @extend_schema(operation_id="backup_runs_stop", request=None, responses=BackupRunOutput)
     def post(self, request: Request, run_id: uuid.UUID) -> Response:
         """End it at its next step. What was stored is used by the next one."""
-        return Response(_run(_stopped(request, get_run(actor=actor_of(request), run_id=run_id))))  # type: ignore[arg-type]
+        return Response(_run(stopped(request, get_run(actor=actor_of(request), run_id=run_id))))
 
 
 class DrillListView(APIView):
@@ -328,7 +330,7 @@ class DrillStopView(APIView):
     @extend_schema(operation_id="backup_drills_stop", request=None, responses=DrillOutput)
     def post(self, request: Request, drill_id: uuid.UUID) -> Response:
         """End it; its scratch place is removed."""
-        return Response(_drill(_stopped(request, get_drill(actor=actor_of(request), drill_id=drill_id))))  # type: ignore[arg-type]
+        return Response(_drill(stopped(request, get_drill(actor=actor_of(request), drill_id=drill_id))))
 
 
 class RestoreListView(APIView):
@@ -386,7 +388,7 @@ class RestoreStopView(APIView):
     @extend_schema(operation_id="backup_restores_stop", request=None, responses=RestoreOutput)
     def post(self, request: Request, restore_id: uuid.UUID) -> Response:
         """End it before the databases are exchanged, or throw a plan away."""
-        return Response(_restore(_stopped(request, get_restore(actor=actor_of(request), restore_id=restore_id))))  # type: ignore[arg-type]
+        return Response(_restore(stopped(request, get_restore(actor=actor_of(request), restore_id=restore_id))))
 
 
 class RestoreUndoView(APIView):

@@ -13,19 +13,16 @@ from rest_framework.views import APIView
 
 from aiwriter.core.rest.pagination import CursorPage, paginated
 from aiwriter.core.rest.serializers import Input, read
-from apps.backups.api.jobs import JOB_FIELDS
+from apps.backups.api.jobs import JOB_FIELDS, JobOutput, stopped
 from apps.backups.models import StagingCopy
 from apps.backups.selectors.sets import get_staging_copy, staging_copies_for
-from apps.backups.services import jobs
 from apps.backups.services.staging.copies import start_staging
 from apps.users.api.authentication import actor_of
 from apps.users.api.idempotency import idempotent
 
 
-class StagingCopyOutput(serializers.ModelSerializer):
+class StagingCopyOutput(JobOutput):
     """A copy for other eyes, with the report of the scan."""
-
-    percent = serializers.IntegerField(read_only=True)
 
     class Meta:
         model = StagingCopy
@@ -97,8 +94,4 @@ class StagingCopyStopView(APIView):
     @extend_schema(operation_id="backup_staging_stop", request=None, responses=StagingCopyOutput)
     def post(self, request: Request, copy_id: uuid.UUID) -> Response:
         """End it; what was begun is removed."""
-        actor = actor_of(request)
-        job = get_staging_copy(actor=actor, copy_id=copy_id)
-        jobs.request_stop(actor=actor, job=job)
-        job.refresh_from_db()
-        return Response(_copy(job))
+        return Response(_copy(stopped(request, get_staging_copy(actor=actor_of(request), copy_id=copy_id))))

@@ -10,7 +10,7 @@ from apps.backups.repository.sealing import with_checksum, without_checksum
 from apps.backups.repository.store import ObjectStore
 
 TWIN = "twins/"
-PLACES = ("format", "keys/", "sets/", "marks/")
+PLACES = ("format", "keys/", "sets/", "lines/", "marks/")
 
 
 def _sound(data: bytes) -> bool:

@@ -90,7 +90,6 @@ class Segment:
     since: int
     previous: str
     link: str
-    detail: Mapping[str, Any]
     body: bytes
 
 
@@ -139,13 +138,11 @@ class Sealer:
         self._wrap = Wrap(master.number, seal_for(key, [master.recipient]))
         self._cipher = Cipher(key)
 
-    def seal(
-        self, *, number: int, previous: str, since: int, until: int, body: bytes, detail: Mapping[str, Any]
-    ) -> tuple[Stored, str, bytes]:
+    def seal(self, *, number: int, previous: str, since: int, until: int, body: bytes) -> tuple[Stored, str, bytes]:
         """A segment, its link and the bytes to store."""
         stored = Stored(number, until, self.line.id)
         link = self._repository.keys.chunk_id(f"{previous} {stored.name} ".encode() + body).hex()
-        head = {"since": since, "previous": previous, "link": link, "raw": len(body), "detail": dict(detail)}
+        head = {"since": since, "previous": previous, "link": link, "raw": len(body), "detail": {}}
         return stored, link, _encode(self._repository.index_cipher, self._cipher, self._wrap, stored.name, head, body)
 
 
@@ -172,14 +169,15 @@ def _parts(data: bytes) -> tuple[Wrap, bytes, bytes]:
     return wrap, plain[at + wrapped : at + wrapped + headed], plain[at + wrapped + headed :]
 
 
+def _stored(name: str) -> Stored | None:
+    _, line_id, file = name.split("/", 2)
+    number, _, until = file.partition("-")
+    return Stored(int(number), int(until), line_id) if number.isdigit() and until.isdigit() else None
+
+
 def listing(repository: Repository, line_id: str) -> list[Stored]:
     """Segments of a line of which at least one copy is there, in order."""
-    found = set()
-    for name in repository.records.names(f"{SEGMENTS}{line_id}/"):
-        number, _, until = name.rpartition("/")[2].partition("-")
-        if number.isdigit() and until.isdigit():
-            found.add(Stored(int(number), int(until), line_id))
-    return sorted(found)
+    return sorted(stored for name in repository.records.names(f"{SEGMENTS}{line_id}/") if (stored := _stored(name)))
 
 
 def require_unbroken(found: Sequence[Stored], first: int, last: int) -> None:
@@ -223,7 +221,7 @@ def open_segment(repository: Repository, stored: Stored, *, contents: bool = Tru
         except Damaged:
             reason = "damaged"
             continue
-        return Segment(stored, head["since"], head["previous"], head["link"], head["detail"], plain)
+        return Segment(stored, head["since"], head["previous"], head["link"], plain)
     raise SegmentLost(f"Segment {stored.number} of the capture ({stored.name}) is {reason} in both its copies.")
 
 
@@ -248,19 +246,16 @@ def walk(repository: Repository, chosen: Sequence[Stored], control: Control = QU
         yield segment
 
 
-def faults(repository: Repository, line_id: str, first: int = 0, control: Control = QUIET) -> list[str]:
-    """What is wrong with a line's segments from a number on, in words; no key is needed. What can be mended is.
+def faults(repository: Repository, line_id: str, control: Control = QUIET) -> list[str]:
+    """What is wrong with the segments of a line that are there, in words; no key is needed. What can be mended is.
 
-    Args:
-        first: the first segment that a kept backup needs.
+    Numbers between them that are missing are told by `gaps`.
     """
-    found = [each for each in listing(repository, line_id) if each.number >= first]
     problems: list[str] = []
-    expected, link = first, ""
-    for stored in found:
+    expected, link = 0, ""
+    for stored in listing(repository, line_id):
         control.check()
-        if expected and stored.number != expected:
-            problems.append(f"segment {expected} is missing")
+        if stored.number != expected:
             link = ""
         expected = stored.number + 1
         if not repository.records.mend(stored.name):
@@ -279,19 +274,26 @@ def faults(repository: Repository, line_id: str, first: int = 0, control: Contro
     return problems
 
 
-def gaps(repository: Repository, line_id: str) -> list[str]:
-    """Numbers that are missing between those that are there, in words. Only the listing is read, and copies are mended.
+def gaps(repository: Repository, control: Control = QUIET) -> list[tuple[str, str]]:
+    """What is missing, each with where: numbers between those that are there, and the records of lines. No key is needed.
 
-    Segments before the oldest base are dropped from the front, so the first number says nothing.
+    Only listings are read, and copies are mended. Segments before the oldest base are dropped from the front, so the
+    first number says nothing.
     """
-    first = {name for name, _ in repository.store.names(f"{SEGMENTS}{line_id}/")}
-    second = {name.removeprefix(TWIN) for name, _ in repository.store.names(f"{TWIN}{SEGMENTS}{line_id}/")}
+    first = {name for name, _ in repository.store.names(SEGMENTS)}
+    second = {name.removeprefix(TWIN) for name, _ in repository.store.names(TWIN + SEGMENTS)}
     for name in first ^ second:
+        control.check()
         repository.records.mend(name)
-    numbers = sorted(each.number for each in listing(repository, line_id))
-    present = set(numbers)
-    missing = [number for number in range(numbers[0], numbers[-1]) if number not in present] if numbers else []
-    return [f"segment {number} is missing" for number in missing[:20]]
+    numbers: dict[str, set[int]] = {}
+    for stored in filter(None, map(_stored, first | second)):
+        numbers.setdefault(stored.line, set()).add(stored.number)
+    known = {name.removeprefix(LINES) for name in repository.records.names(LINES)}
+    found = [(LINES + line_id, "missing") for line_id in sorted(numbers.keys() - known)]
+    for line_id, present in sorted(numbers.items()):
+        missing = [number for number in range(min(present), max(present)) if number not in present]
+        found += [(SEGMENTS + line_id, f"segment {number} is missing") for number in missing[:20]]
+    return found
 
 
 def drop_segments(repository: Repository, needed: Mapping[str, int], control: Control = QUIET) -> tuple[int, int]:

@@ -110,7 +110,7 @@ def verify_cheap(repository: Repository, *, share: float = 1.0, control: Control
             report.notes.append(f"{name} is damaged ({what}); no set needs it.")
         else:
             report.problems.append(Problem("pack", name, what, tuple(sorted(report.broken_sets))))
-    _check_segments(repository, report, control)
+    report.problems += [Problem("segment", name, what) for name, what in gaps(repository, control)]
     for name in gone:
         if report.broken_sets:
             report.problems.append(Problem("pack", name, "missing", tuple(sorted(report.broken_sets))))
@@ -125,7 +125,7 @@ def verify_deep(repository: Repository, *, share: float = 1.0, control: Control 
         raise KeyNeeded("The deep check opens contents, so it needs an identity.")
     report = verify_cheap(repository, share=0.0, control=control)
     for line in lines(repository):
-        found = [text for text in faults(repository, line.id, control=control) if "missing" not in text]
+        found = faults(repository, line.id, control)
         report.problems += [Problem("segment", f"segments/{line.id}", text) for text in found]
     chosen = _share(repository.index.oldest_first(), share)
 
@@ -201,17 +201,6 @@ def _check_records(repository: Repository, report: Report) -> None:
                 report.problems.append(Problem("companion", name, "damaged"))
         except ObjectMissing:
             report.problems.append(Problem("companion", name, "missing"))
-
-
-def _check_segments(repository: Repository, report: Report, control: Control) -> None:
-    """Captured changes: of each line the numbers and sizes from the first one that is there; ends are opened.
-
-    Each byte of them is read by the deep check and by the rota of `faults`.
-    """
-    for line in lines(repository):
-        for text in gaps(repository, line.id):
-            control.check()
-            report.problems.append(Problem("segment", f"segments/{line.id}", text))
 
 
 def _check_twins(

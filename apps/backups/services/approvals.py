@@ -12,7 +12,7 @@ from aiwriter.core.errors import Conflict, PermissionDenied
 from apps.backups.models import Restore
 from apps.backups.selectors.sets import get_restore
 from apps.users.models import User
-from apps.users.selectors.access import Actor, can, require
+from apps.users.selectors.access import Actor, can, require, require_proof
 from apps.users.services.audit import record
 
 # What replaces everything that people see; one document that comes back replaces nothing.
@@ -43,6 +43,7 @@ def approve_restore(*, actor: Actor, restore_id: uuid.UUID | str) -> Restore:
         Conflict: it needs no approval, has one, or was started.
     """
     require(actor, "backups.restore")
+    require_proof(actor)
     restore = get_restore(actor=actor, restore_id=restore_id)
     if restore.state != Restore.State.PLANNED or not restore.plan.get("approval") or restore.approved_at:
         raise Conflict("There is nothing to agree to.", remedy="Look at the restore's page.")

@@ -5,19 +5,20 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from django.db import connection
 
 from aiwriter.core.errors import AppError
+from aiwriter.core.wholefiles import write_whole
 from apps.backups.models import Destination
 from apps.backups.repository.errors import RepositoryError
 from apps.backups.repository.records import Records
 from apps.backups.repository.repository import Repository
 from apps.backups.repository.segments import FIRST_LINK, LINES, SEGMENTS, Line, Sealer, encode_line, new_line
-from apps.backups.services.capture_state import CaptureState, spool_folder, write_state, write_whole
+from apps.backups.services.capture_state import CaptureState, spool_folder, write_state
 from apps.backups.services.repositories import open_repository
 from apps.backups.services.stores import open_store
 
@@ -41,6 +42,13 @@ class Chain:
         self._sealer: Sealer | None = None
         self._lock = threading.Lock()
 
+    def recall(self, read_line: Callable[[str], Line]) -> tuple[Line | None, str]:
+        """The line of the state, or why it cannot be gone on with."""
+        try:
+            return read_line(self.state.line), ""
+        except (RepositoryError, AppError, OSError, ValueError, KeyError) as error:
+            return None, f"the record of the line cannot be read ({error})"
+
     def resume(self, line: Line) -> None:
         """Go on with the line of the state. What was sealed and never noted is thrown away and taken again."""
         for path in _spooled(self.state.line):
@@ -53,14 +61,14 @@ class Chain:
         now = time.time()
         line = new_line(engine=engine, reason=reason, detail=detail, now=now)
         _name, data = encode_line(self._repository, line)
-        write_whole(spool_folder() / line.id / "line", data, durable=True)
+        write_whole(spool_folder() / line.id / "line", data)
         state = self.state
         with self._lock:
             if state.line:
                 gap = {"from": state.until, "until": line.started, "why": reason}
                 state.gaps = [*state.gaps, gap][-_KEPT_GAPS:]
             state.line, state.engine, state.started = line.id, engine, line.started
-            state.number, state.link, state.until = 0, FIRST_LINK, line.started
+            state.number, state.link, state.until, state.shipped = 0, FIRST_LINK, line.started, 0
             state.position, state.pending_since = dict(position), 0.0
             write_state(state, durable=True)
         self._sealer = Sealer(self._repository, line)
@@ -78,7 +86,6 @@ class Chain:
         until: int,
         body: bytes,
         position: Mapping[str, Any],
-        detail: Mapping[str, Any] | None = None,
     ) -> None:
         """Seal what was taken, durably, and note where to go on."""
         if self._sealer is None:
@@ -86,19 +93,17 @@ class Chain:
         state = self.state
         until = max(until, state.until)
         stored, link, data = self._sealer.seal(
-            number=state.number + 1, previous=state.link, since=since, until=until, body=body, detail=detail or {}
+            number=state.number + 1, previous=state.link, since=since, until=until, body=body
         )
-        write_whole(spool_folder() / state.line / stored.name.rpartition("/")[2], data, durable=True)
+        write_whole(spool_folder() / state.line / stored.name.rpartition("/")[2], data)
         with self._lock:
             state.number, state.link, state.until, state.position = stored.number, link, until, dict(position)
             write_state(state, durable=True)
 
-    def note(self, position: Mapping[str, Any] | None = None, *, durable: bool = False) -> None:
+    def note(self, *, durable: bool = False) -> None:
         """Write the state, as a sign of life."""
         with self._lock:
             self.state.beat = time.time()
-            if position is not None:
-                self.state.position = dict(position)
             write_state(self.state, durable=durable)
 
 

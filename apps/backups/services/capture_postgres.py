@@ -17,8 +17,7 @@ from typing import Any
 
 import psycopg
 
-from aiwriter.core.errors import AppError, Unavailable
-from apps.backups.repository.errors import RepositoryError
+from aiwriter.core.errors import Unavailable
 from apps.backups.services import postgres
 from apps.backups.services.capture_chain import Chain
 from apps.backups.services.capture_state import capture_folder
@@ -158,6 +157,8 @@ class PostgresCapture:
         self._at = self._since = 0
         self._goal = (0, 0, 0.0)
         self._looked = self._sealed = self._started = self._noted = 0.0
+        # Since when something has come that is not sealed.
+        self._waiting = 0.0
 
     # ------------------------------------------------------------ beginning and end
     @property
@@ -171,10 +172,7 @@ class PostgresCapture:
         slot = self._slot()
         why = self._broken(slot)
         if not why:
-            try:
-                self._line = read_line(state.line)
-            except (RepositoryError, AppError, OSError, ValueError, KeyError) as error:
-                why = f"the record of the line cannot be read ({error})"
+            self._line, why = self._chain.recall(read_line)
         if why:
             self._anew(why, slot)
         else:
@@ -229,7 +227,7 @@ class PostgresCapture:
         self._line = self._chain.begin(
             engine="postgresql", reason=why, detail=self._server.as_detail(), position=self._position(self._at)
         )
-        self._since = self._line.started
+        self._since, self._waiting = self._line.started, 0.0
 
     def _position(self, lsn: int) -> dict[str, Any]:
         return {"lsn": lsn, "system": self._server.system, "timeline": self._server.timeline}
@@ -256,14 +254,8 @@ class PostgresCapture:
         self._started = time.monotonic()
 
     def _stop_receiver(self) -> None:
-        if self._receiver is None or self._receiver.poll() is not None:
-            return
-        self._receiver.terminate()
-        try:
-            self._receiver.wait(10)
-        except subprocess.TimeoutExpired:
-            self._receiver.kill()
-            self._receiver.wait()
+        if self._receiver is not None:
+            postgres.stop(self._receiver, 10)
 
     def close(self) -> None:
         """Take what has come, and let go. The slot stays: the server keeps what comes meanwhile."""
@@ -305,9 +297,9 @@ class PostgresCapture:
         received = self._received()
         arrived = received >= self._goal[1] or now - self._goal[2] > _PATIENCE
         waiting = received > self._at
-        state = self._chain.state
-        if waiting and not state.pending_since:
-            state.pending_since = time.time()
+        if waiting and not self._waiting:
+            self._waiting = time.time()
+        self._chain.state.note_pending(self._waiting)
         due = now - self._sealed >= (self._seconds if waiting else _QUIET) or received - self._at >= _BODY
         if not (asked or (due and arrived)):
             if now - self._noted >= 5.0:
@@ -315,7 +307,8 @@ class PostgresCapture:
                 self._chain.note()
             return False
         self._seal(self._goal[0], received)
-        state.pending_since = state.shipped_until / 1000 if 0 < state.shipped < state.number else 0.0
+        self._waiting = 0.0
+        self._chain.state.note_pending(self._waiting)
         self._look()
         return True
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aiwriter.core.errors import AppError
-from apps.backups.repository.errors import RepositoryError
 from apps.backups.services.capture_chain import Chain
 from apps.backups.services.sqlite_wal import Gap, Head, WriteAheadLog
 
@@ -122,10 +120,7 @@ class SqliteCapture:
         why = self._broken(head)
         self._since = int(time.time() * 1000)
         if not why:
-            try:
-                self._line = read_line(state.line)
-            except (RepositoryError, AppError, OSError, ValueError, KeyError) as error:
-                why = f"the record of the line cannot be read ({error})"
+            self._line, why = self._chain.recall(read_line)
         if why:
             self._anew(head, why)
         else:
@@ -196,6 +191,7 @@ class SqliteCapture:
             if asked:
                 self._sampler.look()
             sealed = self._due(now) or asked
+            self._note_pending()
             if sealed:
                 self.seal()
             if (
@@ -204,8 +200,7 @@ class SqliteCapture:
                 and now - self._turned >= 1.0
             ):
                 self._turn()
-            oldest = self._left[0] if self._left else self._sampler.oldest
-            self._chain.state.pending_since = oldest.after / 1000 if oldest else self._unshipped()
+            self._note_pending()
             if now - self._noted >= _BEAT or sealed:
                 self._noted = now
                 self._chain.note()
@@ -213,9 +208,9 @@ class SqliteCapture:
         except Gap as gap:
             return self._recover(gap)
 
-    def _unshipped(self) -> float:
-        state = self._chain.state
-        return state.shipped_until / 1000 if 0 < state.shipped < state.number else 0.0
+    def _note_pending(self) -> None:
+        oldest = self._left[0] if self._left else self._sampler and self._sampler.oldest
+        self._chain.state.note_pending(oldest.after / 1000 if oldest else 0.0)
 
     def _due(self, now: float) -> bool:
         if self._left or now - self._sealed >= _QUIET:

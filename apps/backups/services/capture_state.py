@@ -6,13 +6,12 @@ A row would be captured in its turn, and would go back in time with a restore.
 from __future__ import annotations
 
 import json
-import os
 import time
-import uuid
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from aiwriter.core.wholefiles import write_whole
 from apps.backups.services.repositories import work_folder
 
 # Without a beat for so long, nobody captures.
@@ -57,6 +56,18 @@ class CaptureState:
         """Whether the process gives signs."""
         return time.time() - self.beat < SILENT
 
+    def note_pending(self, unsealed: float) -> None:
+        """Note since when something is on its way to the repository.
+
+        Args:
+            unsealed: when the oldest change was made that is in no segment yet; 0 when there is none.
+        """
+        if self.pending_since and self.shipped < self.number:
+            # What was sealed is older than that, and still on its way.
+            self.pending_since = max(self.pending_since, self.shipped_until / 1000)
+        else:
+            self.pending_since = unsealed
+
     @property
     def lag(self) -> float:
         """Seconds of work that a loss of this machine would cost now."""
@@ -92,24 +103,6 @@ def write_state(state: CaptureState, *, durable: bool) -> None:
     write_whole(capture_folder() / "state.json", json.dumps(asdict(state)).encode(), durable=durable)
 
 
-def write_whole(path: Path, data: bytes, *, durable: bool) -> None:
-    """A file that is there whole or not at all; when durable, also after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        if durable:
-            os.fsync(file.fileno())
-    temporary.replace(path)
-    if durable:
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
 # ------------------------------------------------------------ what is wanted
 def wanted() -> dict[str, Any] | None:
     """Which place changes are captured to, and how often; None when no policy wants it."""
@@ -130,7 +123,7 @@ def want(what: dict[str, Any] | None) -> None:
     if what is None:
         wanted_file().unlink(missing_ok=True)
     elif wanted() != what:
-        write_whole(wanted_file(), json.dumps(what).encode(), durable=True)
+        write_whole(wanted_file(), json.dumps(what).encode())
 
 
 def question_file() -> Path:

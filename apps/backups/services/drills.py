@@ -149,7 +149,7 @@ def run_drill(drill: Drill, progress: Progress) -> None:
             findings = _look(drill, files, extra, target, data_dir, clock, progress)
         finally:
             target.drop()
-    _conclude(drill, extra, findings, clock, begun, progress)
+    _conclude(drill, findings, clock, begun, progress)
 
 
 def _look(
@@ -184,7 +184,7 @@ def _look(
 
 
 def _conclude(
-    drill: Drill, extra: Any, findings: list[dict[str, Any]], clock: _Clock, begun: Any, progress: Progress
+    drill: Drill, findings: list[dict[str, Any]], clock: _Clock, begun: dt.datetime, progress: Progress
 ) -> None:
     ok = all(each["ok"] for each in findings)
     # Comparing is the drill's own work; a real restore would not wait for it.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aiwriter.core.errors import Conflict, Unavailable
+from aiwriter.core.errors import Conflict
 from apps.backups.repository.repository import Repository
 from apps.backups.repository.segments import moment as words_of_moment
 from apps.backups.selectors.destinations import captured_destination, chosen_destination
@@ -65,9 +65,7 @@ def restore_moment(
         return _loaded(repository, choice, reader, target, begun, progress)
     target = restoring.restore_database(reader, extra, folder, name, progress)
     try:
-        wrong = restoring.compare(target, extra, progress)
-        if wrong:
-            raise Unavailable(f"The restored base is not that of the set: {wrong[0]}.", remedy="Use another moment.")
+        restoring.require_same(target, extra, progress)
         reached = moments.put_over(repository, choice, Path(target.place), progress)
         sqlite.check(Path(target.place))
     except BaseException:

@@ -90,12 +90,15 @@ def choose(repository: Repository, at: dt.datetime, *, infos: Iterable[Any] | No
     if target > timezone.now().timestamp() * 1000 + 1000:
         raise InvalidInput("This moment is yet to come.", field="moment", remedy="Name one that is over, in UTC.")
     lost: SegmentLost | None = None
+    listed: dict[str, list[Stored]] = {}
     for info in sorted(infos if infos is not None else repository.sets(), key=lambda each: each.created, reverse=True):
         facts = base_facts(info.extra)
         if facts is None or int(facts["from"]) > target:
             continue
-        with told():
-            found = [each for each in listing(repository, facts["line"]) if each.number >= int(facts["first"])]
+        if facts["line"] not in listed:
+            with told():
+                listed[facts["line"]] = listing(repository, facts["line"])
+        found = [each for each in listed[facts["line"]] if each.number >= int(facts["first"])]
         last = next((each.number for each in found if each.until >= target and each.number >= int(facts["last"])), None)
         if last is None:
             continue

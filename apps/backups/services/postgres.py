@@ -100,6 +100,17 @@ def environment(wanted: Mapping[str, Any]) -> dict[str, str]:
     return {**env.process_environment(), **given, "PGCONNECT_TIMEOUT": "15", "PGCLIENTENCODING": "UTF8"}
 
 
+def stop(process: subprocess.Popen[bytes], patience: float = 20.0) -> None:
+    """End a program that runs beside this one; one that does not listen is killed."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
 @dataclass
 class PostgresSnapshot:
     """An open transaction and the name under which `pg_dump` shares it."""
@@ -365,6 +376,7 @@ __all__ = [
     "parameters",
     "program",
     "snapshot",
+    "stop",
     "switch_to",
     "url_of",
 ]

@@ -177,12 +177,16 @@ def prepare_server(folder: Path, choice: Choice, *, target: bool) -> None:
     (data / "standby.signal").unlink(missing_ok=True)
     text = _OWN.format(sockets=folder / "s", wal=folder / "wal", timeline=choice.line.detail["timeline"])
     if target:
-        at = as_time(choice.target)
-        text += f"recovery_target_time = '{at:%Y-%m-%d %H:%M:%S.%f}+00'\nrecovery_target_action = 'promote'\n"
+        text += _until(choice, "promote")
     (folder / "postgresql.conf").write_text(text, encoding="utf-8")
     (folder / "pg_hba.conf").write_text("local all all trust\n", encoding="ascii")
     (folder / "pg_ident.conf").write_text("", encoding="ascii")
     (folder / "s").mkdir(exist_ok=True, mode=0o700)
+
+
+def _until(choice: Choice, action: str) -> str:
+    at = as_time(choice.target)
+    return f"recovery_target_time = '{at:%Y-%m-%d %H:%M:%S.%f}+00'\nrecovery_target_action = '{action}'\n"
 
 
 def server_program(major: int) -> str:
@@ -227,7 +231,7 @@ def recovered(repository: Repository, choice: Choice, reader: Any, progress: Pro
             with _dumped(folder, facts) as stream:
                 yield stream
         finally:
-            _stop(server)
+            postgres.stop(server)
 
 
 class _TooShort(Exception):
@@ -311,22 +315,12 @@ def _start(
                 return server
         raise Unavailable("The scratch server did not reach the moment in time.", remedy="Use a newer base.")
     except BaseException:
-        _stop(server)
+        postgres.stop(server)
         raise
 
 
 def _scratch(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
     return {"host": str(folder / "s"), "port": 5432, "user": facts["role"], "dbname": facts["database"]}
-
-
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    if server.poll() is None:
-        server.terminate()
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
 
 
 @contextlib.contextmanager
@@ -363,11 +357,7 @@ def hand_over(repository: Repository, choice: Choice, reader: Any, folder: Path,
     facts = base_of(reader.info.extra)
     lay_out(repository, choice, reader, folder, progress, facts=facts)
     data = folder / "data"
-    at = as_time(choice.target)
     with (data / "postgresql.auto.conf").open("a", encoding="utf-8") as file:
-        file.write(
-            f'\nrestore_command = \'cp "{folder / "wal"}/%f" "%p"\'\n'
-            f"recovery_target_time = '{at:%Y-%m-%d %H:%M:%S.%f}+00'\nrecovery_target_action = 'pause'\n"
-        )
+        file.write(f'\nrestore_command = \'cp "{folder / "wal"}/%f" "%p"\'\n{_until(choice, "pause")}')
     (data / "recovery.signal").touch()
     return f"postgres -D {data}"

@@ -44,13 +44,11 @@ class Progress:
     Args:
         job: the claimed row.
         fence: what the claim gave.
-        limit: bytes a second that may go to the destination; None for no limit.
         echo: also called with each log line, for commands.
     """
 
-    def __init__(self, job: RecoveryJob, fence: int, *, limit: int | None = None, echo: Any = None) -> None:
+    def __init__(self, job: RecoveryJob, fence: int, *, echo: Any = None) -> None:
         self.job, self.fence = job, fence
-        self.bytes_per_second = limit
         self._echo = echo
         self._model: Any = type(job)
         self._written = 0.0

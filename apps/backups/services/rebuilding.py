@@ -17,7 +17,7 @@ from django.utils.module_loading import import_string
 
 from aiwriter import env
 from aiwriter.core import secretrefs
-from aiwriter.core.errors import Conflict, NotFound, Unavailable
+from aiwriter.core.errors import Conflict, NotFound
 from apps.backups.models import Destination
 from apps.backups.repository import keys
 from apps.backups.repository.errors import RepositoryError
@@ -86,11 +86,7 @@ def rebuild(
     data_dir = Path(settings.DATA_DIR)
 
     mark = time.monotonic()
-    reached = None
-    if choice is not None:
-        target, reached = _place_moment(opened, choice, reader, progress)
-    else:
-        target = _place_database(reader, extra, progress)
+    target, reached = _place_database(opened, choice, reader, progress)
     phases["database"] = time.monotonic() - mark
     rows = sum(int(table["rows"]) for table in extra["database"]["tables"].values())
     say(f"Database: {rows:,} rows, as the manifest says{', and the changes up to the moment' if choice else ''}.")
@@ -165,47 +161,35 @@ def _require_empty() -> None:
             raise Conflict("The database of DATABASE_URL is not empty.", remedy=remedy)
 
 
-def _place_database(reader: Any, extra: Any, progress: Progress) -> Target:
-    """The set's database where this portal's is to be."""
+def _place_database(
+    opened: Repository, choice: moments.Choice | None, reader: Any, progress: Progress
+) -> tuple[Target, int | None]:
+    """The database of a set, or of a moment, where this portal's is to be; and which moment was reached."""
+    extra = reader.info.extra
     if connection.vendor == "sqlite":
-        path = sqlite.live_path()
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder = work_folder() / "rebuild"
         folder.mkdir(exist_ok=True, mode=0o700)
         (folder / "aiwriter.sqlite3").unlink(missing_ok=True)
-        made = restoring.restore_database(reader, extra, folder, "rebuild", progress)
-        _compare(made, extra, progress)
-        Path(made.place).replace(path)
-        return Target("sqlite", f"sqlite:///{path}", str(path))
+        if choice is not None:
+            made = moment_restore.restore_moment(opened, choice, reader, folder, "rebuild", progress)
+            target, reached = made.target, made.reached
+        else:
+            target, reached = restoring.restore_database(reader, extra, folder, "rebuild", progress), None
+            restoring.require_same(target, extra, progress)
+        path = sqlite.live_path()
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        Path(target.place).replace(path)
+        return Target("sqlite", f"sqlite:///{path}", str(path)), reached
     restoring.refuse_other_engine(extra)
+    if choice is not None:
+        made = moment_restore.restore_server_moment(opened, choice, reader, progress)
+        return made.target, made.reached
     name = str(postgres.parameters()["dbname"])
     with told():
         postgres.load(name, reader.open(DATABASE["postgresql"]))
     target = Target("postgresql", postgres.url_of(name), name)
-    _compare(target, extra, progress)
-    return target
-
-
-def _place_moment(opened: Repository, choice: moments.Choice, reader: Any, progress: Progress) -> tuple[Target, int]:
-    """The database of a moment where this portal's is to be."""
-    if connection.vendor != "sqlite":
-        restoring.refuse_other_engine(reader.info.extra)
-        made = moment_restore.restore_server_moment(opened, choice, reader, progress)
-        return made.target, made.reached
-    folder = work_folder() / "rebuild"
-    folder.mkdir(exist_ok=True, mode=0o700)
-    (folder / "aiwriter.sqlite3").unlink(missing_ok=True)
-    made = moment_restore.restore_moment(opened, choice, reader, folder, "rebuild", progress)
-    path = sqlite.live_path()
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    Path(made.target.place).replace(path)
-    return Target("sqlite", f"sqlite:///{path}", str(path)), made.reached
-
-
-def _compare(target: Target, extra: Any, progress: Progress) -> None:
-    wrong = restoring.compare(target, extra, progress)
-    if wrong:
-        raise Unavailable(f"The restored database is not that of the set: {wrong[0]}.", remedy="Use another set.")
+    restoring.require_same(target, extra, progress)
+    return target, None
 
 
 def finish(*, repository: str, key_file: str, set_name: str, moment: str = "") -> dict[str, Any]:

@@ -13,7 +13,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 from aiwriter.core import secretrefs
-from aiwriter.core.errors import AppError, Conflict, InvalidInput, Unavailable
+from aiwriter.core.errors import AppError, Conflict, InvalidInput
 from apps.backups.models import BackupRun, BackupSet, Restore
 from apps.backups.repository.errors import RepositoryError
 from apps.backups.repository.repository import Repository
@@ -182,12 +182,12 @@ def _plan(chosen: BackupSet, extra: Any, scope: str, choice: moments.Choice | No
     }
     if choice is not None:
         plan |= {
-            "moment": dt.datetime.fromtimestamp(choice.target / 1000, dt.UTC).isoformat(),
+            "moment": moments.as_time(choice.target).isoformat(),
             "segments": len(choice.segments),
             "line": choice.line.id,
         }
     if scope in ("system", "database"):
-        state_of = dt.datetime.fromtimestamp(choice.target / 1000, dt.UTC) if choice else chosen.created_at
+        state_of = moments.as_time(choice.target) if choice else chosen.created_at
         events = AuditEvent.objects.filter(occurred_at__gt=state_of)
         plan["lost_seconds"] = round((now - state_of).total_seconds())
         plan["lost_acts"] = events.count()
@@ -299,11 +299,7 @@ def _whole(restore: Restore, repository: Repository, reader: Any, progress: Prog
         target = restoring.restore_database(reader, extra, folder, name, progress)
     try:
         if restore.moment is None:
-            wrong = restoring.compare(target, extra, progress)
-            if wrong:
-                raise Unavailable(
-                    f"The restored database is not that of the set: {wrong[0]}.", remedy="Use another set."
-                )
+            restoring.require_same(target, extra, progress)
             progress.say("The restored database is what the manifest says.")
         data_dir = folder / "data"
         data_dir.mkdir(exist_ok=True, mode=0o700)

@@ -6,10 +6,8 @@ import base64
 import contextlib
 import hashlib
 import json
-import os
 import subprocess
 import sys
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from django.db import connection
 from aiwriter import env
 from aiwriter.core import keyring
 from aiwriter.core.errors import Conflict, Unavailable
+from aiwriter.core.wholefiles import write_whole
 from apps.backends.services import encryption
 from apps.backups.services import postgres, sqlite
 from apps.backups.services.contents import DATABASE, SECRETS, file_entry
@@ -130,6 +129,16 @@ def compare(target: Target, extra: Mapping[str, Any], progress: Progress) -> lis
     return differences(extra["database"]["tables"], target.measure())
 
 
+def require_same(target: Target, extra: Mapping[str, Any], progress: Progress) -> None:
+    """Refuse a restored database that is not what the manifest says.
+
+    Raises:
+        Unavailable: with the first difference.
+    """
+    if wrong := compare(target, extra, progress):
+        raise Unavailable(f"The restored database is not that of the set: {wrong[0]}.", remedy="Use another set.")
+
+
 def copy_stream(source: BinaryIO, target: BinaryIO, progress: Progress, size: int) -> None:
     """Copy, with progress and stops."""
     done = 0
@@ -167,7 +176,7 @@ def restore_keys(reader: Any, data_dir: Path, *, replace: bool) -> list[str]:
                 # What is restored may be sealed with keys that this installation does not have, or not any more.
                 keyring.take_over(base64.b64decode(content))
             continue
-        _write_private(path, base64.b64decode(content))
+        write_whole(path, base64.b64decode(content))
         written.append(name)
     return written
 
@@ -177,15 +186,6 @@ def secret_variables(reader: Any) -> dict[str, str]:
     with told(), contextlib.closing(reader.open(SECRETS)) as stream:
         found: dict[str, str] = json.loads(stream.read())["variables"]
     return found
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 @dataclass(slots=True)

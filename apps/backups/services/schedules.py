@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import logging
 
-from django.db import transaction
 from django.utils import timezone
 
 from aiwriter.core.errors import AppError
@@ -66,7 +65,7 @@ def base_due(policy: Policy, last: BackupRun | None, now: dt.datetime) -> bool:
     if moments.has_base(policy.destination_id, state.line):
         return False
     # A backup that began before the line did, or failed, is tried again, and not without a pause.
-    begun = dt.datetime.fromtimestamp(state.started / 1000, dt.UTC)
+    begun = moments.as_time(state.started)
     return last is None or last.created_at < begun or now - last.created_at >= RETRY_AFTER
 
 
@@ -104,29 +103,39 @@ def start_due(now: dt.datetime | None = None) -> int:
     """Start what the policies want now. Returns how many jobs were made."""
     moment = now or timezone.now()
     capture.sync_wanted()
-    actor = Actor.system_actor("schedule")
     started = 0
     for policy in Policy.objects.filter(enabled=True, destination__enabled=True).select_related("destination"):
-        place = policy.destination_id
-        try:
-            with transaction.atomic():
-                if backup_due(policy, moment):
-                    backups.start_backup(actor=actor, destination_id=place, policy=policy, trigger="schedule")
-                    started += 1
-                elif deep_due(policy, moment):
-                    upkeep.start_upkeep(actor=actor, destination_id=place, action="deep", trigger="schedule")
-                    started += 1
-                if drill_due(policy, moment):
-                    drills.start_drill(
-                        actor=actor,
-                        destination_id=place,
-                        policy=policy,
-                        moment=drills.random_moment(policy),
-                        trigger="schedule",
-                    )
-                    started += 1
-        except jobs.Busy:
-            continue
-        except AppError as error:
-            log.warning("the policy %s could not start what is due: %s", policy.name, error)
+        # Each for itself: a drill that cannot begin is no reason to make no backup.
+        for start in (_start_upkeep, _start_drill):
+            try:
+                started += start(policy, moment)
+            except jobs.Busy:
+                continue
+            except AppError as error:
+                log.warning("the policy %s could not start what is due: %s", policy.name, error)
     return started
+
+
+def _start_upkeep(policy: Policy, now: dt.datetime) -> bool:
+    place, actor = policy.destination_id, Actor.system_actor("schedule")
+    if backup_due(policy, now):
+        backups.start_backup(actor=actor, destination_id=place, policy=policy, trigger="schedule")
+    elif deep_due(policy, now):
+        upkeep.start_upkeep(actor=actor, destination_id=place, action="deep", trigger="schedule")
+    else:
+        return False
+    return True
+
+
+def _start_drill(policy: Policy, now: dt.datetime) -> bool:
+    if not drill_due(policy, now):
+        return False
+    drills.start_drill(
+        actor=Actor.system_actor("schedule"),
+        destination_id=policy.destination_id,
+        policy=policy,
+        # The repository is asked, so no transaction may be open.
+        moment=drills.random_moment(policy),
+        trigger="schedule",
+    )
+    return True

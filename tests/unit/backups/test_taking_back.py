@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.core.management import call_command
@@ -11,11 +12,14 @@ from django.db import connection
 from django.test import Client
 from rest_framework.test import APIClient
 
-from aiwriter.core.errors import NotFound
+from aiwriter.core.errors import Conflict, NotFound
 from apps.backups.models import BackupSet, Destination
 from apps.backups.repository.pruning import prune
+from apps.backups.services.destinations import create_destination
 from apps.backups.services.repositories import open_repository
 from apps.backups.services.taking_back import PIN, removed_sets, take_back
+from apps.backups.services.upkeep import start_upkeep
+from apps.backups.services.working import carry_out
 from apps.users.models import AuditEvent
 from tests.factories.users import SETUP
 
@@ -52,3 +56,16 @@ def test_a_removed_set_is_taken_back_and_pinned(
     capsys.readouterr()
     call_command("prune", "--removed", "--json")
     assert json.loads(capsys.readouterr().out) == {"ok": True, "sets": []}
+
+
+@SEEN
+def test_nothing_is_taken_back_in_a_copy(place: Destination, back_up: BackUp, tmp_path: Path) -> None:
+    name = back_up().name
+    back_up()
+    mirror, _ = create_destination(actor=SETUP, name="Copy", folder=str(tmp_path / "copy"), mirror_of=place.pk)
+    carry_out("run", start_upkeep(actor=SETUP, destination_id=mirror.pk, action="copy", wake=False).pk)
+    prune(open_repository(mirror), drop=[name])
+    assert removed_sets(actor=SETUP, destination_id=mirror.pk) == []
+    with pytest.raises(Conflict):
+        take_back(actor=SETUP, destination_id=mirror.pk, name=name)
+    assert not BackupSet.objects.filter(destination=mirror).exists()
