@@ -56,7 +56,11 @@ def test_home_names_the_worst_first(people: People, portal: Any) -> None:
     now = timezone.now()
     for number, severity in enumerate(["info"] * 3 + ["warning"] * 3 + ["critical"]):
         Alert.objects.create(
-            title=f"{severity} {number}", fingerprint=f"{number}", severity=severity, state="firing", begun_at=now
+            title=f"{severity} {number}",
+            fingerprint=f"{number}",
+            severity=severity,
+            state="firing",
+            begun_at=now + dt.timedelta(seconds=number),
         )
     page = portal("otto").get("/admin/").content.decode()
     places = [page.find(word) for word in ("critical 6", "warning 3", "info 0")]
