@@ -113,12 +113,25 @@ class Visitor:
         """By how many pixels the page is wider than the window."""
         return int(self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
-    def barriers(self) -> list[str]:
-        """What axe finds against WCAG 2.2 AA on the present page."""
+    def resize(self, size: tuple[int, int], *, dark: bool) -> None:
+        """Look at the present page in another window, without loading it anew."""
+        self.page.set_viewport_size({"width": size[0], "height": size[1]})
+        self.page.emulate_media(color_scheme="dark" if dark else "light")
+        self.page.wait_for_timeout(150)
+
+    def barriers(self, *rules: str) -> list[str]:
+        """What axe finds against WCAG 2.2 AA on the present page.
+
+        Args:
+            rules: of axe's only these.
+        """
         tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+        wanted = {"type": "rule", "values": list(rules)} if rules else {"type": "tag", "values": tags}
         # Without preload: it fetches imported sheets anew and puts them into style elements, which the policy refuses.
-        options = {"runOnly": {"type": "tag", "values": tags}, "preload": False}
-        found = Axe().run(self.page, options=options).response["violations"]
+        options = {"runOnly": wanted, "preload": False}
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(Axe().axe_script)
+        found = self.page.evaluate("options => axe.run(document, options)", options)["violations"]
         return [
             f"{item['id']}: {item['help']} {[' '.join(node['target']) for node in item['nodes'][:4]]} "
             f"{item['nodes'][0].get('failureSummary', '')[:300]}"
