@@ -49,7 +49,9 @@ class Outage:
         """Send to a channel, unless it was told or its turn has not come. Returns whether it was told now."""
         row = self.messages.setdefault(
             channel.pk,
-            AlertDelivery(channel=channel, kind=AlertDelivery.Kind.FIRING, created_at=self.alert.fired_at or timezone.now()),
+            AlertDelivery(
+                channel=channel, kind=AlertDelivery.Kind.FIRING, created_at=self.alert.fired_at or timezone.now()
+            ),
         )
         if row.state == AlertDelivery.State.DELIVERED or time.monotonic() < self.next_at.get(channel.pk, 0.0):
             return False
