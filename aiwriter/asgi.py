@@ -13,6 +13,7 @@ import django
 
 django.setup(set_prefix=False)
 
+from aiwriter.core import schema  # noqa: E402
 from aiwriter.core.handler import Handler  # noqa: E402
 from aiwriter.core.metrics import counted  # noqa: E402
 from aiwriter.core.threads import in_thread  # noqa: E402
@@ -41,8 +42,9 @@ async def _lifespan(receive: Any, send: Any) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
-            if problem := await in_thread(start_problem):
-                # The server prints it and ends: a portal without a key would fail at the first thing that needs it.
+            if problem := await in_thread(schema.start_problem) or await in_thread(start_problem):
+                # The server prints it and ends: without its tables, or without a key, the portal would fail at the first
+                # thing that needs them.
                 await send({"type": "lifespan.startup.failed", "message": problem})
                 return
             await send({"type": "lifespan.startup.complete"})

@@ -17,6 +17,16 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
+@signals.worker_init.connect  # type: ignore[untyped-decorator]
+@signals.beat_init.connect  # type: ignore[untyped-decorator]
+def _refuse_older_schema(**_: Any) -> None:
+    """End a worker or a scheduler that was started before the database was migrated."""
+    from aiwriter.core import schema
+
+    if problem := schema.start_problem():
+        raise SystemExit(problem)
+
+
 @signals.task_prerun.connect  # type: ignore[untyped-decorator]
 def _task_begins(task: Any = None, **_: Any) -> None:
     task.request.begun_at = time.perf_counter()

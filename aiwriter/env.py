@@ -174,6 +174,14 @@ VARIABLES: tuple[Variable, ...] = (
         help="Threads of the worker for short tasks. Generations do not need a thread each.",
     ),
     V(
+        name="AIWRITER_DRAIN_SECONDS",
+        type="int",
+        default=5,
+        minimum=1,
+        maximum=3600,
+        help="How long a web process that is asked to end goes on with open streams. Behind a proxy with two slots: 60.",
+    ),
+    V(
         name="AIWRITER_MAX_GENERATIONS",
         type="int",
         default=200,

@@ -158,20 +158,9 @@ class Supervisor:
         commands.append(("worker", [*worker, "--loglevel", "WARNING"], 15.0))
         schedule = ["beat", "--pidfile", "", "--loglevel", "WARNING"]
         commands.append(("scheduler", [*celery, *schedule], 5.0))
-        web = [python, "-m", "uvicorn", "aiwriter.asgi:application", "--host", self.host, "--port", str(self.port)]
-        # Longer than clients and proxies keep a connection (httpx and the openai package 5 s, nginx 60 s): whoever closes
-        # first while the other one sends breaks that request, and uvicorn's own 5 s did so in a measurement.
-        web += ["--timeout-keep-alive", "75"]
-        # Proxy headers are judged by aiwriter.core.clients alone, so uvicorn must not rewrite addresses first.
-        web += [
-            "--no-proxy-headers",
-            "--no-server-header",
-            "--timeout-graceful-shutdown",
-            "5",
-            "--log-level",
-            "warning",
-        ]
-        commands.append(("web", web, 8.0))
+        web = [python, "-m", "aiwriter.web", "--host", self.host, "--port", str(self.port)]
+        grace = self.values["AIWRITER_DRAIN_SECONDS"] + 3.0
+        commands.append(("web", web, grace))
         commands.append(("healthd", [python, "-m", "aiwriter.healthd"], 3.0))
         commands.append((LATE, [python, "manage.py", "watch"], 5.0))
         return [

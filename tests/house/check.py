@@ -30,6 +30,8 @@ CHECKS: dict[str, list[str]] = {
         "{scratch}/openapi.yaml",
     ],
     "migrations": [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"],
+    # What each may do while the version before still serves.
+    "phases": [sys.executable, "-m", "tests.house.migrations"],
     "spelling": [str(BIN / "codespell"), "README.md", "CHANGELOG.md", "docs", "aiwriter", "apps", "templates"],
     "docs": [str(BIN / "mkdocs"), "build", "--strict", "--quiet", "--site-dir", "{scratch}/site"],
     **{f"types {Path(p).parent.name}": [str(BIN / "mypy"), p] for p in PLUGINS},

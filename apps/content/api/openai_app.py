@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from aiwriter.core import context
+from aiwriter.core import context, draining
 from aiwriter.core.clients import client_address
 from aiwriter.core.errors import AppError, InvalidInput, NotAuthenticated, NotFound, TooLarge, Unavailable
 from aiwriter.core.faults import machine_fault
@@ -204,8 +204,20 @@ async def _chat(exchange: Exchange, actor: Actor) -> None:
     answer = _streamed if wish.stream else _whole
     writing = asyncio.ensure_future(answer(exchange, wish, permit))
     watcher = asyncio.ensure_future(exchange.until_gone())
+    loop, over = asyncio.get_running_loop(), asyncio.Event()
+
+    def let_go() -> None:
+        loop.call_soon_threadsafe(over.set)
+
+    draining.watch(let_go)
+    ending = asyncio.ensure_future(over.wait())
     try:
-        await asyncio.wait({writing, watcher}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({writing, watcher, ending}, return_when=asyncio.FIRST_COMPLETED)
+        if over.is_set() and not writing.done():
+            writing.cancel()
+            with suppress(asyncio.CancelledError):
+                await writing
+            raise Unavailable("The server is being replaced.", remedy="Send the request again.")
         if not writing.done():
             # The client has gone: the provider is stopped, and what came is billed.
             writing.cancel()
@@ -214,6 +226,8 @@ async def _chat(exchange: Exchange, actor: Actor) -> None:
             raise _Gone
         await writing
     finally:
+        draining.leave(let_go)
+        ending.cancel()
         watcher.cancel()
 
 

@@ -24,7 +24,7 @@ from django.core.handlers.asgi import ASGIRequest
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
-from aiwriter.core import context
+from aiwriter.core import context, draining
 from aiwriter.core.errors import AppError, InvalidInput, NotAuthenticated
 from aiwriter.core.threads import in_thread
 from aiwriter.core.views import error_body
@@ -81,6 +81,13 @@ async def _serve(receive: Receive, send: Send, generation_id: uuid.UUID, seq: in
     await send({"type": "http.response.start", "status": 200, "headers": start})
     await send({"type": "http.response.body", "body": _MILLISECONDS_TO_RETRY, "more_body": True})
     pump.join(subscriber)
+
+    def let_go() -> None:
+        # This process is ending: a whole answer, after which the reader asks the next one with the last number.
+        subscriber.ended = True
+        loop.call_soon_threadsafe(subscriber.wake)
+
+    draining.watch(let_go)
     watcher = loop.create_task(_until_gone(receive, subscriber))
     try:
         while True:
@@ -101,6 +108,7 @@ async def _serve(receive: Receive, send: Send, generation_id: uuid.UUID, seq: in
             await send({"type": "http.response.body", "body": b"", "more_body": False})
     finally:
         watcher.cancel()
+        draining.leave(let_go)
         pump.leave(subscriber)
 
 

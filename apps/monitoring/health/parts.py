@@ -14,11 +14,11 @@ from django.conf import settings
 from django.core.cache import cache
 from django.core.mail import get_connection
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
+from aiwriter.core import schema
 from aiwriter.core.leases import LeasedJob
 from apps.monitoring.models import Heartbeat
 from apps.monitoring.services.checks import Result, check
@@ -55,17 +55,22 @@ def database() -> Result:
 @check("migrations", title="Migrations", interval=300, deadline=10, severity="required")
 def migrations() -> Result:
     """Whether the database has the tables that this version needs."""
-    executor = MigrationExecutor(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    if not plan:
-        return Result(status="ok", message="All are applied.")
-    names = ", ".join(f"{m.app_label}.{m.name}" for m, _ in plan[:5])
-    return Result(
-        status="fail",
-        message=f"{len(plan)} are not applied: {names}{' …' if len(plan) > 5 else ''}.",
-        remedy="Run `manage.py migrate`, or restart the portal, which does it.",
-        data={"missing": len(plan)},
-    )
+    found = schema.standing()
+    if found.missing:
+        return Result(
+            status="fail",
+            message=f"{len(found.missing)} are not applied: {schema.named(found.missing)}.",
+            remedy="Run `manage.py migrate`, or restart the portal, which does it.",
+            data={"missing": len(found.missing)},
+        )
+    if found.newer:
+        # Ready all the same: this is how the version before stands there after a roll-out was taken back.
+        message = f"The database is ahead of this version: {schema.named(found.newer)}."
+        return Result(status="ok", message=message, data={"newer": len(found.newer)})
+    if found.waiting:
+        message = f"{len(found.waiting)} wait until the version before has gone: {schema.named(found.waiting)}."
+        return Result(status="ok", message=message, data={"waiting": len(found.waiting)})
+    return Result(status="ok", message="All are applied.")
 
 
 @check("worker", title="Worker", interval=15, deadline=5)

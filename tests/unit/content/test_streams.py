@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.test import Client
 
+from aiwriter.core import draining
 from apps.content.api import pump as pumps
 from apps.content.api.streams import EVENTS_PATH, stream_events
 from apps.content.models import Generation, GenerationEvent
@@ -139,6 +140,25 @@ async def test_what_is_there_then_what_comes_then_the_end():
     assert browser.headers[b"x-accel-buffering"] == b"no"
     assert browser.headers[b"cache-control"] == b"no-store"
     assert b"x-request-id" in browser.headers
+
+
+async def test_a_process_that_ends_closes_the_stream_as_a_whole_answer(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(draining, "_over", False)
+    generation = await made()
+    await write(generation, piece("one "))
+    browser = Browser(generation.pk, ticket=ticket_for(generation))
+    await browser.until(lambda b: b.text == "one ")
+    draining._end()
+    await browser.until(lambda b: b.closed)
+    await browser.task
+    # What the next process gives begins behind the last number that was seen.
+    monkeypatch.setattr(draining, "_over", False)
+    await write(generation, piece("two "))
+    second = Browser(
+        generation.pk, ticket=ticket_for(generation), headers={"Last-Event-ID": str(browser.events[-1][0])}
+    )
+    await second.until(lambda b: b.text == "two ")
+    await second.leave()
 
 
 @pytest.mark.parametrize("how", ["header", "query"])

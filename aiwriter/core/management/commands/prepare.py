@@ -17,6 +17,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.utils import DatabaseError
 
+from aiwriter.core.staticfiles import collect
+
 
 class Command(BaseCommand):
     """Migrates, collects static files, makes default rows and the first administrator, runs the health checks once."""
@@ -64,10 +66,11 @@ class Command(BaseCommand):
             for path, storage in finder.list([]):
                 changed = storage.get_modified_time(path).timestamp()
                 seen.update(f"{path}:{storage.size(path)}:{changed}".encode())
-        stamp = Path(settings.STATIC_ROOT) / ".fingerprint"
+        # Of each version: while two are rolled out, the start of one says nothing about the other's files.
+        stamp = Path(settings.STATIC_ROOT) / f".fingerprint-{settings.VERSION}"
         if stamp.is_file() and stamp.read_text(encoding="ascii") == seen.hexdigest():
             return
-        call_command("collectstatic", interactive=False, verbosity=0, clear=True)
+        collect()
         stamp.write_text(seen.hexdigest(), encoding="ascii")
 
     def _bootstrap(self) -> Any:
