@@ -30,9 +30,16 @@ class Command(BaseCommand):
         """Arguments."""
         parser.add_argument("--report", help="write what was found out, as JSON, to this file (mode 0600)")
 
+        parser.add_argument(
+            "--phase",
+            choices=("all", "expand"),
+            default="all",
+            help="expand: while the version before still serves, leave out what it could not live with",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Do the steps, each with a line that says how long it took."""
-        self._step("Database", self._migrate)
+        self._step("Database", lambda: self._migrate(options["phase"]))
         self._step("Static files", self._static)
         found = self._step("First rows", self._bootstrap)
         self._step("Health checks", lambda: call_command("run_checks", stdout=io.StringIO()))
@@ -49,14 +56,14 @@ class Command(BaseCommand):
         self.stdout.write(f"{time.monotonic() - begun:.1f} s")
         return result
 
-    def _migrate(self) -> None:
+    def _migrate(self, phase: str) -> None:
         try:
             connection.ensure_connection()
         except DatabaseError as error:
             raise CommandError(
                 f"The database cannot be opened: {error}. Check DATABASE_URL, or leave it empty for SQLite."
             ) from error
-        call_command("migrate", interactive=False, verbosity=0)
+        call_command("migrate", interactive=False, verbosity=0, phase=phase)
         call_command("createcachetable", verbosity=0)
 
     def _static(self) -> None:
