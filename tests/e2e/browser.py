@@ -27,6 +27,10 @@ document.addEventListener("securitypolicyviolation", (event) =>
   window.refused.push(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
 """
 
+_STILL = """() => Promise.all(document.getAnimations()
+  .filter((each) => each.effect.getComputedTiming().endTime !== Infinity)
+  .map((each) => each.finished.catch(() => 0)))"""
+
 
 def find_chromium() -> str:
     """Path of an installed Chromium.
@@ -131,6 +135,8 @@ class Visitor:
         options = {"runOnly": wanted, "preload": False}
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(Axe().axe_script)
+        # A dialog that still fades in has pale words.
+        self.page.evaluate(_STILL)
         found = self.page.evaluate("options => axe.run(document, options)", options)["violations"]
         return [
             f"{item['id']}: {item['help']} {[' '.join(node['target']) for node in item['nodes'][:4]]} "

@@ -122,7 +122,8 @@ def test_without_javascript(visit: Visit, cast: Cast) -> None:
     page.locator("noscript >> text=Edit as Markdown").or_(
         page.locator(".callout >> text=Edit as Markdown")
     ).first.click()
-    page.fill("#id_body", "Written without a script.\n")
+    before = page.locator("#id_body").input_value()
+    page.fill("#id_body", f"{before}\nWritten without a script.\n")
     page.click("button:has-text('Save')")
     page.wait_for_selector(".toast")
     assert "Written without a script." in page.locator("#id_body").input_value()
