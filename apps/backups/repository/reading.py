@@ -13,7 +13,7 @@ from apps.backups.repository.index import Place
 from apps.backups.repository.keys import open_with
 from apps.backups.repository.packs import Wrap, read_head
 from apps.backups.repository.records import TWIN
-from apps.backups.repository.sealing import Cipher, unpack
+from apps.backups.repository.sealing import Cipher, open_up, unpack
 from apps.backups.repository.sets import Listing
 
 if TYPE_CHECKING:
@@ -41,6 +41,17 @@ class ChunkReader:
     def places(self, chunks: Sequence[bytes]) -> dict[bytes, Place]:
         """Where chunks lie."""
         return self._repository.index.places_many(chunks)
+
+    def data(self, chunk: bytes, place: Place | None) -> bytes | memoryview:
+        """As `chunk`, but what was stored as it was is not copied once more: for writing it to a file."""
+        if place is not None:
+            try:
+                found = open_up(self._cipher(place), self._bytes(place), chunk, place.stored, place.raw)
+            except (Damaged, ObjectMissing):
+                return self.chunk(chunk, place)
+            if self._repository.keys.chunk_id(found) == chunk:
+                return found
+        return self.chunk(chunk, place)
 
     def chunk(self, chunk: bytes, place: Place | None = None) -> bytes:
         """The data of a chunk, checked against its name. Raises `Damaged` when no pack has it whole."""
@@ -87,6 +98,10 @@ class ChunkReader:
     def _bytes(self, place: Place) -> bytes | memoryview:
         if not self._whole:
             return self._repository.store.get(place.name, place.start, place.stored)
+        # A look without the lock: a pack that is in the window is the rule, and one that just left it is read again.
+        data = self._window.get(place.name)
+        if data is not None:
+            return memoryview(data)[place.start : place.start + place.stored]
         with self._lock:
             data = self._window.get(place.name)
             loading = self._loading.setdefault(place.name, threading.Lock())

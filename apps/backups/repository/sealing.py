@@ -66,6 +66,16 @@ def unpack(data: bytes, size: int) -> bytes:
     return plain
 
 
+def open_up(cipher: Cipher, sealed: bytes | memoryview, bound: bytes, stored: int, size: int) -> bytes | memoryview:
+    """Decrypted and unpacked; what does not compress is given as a view of what was decrypted."""
+    if len(sealed) != stored:
+        raise Damaged("The pack is cut short.")
+    plain = cipher.open(sealed, bound)
+    if size and len(plain) == size + 1 and plain[0] == 0:
+        return memoryview(plain)[1:]
+    return unpack(plain, size)
+
+
 class Cipher:
     """AES-256-GCM under one key. A nonce is random: below 2^32 chunks a key, and each run has its own."""
 

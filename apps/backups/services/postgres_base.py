@@ -1,4 +1,4 @@
-"""PostgreSQL as files: a base by `pg_basebackup`, and a server that is brought from it to a moment.
+"""PostgreSQL as files: a server that is brought from a base to a moment.
 
 The result is read out of a scratch server as a dump and goes on as every other restore; or the data directory is handed over.
 """
@@ -11,7 +11,6 @@ import pwd
 import re
 import shutil
 import subprocess
-import tarfile
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -24,13 +23,12 @@ from django.conf import settings
 from aiwriter.core.errors import Conflict, Unavailable
 from apps.backups.repository.repository import Repository
 from apps.backups.repository.segments import walk
-from apps.backups.services import postgres
-from apps.backups.services.capture_postgres import START, connect, file_name, look_at_server, receiver_problem
+from apps.backups.services import postgres, postgres_taking
+from apps.backups.services.capture_postgres import START, file_name
 from apps.backups.services.moments import Choice, as_time
 from apps.backups.services.progress import Progress
 from apps.backups.services.repositories import control_of, told
 
-BASE = "physical/base.tar"
 _EARLY = "recovery ended before configured recovery target was reached"
 # A server that replays a day of log needs its time; one that hangs must end.
 _PATIENCE = 4 * 3600.0
@@ -47,70 +45,6 @@ full_page_writes = off
 restore_command = 'cp "{wal}/%f" "%p"'
 recovery_target_timeline = '{timeline}'
 """
-
-
-# ------------------------------------------------------------ the base
-def take_base(writer: Any, progress: Progress) -> dict[str, Any]:
-    """Put a base of the whole server into a set.
-
-    Returns:
-        what a restore must know.
-
-    Raises:
-        Unavailable: the server does not give one.
-    """
-    with contextlib.closing(connect()) as opened:
-        server = look_at_server(opened)
-        size = opened.execute("SELECT sum(pg_database_size(oid)) FROM pg_database").fetchone()[0]  # type: ignore[index]
-    major = server.version // 10_000
-    wanted = postgres.parameters()
-    command = [
-        postgres.program("pg_basebackup", major),
-        "--pgdata=-",
-        "--format=tar",
-        # With the log of the time of the backup: without it the server waits, silently, for an archive that may be broken.
-        "--wal-method=fetch",
-        "--checkpoint=fast",
-        "--no-password",
-        "--label=aiwriter",
-    ]
-    progress.phase("base", int(size))
-    environment = {**postgres.environment(wanted), "PGAPPNAME": "aiwriter_base"}
-    with (
-        tempfile.TemporaryFile() as errors,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment) as process,
-    ):
-        try:
-            stream = _Program(cast("BinaryIO", process.stdout), process)
-            entry = writer.add_stream(BASE, stream, chunking="content")
-        except BaseException:
-            process.kill()
-            errors.seek(0)
-            said = errors.read()[-600:].decode("utf-8", "replace").strip()
-            if process.wait() > 0 and said:
-                raise receiver_problem(said) from None
-            raise
-    progress.say(f"Base of the server with {entry.size / 2**20:,.1f} MiB taken.")
-    return {
-        **server.as_detail(),
-        "bytes": entry.size,
-        "role": str(wanted.get("user", "")),
-        "database": str(wanted["dbname"]),
-    }
-
-
-class _Program:
-    """The output of a program as a file: a program that fails has no end, but an error."""
-
-    def __init__(self, stream: BinaryIO, process: subprocess.Popen[bytes]) -> None:
-        self._stream, self._process = stream, process
-
-    def read(self, size: int = -1) -> bytes:
-        """Bytes of it."""
-        piece = self._stream.read(size)
-        if not piece and size and self._process.wait(60):
-            raise Unavailable("The program ended with an error.", remedy="See the server's log, then try again.")
-        return piece
 
 
 # ------------------------------------------------------------ the way to a moment
@@ -134,13 +68,12 @@ def lay_out(
     for made in (data, wal):
         made.mkdir(mode=0o700)
     progress.phase("base", int(facts["bytes"]))
-    with told(), contextlib.closing(reader.open(BASE)) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
-        for member in archive:
-            archive.extract(member, data, filter="data")
-            progress.check()
-        while stream.read(1 << 20):
-            # To the end, so that the whole is compared with its digest.
-            pass
+    with told():
+        if facts.get("increment_of"):
+            whole = repository.reader(str(facts["increment_of"]))
+            postgres_taking.combine(whole, reader, data, int(facts["version"]) // 10_000, progress)
+        else:
+            postgres_taking.unpack(reader, data, progress)
     data.chmod(0o700)
     progress.phase("log", len(choice.segments))
     size, timeline = int(choice.line.detail["segment"]), int(choice.line.detail["timeline"])

@@ -73,6 +73,7 @@ def preview(policy: Policy, now: dt.datetime | None = None) -> Preview:
     _hard(verdicts, policy)
     _soft(verdicts, policy, moment)
     _bases(verdicts, policy, moment)
+    _wholes(verdicts)
     return Preview(verdicts, frozen=frozen(policy.destination, rows))
 
 
@@ -154,6 +155,14 @@ def _bases(verdicts: list[Verdict], policy: Policy, now: dt.datetime) -> None:
         if bases[0].row.created_at > border or (state is not None and state.line == line):
             first = next((each for each in bases if each.row.created_at <= border), bases[-1])
             first.reasons.append("base of the window")
+
+
+def _wholes(verdicts: list[Verdict]) -> None:
+    """An increment is nothing without the whole base that it was taken against."""
+    needed = {str((each.row.capture.get("base") or {}).get("increment_of", "")) for each in verdicts if each.kept}
+    for each in verdicts:
+        if each.row.name in needed:
+            each.reasons.append("whole base of a later set")
 
 
 def needed_segments(policy: Policy, repository: Repository, now: dt.datetime | None = None) -> dict[str, int]:

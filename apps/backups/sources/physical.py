@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from apps.backups.models import BackupSet
 from apps.backups.services import capture_state
-from apps.backups.services.postgres_base import take_base
+from apps.backups.services.postgres_taking import newest_full, take_base
 from apps.backups.services.sources import Collecting
 
 # A restore replays what was logged since the base: a day of it is minutes.
@@ -29,7 +29,8 @@ def physical(collecting: Collecting) -> None:
     )
     if recent.restorable().exists():
         return
-    facts = take_base(collecting.writer, collecting.progress)
+    full = newest_full(wanted["destination"], before.line)
+    facts = take_base(collecting.writer, collecting.progress, line=before.line, full=full)
     after = capture_state.seal_now(patience=30.0)
     if after is None or after.line != before.line:
         collecting.progress.say("The base is of no use: the capture began anew meanwhile.")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import shutil
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,13 +16,15 @@ import pytest
 from django.db import connection
 
 from aiwriter.core.errors import Unavailable
-from apps.backups.repository import FolderStore, Repository, make_identity
+from apps.backups.models import BackupSet, Destination
+from apps.backups.repository import FolderStore, Repository, SetInfo, make_identity
 from apps.backups.repository.segments import read_line
-from apps.backups.services import capture_postgres, capture_state, moments, postgres, postgres_base
+from apps.backups.services import capture_postgres, capture_state, moments, postgres, postgres_base, postgres_taking
 from apps.backups.services.capture_chain import Chain
 from apps.backups.services.capture_postgres import PostgresCapture, as_lsn, file_name, receiver_problem
 from apps.backups.services.capture_state import CaptureState
 from apps.backups.services.moments import Choice
+from apps.backups.services.postgres_taking import Full, Manifest, newest_full
 from apps.backups.services.progress import Quiet
 
 SERVER = pytest.mark.skipif(connection.vendor != "postgresql", reason="follows the log of a PostgreSQL server")
@@ -44,7 +48,7 @@ def followed(tmp_path: Path, settings: Any, db: None) -> Iterator[tuple[Postgres
     """The tests' own server, followed into a repository in a folder."""
     settings.DATA_DIR = tmp_path / "data"
     identity, recipient = make_identity()
-    store = FolderStore(tmp_path / "repository")
+    store = FolderStore(tmp_path / "captured")
     secret = Repository.create(store, recipients=[recipient]).writer_secret
     writing = Repository.open(store, cache=tmp_path / "cache", writer_secret=secret)
     capture = PostgresCapture(Chain(CaptureState(destination="x"), writing), seconds=0.5)
@@ -70,22 +74,44 @@ def laid_out(choice: Choice, reading: Repository, reader: Any, folder: Path) -> 
     return folder / "data"
 
 
+def based(capture: PostgresCapture, writing: Repository, full: Full | None = None) -> SetInfo:
+    """A set with a base, as the source of the backups makes it."""
+    state = capture._chain.state
+    capture.step(asked=True)
+    facts: dict[str, Any] = {"line": state.line, "first": state.number + 1}
+    with writing.begin(kind="full") as writer:
+        facts["base"] = postgres_taking.take_base(writer, Quiet(lambda _text: None), line=state.line, full=full)
+        capture.step(asked=True)
+        facts |= {"last": state.number, "from": state.until}
+        return writer.commit({"capture": facts})
+
+
 @SERVER
+@pytest.mark.parametrize("increment", [False, True])
 def test_a_moment_comes_back_from_base_and_log(
-    followed: tuple[PostgresCapture, Repository, Repository], tmp_path: Path
+    followed: tuple[PostgresCapture, Repository, Repository], tmp_path: Path, place: Destination, increment: bool
 ) -> None:
     capture, writing, reading = followed
     state = capture._chain.state
     with capture_postgres.connect() as opened:
         opened.execute("CREATE TABLE followed (n int)")
         try:
-            capture.step(asked=True)
-            facts = {"line": state.line, "first": state.number + 1}
-            with writing.begin(kind="full") as writer:
-                facts["base"] = postgres_base.take_base(writer, Quiet(lambda _text: None))
-                capture.step(asked=True)
-                facts |= {"last": state.number, "from": state.until}
-                info = writer.commit({"capture": facts})
+            if increment:
+                opened.execute("ALTER SYSTEM SET summarize_wal = on")
+                opened.execute("SELECT pg_reload_conf()")
+                whole = based(capture, writing)
+                assert newest_full(place.pk, state.line) is None
+                BackupSet.objects.create(destination=place, name=whole.id)
+                assert newest_full(place.pk, "another") is None
+                full = newest_full(place.pk, state.line)
+                assert full is not None
+                opened.execute("CREATE TABLE followed_later AS SELECT generate_series(1, 1000) AS n")
+                info = based(capture, writing, full)
+                base = info.extra["capture"]["base"]
+                assert base["increment_of"] == whole.id
+                assert base["bytes"] < whole.extra["capture"]["base"]["bytes"] / 2
+            else:
+                info = based(capture, writing)
             opened.execute("INSERT INTO followed VALUES (1)")
             time.sleep(0.3)
             wanted = dt.datetime.now(dt.UTC)
@@ -94,18 +120,36 @@ def test_a_moment_comes_back_from_base_and_log(
             capture.step(asked=True)
             ship(writing)
         finally:
-            opened.execute("DROP TABLE followed")
+            opened.execute("DROP TABLE IF EXISTS followed, followed_later")
+            opened.execute("ALTER SYSTEM RESET summarize_wal")
+            opened.execute("SELECT pg_reload_conf()")
     assert state.gaps == []
     choice = moments.choose(reading, wanted)
     reader = reading.reader(info.id)
-    data = laid_out(choice, reading, reader, tmp_path / "server")
-    assert (data / "recovery.signal").is_file()
-    assert f"{wanted:%Y-%m-%d %H:%M:%S}" in (data / "postgresql.auto.conf").read_text()
-    shutil.rmtree(tmp_path / "server")
+    if not increment:
+        data = laid_out(choice, reading, reader, tmp_path / "server")
+        assert (data / "recovery.signal").is_file()
+        assert f"{wanted:%Y-%m-%d %H:%M:%S}" in (data / "postgresql.auto.conf").read_text()
+        shutil.rmtree(tmp_path / "server")
     with postgres_base.recovered(reading, choice, reader, Quiet(lambda _text: None)) as dump:
         text = b"".join(iter(lambda: dump.read(1 << 20), b"")).decode()
     rows = text.partition("COPY public.followed (n) FROM stdin;\n")[2].partition("\\.")[0].split()
     assert rows == ["1"]
+    assert ("followed_later" in text) is increment
+
+
+def test_a_servers_manifest_is_picked_out_of_a_tar_in_pieces_of_any_size() -> None:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, data in (("base/1", b"x" * 1500), ("empty", b""), ("backup_manifest", b"{" * 700)):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    for step in (1, 511, 4096):
+        manifest = Manifest()
+        for at in range(0, len(made.getvalue()), step):
+            manifest.feed(made.getvalue()[at : at + step])
+        assert manifest.content == b"{" * 700
 
 
 @SERVER

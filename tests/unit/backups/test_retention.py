@@ -163,3 +163,10 @@ def test_a_policy_says_what_is_wrong(place: Destination) -> None:
     with pytest.raises(InvalidInput) as refused:
         create_policy(actor=SETUP, destination_id=place.pk, name="Bad", window_start=dt.time(1, 0))
     assert refused.value.field == "window_end"
+
+
+def test_a_whole_base_stays_as_long_as_an_increment_needs_it(place: Destination, policy: Policy) -> None:
+    a_set(place, 1, capture={"line": "a", "base": {"increment_of": "60"}})
+    a_set(place, 60, capture={"line": "a", "base": {}})
+    a_set(place, 70)
+    assert kept(with_rules(policy)) == {"1", "60"}
