@@ -180,8 +180,7 @@ ACCOUNT_REAUTHENTICATION_TIMEOUT = PROOF_SECONDS
 
 # ---------------------------------------------------------------- the web
 SECURE_CONTENT_TYPE_NOSNIFF = True
-SECURE_REFERRER_POLICY = "same-origin"
-SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_REFERRER_POLICY = SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_FAILURE_VIEW = "aiwriter.core.views.csrf_failure"
@@ -224,11 +223,9 @@ MAX_UPLOAD_BYTES = ENV["AIWRITER_MAX_UPLOAD_MB"] * 1024 * 1024
 MAX_REQUEST_BYTES = max(ENV["AIWRITER_MAX_REQUEST_MB"], ENV["AIWRITER_MAX_UPLOAD_MB"] + 1) * 1024 * 1024
 WEB_THREADS = ENV["AIWRITER_WEB_THREADS"]
 EXPORT_DAYS = ENV["AIWRITER_EXPORT_DAYS"]
-LANGUAGE_CODE = "en"
-LANGUAGES = [("en", "English")]
+LANGUAGE_CODE, LANGUAGES = "en", [("en", "English")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
-TIME_ZONE = "UTC"
-USE_TZ = True
+TIME_ZONE, USE_TZ = "UTC", True
 
 # ---------------------------------------------------------------- REST
 REST_FRAMEWORK: dict[str, Any] = {
@@ -302,6 +299,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-audit": {"task": "users.sweep_audit", "schedule": 15.0, "options": {"expires": 30}},
     "archive-audit": {"task": "users.archive_audit", "schedule": 3600.0},
     "sweep-invitations": {"task": "users.sweep_invitations", "schedule": 300.0, "options": {"expires": 300}},
+    "sweep-privacy": {"task": "users.sweep_privacy", "schedule": 30.0, "options": {"expires": 60}},
     "prune-idempotency": {"task": "users.prune_idempotency", "schedule": 3600.0},
     "start-due-backups": {"task": "backups.start_due", "schedule": 15.0, "options": {"expires": 30}},
     "clear-backup-scratch": {"task": "backups.clear_scratch", "schedule": 3600.0},
@@ -340,6 +338,9 @@ BOOTSTRAP_STEPS = [
 ]
 # What kind of data every column holds: read by staging copies, and by what finds, exports and erases a person's data.
 DATA_MAPS = [f"apps.{app}.models.datamap.TABLES" for app in ("users", "monitoring", "backends", "backups", "content")]
+# Each app's share of an export or erasure of a person's data; where the file of an export is kept; backups that have copies.
+PRIVACY_PARTS = ["apps.content.services.personal.PART", "apps.backends.services.personal.PART"]
+PRIVACY_PARCELS, PRIVACY_COPIES = "apps.backends.services.parcels", ["apps.backups.services.personal.copies"]
 # What a backup set consists of, in order: the first takes the snapshot apart, the others read from it.
 BACKUP_SOURCES = [
     "apps.backups.sources.database.database",
@@ -355,7 +356,7 @@ DRILL_PROBES = [
     "apps.content.services.recovery.find_passages",
 ]
 # Run once in a database that a restore has just put in place.
-AFTER_RESTORE = ["apps.content.services.recovery.index_again"]
+AFTER_RESTORE = ["apps.content.services.recovery.index_again", "apps.users.services.privacy_erasure.erase_again"]
 # Run once within a staging copy whose rows are there: what is made from other columns is made again.
 AFTER_STAGING = ["apps.content.services.recovery.make_again"]
 # Which row is "a document" when one is brought back with everything that belongs to it.
@@ -371,8 +372,7 @@ TASKS_OUTSIDE = (
     "content.run_publication", "content.sweep_publications", "content.run_schedule", "content.sweep_schedules",
     "content.deliver_webhook", "content.sweep_webhooks",
 )  # fmt: skip
-WAITING_OUTSIDE = ["apps.content.services.outside.waiting"]
-DISCARD_OUTSIDE = ["apps.content.services.outside.discard"]
+WAITING_OUTSIDE, DISCARD_OUTSIDE = ["apps.content.services.outside.waiting"], ["apps.content.services.outside.discard"]
 RESTORE_APPROVAL = ENV["AIWRITER_RESTORE_APPROVAL"]
 PG_BIN = ENV["AIWRITER_PG_BIN"]
 HEALTH_CHECKS = [
@@ -401,6 +401,7 @@ HEALTH_CHECKS = [
     "apps.monitoring.health.jobs",
     "apps.monitoring.health.audit_record",
     "apps.monitoring.health.keyring_state",
+    "apps.monitoring.health.privacy_requests",
     "apps.monitoring.health.second_factor",
     "apps.backends.health.model_route",
     "apps.backends.health.providers",
@@ -432,8 +433,7 @@ VAULT_MOUNT, VAULT_KEY = ENV["AIWRITER_VAULT_MOUNT"], ENV["AIWRITER_VAULT_KEY"]
 KMS_KEY, KMS_REGION, KMS_URL = ENV["AIWRITER_KMS_KEY"], ENV["AIWRITER_KMS_REGION"], ENV["AIWRITER_KMS_URL"]
 KMS_ACCESS_KEY, KMS_SECRET_KEY = ENV["AIWRITER_KMS_ACCESS_KEY"], ENV["AIWRITER_KMS_SECRET_KEY"]
 AUDIT_HOT_DAYS = ENV["AIWRITER_AUDIT_HOT_DAYS"]
-CONSOLE_NETWORKS = ENV["AIWRITER_CONSOLE_NETWORKS"]
-METRICS_NETWORKS = ENV["AIWRITER_METRICS_NETWORKS"]
+CONSOLE_NETWORKS, METRICS_NETWORKS = ENV["AIWRITER_CONSOLE_NETWORKS"], ENV["AIWRITER_METRICS_NETWORKS"]
 CERTIFICATES = ENV["AIWRITER_CERTIFICATES"]
 
 # ---------------------------------------------------------------- mail, logs

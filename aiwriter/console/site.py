@@ -101,6 +101,7 @@ GROUPS: Sequence[tuple[str | Promise, str, Sequence[str]]] = (
             "users.AuditVerification",
             "users.AuditSegment",
             "users.KeyRecord",
+            "users.PrivacyRequest",
             "users.Notification",
         ),
     ),

@@ -68,9 +68,24 @@ class UsersConfig(AppConfig):
         "invitation.sent": "A person was invited",
         "invitation.accepted": "An invitation was accepted",
         "invitation.revoked": "An invitation was withdrawn",
+        "privacy.requested": "A person asked about their data, or had somebody ask",
+        "privacy.approved": "A request about personal data is to be carried out",
+        "privacy.refused": "A request about personal data was refused",
+        "privacy.stopped": "A request about personal data was taken back or stopped",
+        "privacy.begun_again": "A request about personal data that was stopped or failed was begun again",
+        "privacy.carried_out": "A request about personal data was carried out",
+        "privacy.downloaded": "A person took out the copy of their data",
+        "privacy.erased": "A person was erased",
+        "privacy.hold_placed": "A legal hold was placed",
+        "privacy.hold_lifted": "A legal hold was lifted",
         "portal.bootstrapped": "The first administrator and workspace were made",
     }
-    sealed_fields = {"users.AuditSink": {"sealed_secret": ""}, "users.SignInProvider": {"secret_sealed": ""}}
+    sealed_fields = {
+        "users.AuditSink": {"sealed_secret": ""},
+        "users.SignInProvider": {"secret_sealed": ""},
+        "users.SubjectKey": {"sealed_key": ""},
+        "users.PrivacyRequest": {"sealed_parcel_key": ""},
+    }
     admin_capabilities = {
         "users": {
             "view": ("users.manage", "audit.read"),
@@ -91,6 +106,10 @@ class UsersConfig(AppConfig):
             "auditsink.write": ("audit.manage",),
             "auditverification.view": ("audit.read",),
             "auditverification.write": (),
+            "privacyrequest.view": ("privacy.read",),
+            "privacyrequest.write": (),
+            "legalhold.view": ("privacy.read",),
+            "legalhold.write": (),
             "membership.write": ("members.manage", "users.manage"),
         },
         # Not stated and so closed: allauth's own pages. They show session keys and sealed two-factor secrets, and

@@ -15,6 +15,7 @@ from apps.users.services import (
     ledger_delivery,
     ledger_sealing,
     limits,
+    privacy_runs,
 )
 
 
@@ -79,3 +80,15 @@ def mail_invitation(invitation_id: str) -> None:
 def sweep_invitations() -> None:
     """Try again what could not be mailed."""
     invitations.sweep_invitations()
+
+
+@shared_task(name="users.run_privacy", time_limit=7200, soft_time_limit=7100)
+def run_privacy(request_id: str) -> None:
+    """Carry out what was decided about somebody's data."""
+    privacy_runs.run(uuid.UUID(request_id))
+
+
+@shared_task(name="users.sweep_privacy")
+def sweep_privacy() -> None:
+    """Wake requests about personal data that wait, and remove exports whose days are over."""
+    privacy_runs.sweep()

@@ -125,6 +125,7 @@ def paginated(
     *,
     ordering: Sequence[str] = DEFAULT_ORDERING,
     row: Callable[[Any], Any] | None = None,
+    prepare: Callable[[list[Any]], list[Any]] | None = None,
 ) -> Response:
     """A page of a queryset, for views that are no generic views.
 
@@ -133,10 +134,13 @@ def paginated(
         queryset: models or `.values()`, already filtered to what the actor may see.
         ordering: as for `CursorPage`.
         row: makes the answer's row of a database row; left out for `.values()`.
+        prepare: adds to all rows of the page what takes a query.
     """
     page = CursorPage()
     view = type("Ordered", (), {"ordering": ordering})
     rows = page.paginate_queryset(queryset, request, view)
+    if prepare:
+        rows = prepare(rows)
     return page.get_paginated_response([row(item) for item in rows] if row else rows)
 
 

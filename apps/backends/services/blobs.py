@@ -249,7 +249,7 @@ def pieces(blob: StoredBlob) -> Iterator[bytes]:
     place = open_storage(blob.profile)
     digest, size = hashlib.sha256(), 0
     try:
-        parts: Iterator[bytes] = _raw(place, blob.storage_name)
+        parts: Iterator[bytes] = raw_pieces(place, blob.storage_name)
         if blob.encrypted:
             parts = encryption.decrypt(parts, encryption.key_of(blob.key_id))
         for part in parts:
@@ -266,7 +266,8 @@ def pieces(blob: StoredBlob) -> Iterator[bytes]:
         raise _damaged(blob, f"its checksum is wrong ({size} of {blob.size} bytes)")
 
 
-def _raw(place: OpenStorage, name: str) -> Iterator[bytes]:
+def raw_pieces(place: OpenStorage, name: str) -> Iterator[bytes]:
+    """The bytes under a name as they lie in the storage."""
     # The guard is around each step and not around the loop: it would take the closing of this generator for a fault.
     with calls.guarded(place.backend):
         file = place.storage.open(name, "rb")

@@ -56,7 +56,7 @@ def collect_garbage(*, grace: dt.timedelta = GRACE, stray_age: dt.timedelta = GR
     done.marked = StoredBlob.objects.unreferenced().filter(condemned_at=None).update(condemned_at=now)
     ripe = StoredBlob.objects.unreferenced().filter(condemned_at__lte=now - grace).select_related("profile")
     for blob in ripe[:_BATCH]:
-        _delete(blob, done)
+        discard_blob(blob, done)
     for profile in BackendProfile.objects.enabled().of_kind("storage"):
         _sweep_strays(profile, stray_age, done)
     _sweep_temporary(stray_age)
@@ -67,7 +67,8 @@ def collect_garbage(*, grace: dt.timedelta = GRACE, stray_age: dt.timedelta = GR
     return done
 
 
-def _delete(blob: StoredBlob, done: Collected) -> None:
+def discard_blob(blob: StoredBlob, done: Collected) -> None:
+    """Delete a blob that is condemned and that nothing names, row first."""
     try:
         with transaction.atomic():
             # Locked and asked again: a file that has just been stored with the same bytes keeps them.

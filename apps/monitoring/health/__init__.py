@@ -15,7 +15,7 @@ from apps.monitoring.health.parts import (
     watch,
     worker,
 )
-from apps.monitoring.health.security import audit_record, keyring_state
+from apps.monitoring.health.security import audit_record, keyring_state, privacy_requests
 
 __all__ = [
     "audit_record",
@@ -34,6 +34,7 @@ __all__ = [
     "memory",
     "migrations",
     "network",
+    "privacy_requests",
     "processor",
     "replication",
     "scheduler",

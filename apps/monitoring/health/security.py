@@ -1,4 +1,4 @@
-"""Checks of the audit record and of the keyring."""
+"""Checks of the audit record, of the keyring and of the privacy desk."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from aiwriter.core import keyring
 from aiwriter.core.errors import AppError
 from apps.monitoring.services.checks import Result, check
 from apps.users.selectors.ledger import LAG_FAIL, LAG_WARN, present_status
+from apps.users.selectors.privacy import waiting_counts
 from apps.users.services.keys import check_ring, due
 
 
@@ -71,3 +72,17 @@ def keyring_state() -> Result:
             data=data,
         )
     return Result(status="ok", message=f"{len(ring.keys)} keys, none due.", data=data)
+
+
+@check("privacy_requests", title="Requests about personal data", interval=600, deadline=5)
+def privacy_requests() -> Result:
+    """Whether what people ask about their data is answered in time."""
+    late, soon, failed = waiting_counts()
+    data = {"late": float(late), "soon": float(soon), "failed": float(failed)}
+    remedy = "Decide at Console > Privacy desk."
+    if late:
+        return Result(status="fail", message=f"Requests that are late: {late}.", remedy=remedy, data=data)
+    if soon or failed:
+        message = f"Requests that are due within five days: {soon}; that failed: {failed}."
+        return Result(status="warn", message=message, remedy=remedy, data=data)
+    return Result(status="ok", message="No request is late.", data=data)

@@ -33,6 +33,7 @@ from apps.users.selectors.access import Actor, can
 from apps.users.selectors.callers import actor_of
 from apps.users.selectors.ledger import EventFilter, checkpoints_for, ledger_status, verifications_for
 from apps.users.services import ledger_checks, ledger_delivery, ledger_reading, ledger_sealing, ledger_sinks
+from apps.users.services.subjects import named
 
 PAGE = 50
 LOOKS = {
@@ -125,7 +126,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
             events = events.filter(pk__lt=_cursor(before))
         rows = list(events.order_by("-id")[: PAGE + 1])
         more = len(rows) > PAGE
-        rows = rows[:PAGE]
+        rows = named(rows[:PAGE])
         names = dict(Workspace.objects.filter(pk__in={row.workspace_id for row in rows}).values_list("pk", "name"))
         query = {name: value for name, value in request.GET.items() if name != "before" and value}
         context = {
@@ -160,6 +161,7 @@ class AuditEventAdmin(ReadOnlyAdmin):
             row = ledger_reading.read_event(actor=actor_of(request), event_id=uuid.UUID(object_id))
         except ValueError:
             raise NotFound("There is no such event.") from None
+        row = named([row])[0]
         before, after = row.before or {}, row.after or {}
         context = {
             **self.admin_site.each_context(request),

@@ -32,6 +32,7 @@ from apps.users.selectors.ledger import (
     verifications_for,
 )
 from apps.users.services import ledger_checks, ledger_delivery, ledger_reading, ledger_sealing
+from apps.users.services.subjects import named
 
 _FILTERS = [
     OpenApiParameter("who", str, description="Part of a name or address, or an actor's id such as user:…."),
@@ -213,7 +214,7 @@ class EventListView(APIView):
         """List them, newest first. Needs `audit.read`; that they were read is recorded too."""
         events = ledger_reading.read_events(actor=actor_of(request), wanted=wanted_of(request.query_params))
         # Ids grow with time. Times themselves cannot be compared on SQLite: it writes milliseconds, Django asks with micros.
-        return paginated(request, events, ordering=("-id",), row=lambda row: EventOutput(row).data)
+        return paginated(request, events, ordering=("-id",), row=lambda row: EventOutput(row).data, prepare=named)
 
 
 class EventView(APIView):
@@ -222,7 +223,8 @@ class EventView(APIView):
     @extend_schema(operation_id="audit_events_read", responses=EventOutput)
     def get(self, request: Request, event_id: uuid.UUID) -> Response:
         """Read it."""
-        return Response(EventOutput(ledger_reading.read_event(actor=actor_of(request), event_id=event_id)).data)
+        found = ledger_reading.read_event(actor=actor_of(request), event_id=event_id)
+        return Response(EventOutput(named([found])[0]).data)
 
 
 class ExportView(APIView):

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.users.api import audit, audit_sinks, factors, invitations, keys, me, people, sessions, sso, tokens, workspaces
+from apps.users.api import (
+    audit,
+    audit_sinks,
+    factors,
+    invitations,
+    keys,
+    me,
+    people,
+    privacy,
+    sessions,
+    sso,
+    tokens,
+    workspaces,
+)
 
 urlpatterns = [
     path("audit/events", audit.EventListView.as_view(), name="api-audit-events"),
@@ -27,6 +40,11 @@ urlpatterns = [
     path("keys/rewraps", keys.RewrapListView.as_view(), name="api-key-rewraps"),
     path("keys/rewraps/<uuid:job_id>", keys.RewrapView.as_view(), name="api-key-rewrap"),
     path("keys/<slug:key_id>", keys.KeyView.as_view(), name="api-key"),
+    path("privacy/requests", privacy.PrivacyRequestListView.as_view(), name="api-privacy-requests"),
+    path("privacy/requests/<uuid:privacy_id>", privacy.PrivacyRequestView.as_view(), name="api-privacy-request"),
+    path("privacy/requests/<uuid:privacy_id>/file", privacy.PrivacyFileView.as_view(), name="api-privacy-file"),
+    path("privacy/holds", privacy.LegalHoldListView.as_view(), name="api-legal-holds"),
+    path("privacy/holds/<uuid:hold_id>", privacy.LegalHoldView.as_view(), name="api-legal-hold"),
     path("auth/check", me.AuthCheckView.as_view(), name="api-auth-check"),
     path("auth/sessions", sessions.SessionListView.as_view(), name="api-sessions"),
     path("auth/sessions/<int:session_id>", sessions.SessionView.as_view(), name="api-session"),

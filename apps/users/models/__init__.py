@@ -17,6 +17,7 @@ from apps.users.models.ledger import (
 from apps.users.models.limits import RateLimit
 from apps.users.models.notifications import Notification
 from apps.users.models.people import User
+from apps.users.models.privacy import LegalHold, PrivacyRequest, SubjectKey
 from apps.users.models.sso import RoleRule, SignInMode, SignInProvider
 from apps.users.models.tokens import ApiToken
 from apps.users.models.workspaces import Membership, Workspace
@@ -34,14 +35,17 @@ __all__ = [
     "Invitation",
     "KeyRecord",
     "LedgerHead",
+    "LegalHold",
     "Membership",
     "Notification",
+    "PrivacyRequest",
     "RateLimit",
     "Rewrap",
     "RoleGrant",
     "RoleRule",
     "SignInMode",
     "SignInProvider",
+    "SubjectKey",
     "User",
     "Workspace",
 ]

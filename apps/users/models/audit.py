@@ -30,7 +30,8 @@ class AuditEvent(models.Model):
     Written in the transaction of the act itself, so neither exists without the other. Database triggers refuse changes
     and deletion (migrations 0002 and 0004); the exceptions are the sealer, which numbers and chains unsealed rows, and the
     archive, which takes out rows that lie in a sealed segment elsewhere (`models.ledger`). Ids are plain values and not
-    foreign keys: the record outlives what it speaks of.
+    foreign keys: the record outlives what it speaks of. Names of people are ids or sealed (`services.subjects`); events of
+    before that was so have them in clear.
     """
 
     class Outcome(models.TextChoices):
@@ -53,10 +54,11 @@ class AuditEvent(models.Model):
     action = models.CharField(max_length=60)
     object_type = models.CharField(max_length=60, blank=True)
     object_id = models.CharField(max_length=64, blank=True)
-    object_label = models.CharField(max_length=200, blank=True)
+    # Room for a name that is sealed; see `services.subjects`.
+    object_label = models.CharField(max_length=1200, blank=True)
     workspace_id = models.UUIDField(null=True, blank=True)
     outcome = models.CharField(max_length=8, choices=Outcome.choices, default=Outcome.ALLOWED)
-    reason = models.CharField(max_length=500, blank=True)
+    reason = models.CharField(max_length=2800, blank=True)
     before = models.JSONField(null=True, blank=True)
     after = models.JSONField(null=True, blank=True)
     request_id = models.CharField(max_length=64, blank=True)

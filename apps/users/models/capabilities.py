@@ -46,6 +46,8 @@ CAPABILITIES: Mapping[str, str] = {
     "audit.manage": "Say where checkpoints of the audit record go",
     "keys.read": "See which keys there are and how old they are",
     "keys.manage": "Replace keys",
+    "privacy.read": "See what people ask about their data",
+    "privacy.manage": "Decide what is done about people's data, and place legal holds",
     "users.manage": "Manage accounts, workspaces and system roles",
 }
 
@@ -95,7 +97,16 @@ WORKSPACE_ROLES: Mapping[str, frozenset[str]] = {
 SYSTEM_ROLES: Mapping[str, frozenset[str]] = {
     "operator": _OPERATOR,
     "auditor": frozenset(
-        {"audit.read", "keys.read", "monitoring.read", "backends.read", "backups.read", "usage.read", "tokens.manage"}
+        {
+            "audit.read",
+            "keys.read",
+            "privacy.read",
+            "monitoring.read",
+            "backends.read",
+            "backups.read",
+            "usage.read",
+            "tokens.manage",
+        }
     ),
     "admin": _OPERATOR
     | {
@@ -104,6 +115,8 @@ SYSTEM_ROLES: Mapping[str, frozenset[str]] = {
         "audit.read",
         "audit.manage",
         "keys.manage",
+        "privacy.read",
+        "privacy.manage",
         "backups.manage",
         "backups.restore",
     },

@@ -53,7 +53,7 @@ TABLES = (
     table(
         "users.Invitation",
         staging="drop",
-        people="invited_by accepted_by",
+        people="accepted_by invited_by",
         erasure="delete",
         retention="90 days after it ended",
         technical="id workspace invited_by expires_at mailed_at accepted_at accepted_by revoked_at created_at",
@@ -128,12 +128,42 @@ TABLES = (
         staging="fresh",
         people="actor_id",
         erasure="keep",
-        retention="the record of who did what must not change; names within are pseudonyms after an erasure",
+        retention="The record of who did what must not change; with the person's key gone the names in it are unreadable",
         technical="id occurred_at object_id object_type workspace_id request_id seq previous_hash hash mac "
         "seal_key_id sealed_at",
         public="action outcome origin",
         personal="actor_id actor_label:shape token_key_id:shape client_address:drop",
         content="object_label reason before:json after:json",
+    ),
+    # A copy's record begins anew, so it needs none of the original's keys.
+    table(
+        "users.SubjectKey",
+        staging="fresh",
+        retention="as long as the record; the key itself until its person is erased",
+        technical="id created_at destroyed_at",
+        secrets="sealed_key",
+    ),
+    table(
+        "users.LegalHold",
+        staging="drop",
+        people="user placed_by lifted_by",
+        erasure="delete",
+        retention=_ACCOUNT,
+        technical="id user placed_by placed_at lifted_by lifted_at",
+        internal="reason",
+    ),
+    table(
+        "users.PrivacyRequest",
+        staging="drop",
+        people="person requested_by decided_by",
+        erasure="keep",
+        retention="three years, without a word of the person's: it shows that the request was answered in time",
+        technical=f"{JOB} id person person_id_kept requested_by due_at decided_by decided_at done total stop_requested_at "
+        "parcel_size expires_at created_at",
+        public="kind state",
+        internal="phase answer report:json error remedy parcel",
+        personal="identity:shape wish:shape changes:json",
+        secrets="sealed_parcel_key",
     ),
     table(
         "users.LedgerHead",

@@ -9,7 +9,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from aiwriter.core.errors import AppError, ProofRequired
-from apps.users.models import Membership
+from apps.users.models import Membership, PrivacyRequest
 from apps.users.models.capabilities import CAPABILITIES
 from apps.users.models.tokens import DEFAULT_DAYS, MAX_DAYS
 
@@ -87,3 +87,30 @@ class AcceptForm(forms.Form):
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         help_text=_("At least 12 characters, for example four words."),
     )
+
+
+class PrivacyForm(forms.Form):
+    """What a person asks about their own data."""
+
+    kind = forms.ChoiceField(
+        label=_("What do you ask for?"), choices=PrivacyRequest.Kind.choices, widget=forms.RadioSelect
+    )
+    full_name = forms.CharField(
+        label=_("The right name"), max_length=150, required=False, help_text=_("Only for a correction.")
+    )
+    email = forms.EmailField(
+        label=_("The right e-mail address"), max_length=254, required=False, help_text=_("Only for a correction.")
+    )
+    wish = forms.CharField(
+        label=_("Anything else"),
+        max_length=5_000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("What is wrong, or what the administrators should know."),
+    )
+
+    def asked(self) -> dict[str, Any]:
+        """As the service takes it."""
+        given = self.cleaned_data
+        changes = {name: given[name] for name in ("full_name", "email") if given[name]}
+        return {"kind": given["kind"], "wish": given["wish"], "changes": changes}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.users.portal import factors, invitations, members, profile, sessions, tokens
+from apps.users.portal import factors, invitations, members, privacy, profile, sessions, tokens
 
 app_name = "users"
 urlpatterns = [
@@ -19,6 +19,9 @@ urlpatterns = [
     path("sign-in/again", sessions.sign_in_again, name="sign-in-again"),
     path("sign-in/second-factor", factors.required, name="factor-required"),
     path("invitations/<str:token>/", invitations.accept, name="invitation"),
+    path("privacy/", privacy.my_data, name="my-data"),
+    path("privacy/<uuid:privacy_id>/take-back", privacy.take_back, name="take-back-request"),
+    path("privacy/<uuid:privacy_id>/file", privacy.file, name="my-data-file"),
     path("members/", members.member_list, name="members"),
     path("members/<uuid:member_id>/role", members.change, name="change-member"),
     path("members/<uuid:member_id>/remove", members.remove, name="remove-member"),

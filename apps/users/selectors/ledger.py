@@ -18,6 +18,7 @@ from apps.users.models import (
     AuditSink,
     AuditVerification,
     LedgerHead,
+    User,
 )
 from apps.users.models.audit import known_actions
 from apps.users.selectors.access import Actor, require
@@ -25,6 +26,8 @@ from apps.users.selectors.access import Actor, require
 # An event that waits longer than this for its seal means that nobody seals.
 LAG_WARN, LAG_FAIL = dt.timedelta(minutes=1), dt.timedelta(minutes=15)
 BEHIND = dt.timedelta(minutes=30)
+# People whose names a filter may fit; more than so many is no question about one of them.
+_MOST_PEOPLE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +69,9 @@ def matching(events: QuerySet[AuditEvent], wanted: EventFilter) -> QuerySet[Audi
     """
     if wanted.who:
         named = Q(actor_label__icontains=wanted.who) | Q(actor_id=wanted.who) | Q(token_key_id=wanted.who)
-        events = events.filter(named)
+        people = User.objects.filter(Q(email__icontains=wanted.who) | Q(full_name__icontains=wanted.who))
+        ids = [f"user:{key}" for key in people.order_by().values_list("pk", flat=True)[:_MOST_PEOPLE]]
+        events = events.filter(named | Q(actor_id__in=ids))
     if wanted.action:
         area = wanted.action.removesuffix(".*")
         if wanted.action in known_actions():

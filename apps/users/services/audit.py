@@ -17,6 +17,7 @@ from aiwriter.core.clients import network_of
 from apps.users.models import AuditEvent, Workspace
 from apps.users.models.audit import known_actions
 from apps.users.selectors.access import Actor
+from apps.users.services import subjects
 from apps.users.services.keys import installed_key
 
 _ENCODER = DjangoJSONEncoder()
@@ -50,19 +51,21 @@ def record(
     """
     if action not in known_actions():
         raise LookupError(f"'{action}' is not a known audit action. Add it to audit_actions of the app's AppConfig.")
+    veil = subjects.Veil(obj)
     event = AuditEvent(
         actor_id=actor.id,
-        actor_label=actor.label,
+        # Who a person is stands in the accounts, and goes with theirs; see `services.subjects`.
+        actor_label="" if actor.user else actor.label,
         token_key_id=actor.token.key_id if actor.token else "",
         action=action,
         object_type=obj._meta.label_lower if obj else "",
         object_id=str(obj.pk) if obj else "",
-        object_label=force_str(obj)[:200] if obj else "",
+        object_label=veil.text(_label(obj)),
         workspace_id=_workspace_id(obj, workspace),
         outcome=outcome,
-        reason=reason[:500],
-        before=_plain(before),
-        after=_plain(after),
+        reason=veil.text(reason[:500]) if outcome == "allowed" else reason[:500],
+        before=veil.values(_plain(before)),
+        after=veil.values(_plain(after)),
         request_id=context.request_id.get(),
         client_address=network_of(context.client_ip.get()),
     )
@@ -82,6 +85,15 @@ def mac_of(event: AuditEvent, key: keyring.Key) -> str:
     """
     facts = [getattr(event, name) for name in ledger.FACTS if name != "occurred_at"]
     return ledger.mac(key.material, facts)
+
+
+def _label(obj: models.Model | None) -> str:
+    if obj is None:
+        return ""
+    text = force_str(obj)[:200]
+    # What stands in a workspace has names that its writers gave, and who reads the record may not read those.
+    inside = getattr(obj, "workspace_id", None) is not None and subjects.subject_of(obj) is None
+    return f"{obj._meta.verbose_name} {obj.pk}"[:200] if inside and str(obj.pk) not in text else text
 
 
 def _workspace_id(obj: models.Model | None, workspace: Workspace | uuid.UUID | None) -> uuid.UUID | None:

@@ -43,5 +43,5 @@ def bootstrap_first_admin(*, email: str = DEFAULT_EMAIL) -> tuple[User, Secret] 
             actor=actor, name="First workspace", slug="first"
         )
         add_member(actor=actor, workspace=workspace, user=user, role=Membership.Role.EDITOR)
-        audit.record(actor, "portal.bootstrapped", obj=workspace, after={"admin": user.email})
+        audit.record(actor, "portal.bootstrapped", obj=workspace, after={"admin": str(user.pk)})
     return user, password

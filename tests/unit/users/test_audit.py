@@ -15,6 +15,7 @@ from apps.users.models import AuditEvent
 from apps.users.models.audit import known_actions
 from apps.users.selectors.access import Actor
 from apps.users.services.audit import record
+from apps.users.services.subjects import named
 from apps.users.services.workspaces import rename_workspace
 from tests.factories.users import make_token
 from tests.people import People
@@ -33,7 +34,9 @@ def test_an_event_says_who_what_where_and_from_where(people: People):
         context.client_ip.reset(tokens[1])
     event.refresh_from_db()
     assert event.actor_id == f"user:{people.eddie.pk}"
-    assert event.actor_label == "eddie@example.org"
+    # The name stands in the account, and goes with it.
+    assert (event.actor_label, named([event])[0].actor_label) == ("", "eddie@example.org")
+    event.refresh_from_db()
     assert (event.object_type, event.object_id) == ("users.workspace", str(people.press.pk))
     assert event.workspace_id == people.press.pk
     assert (event.before, event.after) == ({"name": "a"}, {"name": "b"})

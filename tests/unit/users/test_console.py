@@ -23,7 +23,7 @@ def test_an_account_is_made_through_the_service(portal, people: People):
     assert answer.status_code == 302
     user = User.objects.get(email="new@example.org")
     assert not user.has_usable_password()
-    assert AuditEvent.objects.get(action="user.created", object_id=str(user.pk)).actor_label == "alma@example.org"
+    assert AuditEvent.objects.get(action="user.created", object_id=str(user.pk)).actor_id == f"user:{people.alma.pk}"
 
 
 def test_a_taken_address_is_said_on_the_form(portal, people: People):
@@ -83,7 +83,7 @@ def test_roles_are_granted_and_taken_away(portal, people: People):
     assert (grant.role, grant.granted_by) == ("operator", people.alma)
     client.post(f"/admin/users/rolegrant/{grant.pk}/delete/", {"post": "yes"})
     assert not RoleGrant.objects.filter(user=people.wanda).exists()
-    assert set(AuditEvent.objects.filter(actor_label="alma@example.org").values_list("action", flat=True)) == {
+    assert set(AuditEvent.objects.filter(actor_id=f"user:{people.alma.pk}").values_list("action", flat=True)) == {
         "role.granted",
         "role.revoked",
     }
@@ -146,7 +146,8 @@ def test_lists_ask_the_same_number_of_queries_for_many_rows(portal, people: Peop
     client = portal("alma")
     people.eve, people.eddie, people.otto, people.ada, people.wanda  # noqa: B018
     for name in ("user", "rolegrant", "membership", "workspace", "apitoken", "auditevent", "notification"):
-        with django_assert_max_num_queries(12):
+        # The record asks for the names of its page, and for their keys.
+        with django_assert_max_num_queries(14 if name == "auditevent" else 12):
             assert client.get(f"/admin/users/{name}/").status_code == 200
 
 
@@ -155,7 +156,7 @@ def test_every_model_of_the_app_is_in_the_console_or_nobody_s_business():
     people = {"user", "workspace", "membership", "rolegrant", "apitoken", "notification"}
     door = {"factorpolicy", "invitation", "signinprovider", "rolerule"}
     record = {"auditevent", "auditcheckpoint", "auditsegment", "auditsink", "auditverification", "keyrecord", "rewrap"}
-    assert shown == people | door | record
+    assert shown == people | door | record | {"privacyrequest"}
 
 
 @pytest.mark.parametrize(("name", "opens"), [("wanda", False), ("otto", True), ("ada", True), ("alma", True)])

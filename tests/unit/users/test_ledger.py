@@ -300,7 +300,7 @@ def test_reading_is_recorded(people: People):
     write(2)
     assert ledger_reading.read_events(actor=ada, wanted=EventFilter(action="user.updated")).count() == 2
     noted = AuditEvent.objects.get(action="audit.read")
-    assert (noted.actor_label, noted.after) == ("ada@example.org", {"action": "user.updated"})
+    assert (noted.actor_id, noted.after) == (f"user:{people.ada.pk}", {"action": "user.updated"})
     with pytest.raises(PermissionDenied):
         ledger_reading.read_events(actor=people.actor("wanda"), wanted=EventFilter())
 

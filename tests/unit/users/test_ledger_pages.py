@@ -22,7 +22,7 @@ def test_the_list_says_in_words_what_happened(people: People, portal):
     text = page.content.decode()
     assert "A workspace was changed" in text
     assert "eddie@example.org" in text
-    assert AuditEvent.objects.filter(action="audit.read", actor_label="ada@example.org").exists()
+    assert AuditEvent.objects.filter(action="audit.read", actor_id=f"user:{people.ada.pk}").exists()
 
 
 @pytest.mark.parametrize(

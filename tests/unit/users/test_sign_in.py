@@ -16,6 +16,7 @@ from apps.users.models import AuditEvent, User
 from apps.users.portal.adapter import MFAAdapter
 from apps.users.services import sealing
 from apps.users.services.people import reactivate_user, set_password, suspend_user
+from apps.users.services.subjects import named
 from apps.users.services.tokens import authenticate
 from tests.factories.users import PASSWORD, SETUP, UserFactory, make_token
 from tests.people import People, open_session
@@ -34,7 +35,7 @@ def test_the_right_password_opens(people: People):
     assert (answer.status_code, answer.headers["Location"]) == (302, "/")
     assert client.get("/profile/").status_code == 200
     event = AuditEvent.objects.get(action="session.started")
-    assert event.actor_label == "wanda@example.org"
+    assert event.actor_id == f"user:{people.wanda.pk}"
     people.wanda.refresh_from_db()
     assert people.wanda.last_seen_day is not None
 
@@ -47,7 +48,7 @@ def test_a_wrong_password_says_so_with_a_remedy(people: People):
     assert "do not belong together" in text
     assert "not the right one" not in text
     event = AuditEvent.objects.get(action="session.refused")
-    assert (event.outcome, event.object_label) == ("denied", "Wanda Writer")
+    assert (event.outcome, named([event])[0].object_label) == ("denied", "Wanda Writer")
 
 
 def test_an_unknown_address_gets_the_same_words(people: People):
