@@ -68,7 +68,7 @@ docs: $(VENV)/.dev ## Build the documentation into site/
 	@$(BIN)/mkdocs build --strict --quiet
 
 lock: $(VENV)/.tools ## Compile requirements/*.in to hashed *.txt
-	@for f in uv base plugins test dev; do $(UV) pip compile --universal --python-version 3.11 --generate-hashes \
+	@for f in uv base plugins test dev deploy; do $(UV) pip compile --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --quiet --custom-compile-command 'make lock' requirements/$$f.in -o requirements/$$f.txt || exit 1; done
 
 clean: ## Remove the environment and caches; the data folder stays

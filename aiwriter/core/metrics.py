@@ -13,6 +13,10 @@ from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from aiwriter.core import metric_files
+
+metric_files.use()
+
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 LONG_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0)
 

@@ -1,4 +1,4 @@
-"""A portal and a cast for all browser tests of a worker, and a browser for each file."""
+"""A portal and a cast for all browser tests, gone with the last of them, and a browser for each file."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.e2e.stage import Cast, set_stage, wait_for_sources
 from tests.lab.portal import Portal
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running() -> Iterator[Portal]:
     """A whole portal, started as a person starts it."""
     with Portal() as portal:
         yield portal
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cast(running: Portal) -> Cast:
     """People, documents and sources."""
     made = set_stage(running)

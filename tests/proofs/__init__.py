@@ -13,3 +13,7 @@ def expect(condition: object, seen: str) -> None:
     """Raise `Failed` with what was seen unless the condition holds."""
     if not condition:
         raise Failed(seen)
+
+
+class NotRun(Exception):
+    """The promise could not be tried here; the text says what is missing. Never counted as held."""

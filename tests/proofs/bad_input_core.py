@@ -297,10 +297,9 @@ def _full_disk() -> str:
                         f"saving on a full disk: {saved.status_code} {saved.text[:300]}",
                     )
                     expect("try again" in saved.text, f"no remedy: {saved.text[:300]}")
-                    expect(
-                        client.get(f"/content/{made['id']}").json()["body_markdown"].strip() == "Kept words.",
-                        "the text is lost",
-                    )
+                    read = client.get(f"/content/{made['id']}")
+                    expect(read.status_code == 200, f"reading on a full disk: {read.status_code} {read.text[:300]}")
+                    expect(read.json()["body_markdown"].strip() == "Kept words.", "the text is lost")
                     (folder / "ballast").unlink()
                     again = client.patch(
                         f"/content/{made['id']}",

@@ -16,11 +16,12 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.models import F
 from django.utils.crypto import salted_hmac
 
-from aiwriter.core.errors import TooManyRequests
+from aiwriter.core.errors import StorageFull, TooManyRequests
+from aiwriter.core.faults import machine_fault
 from apps.users.models import RateLimit
 from apps.users.selectors.access import Actor
 
@@ -29,6 +30,7 @@ WINDOW = 60.0
 # After Redis has failed the table is asked for this long, so that not each request waits for the failure again.
 _REDIS_PAUSE = 10.0
 _FORGET_AFTER = 3600.0
+_MOST_IN_MEMORY = 10_000
 _SCRIPT = """
 local now = redis.call('TIME')
 now = now[1] + now[2] / 1000000
@@ -232,7 +234,14 @@ def _take(limits: Sequence[Limit]) -> list[Allowance]:
         except RedisError as error:
             _redis.rest()
             log.warning("Rate limits are counted in the database, Redis does not answer: %s", error)
-    return _in_database(limits)
+    try:
+        return _in_database(limits)
+    except DatabaseError as error:
+        if not isinstance(machine_fault(error), StorageFull):
+            raise
+        # Who only reads is still let in. Each process counts for itself until there is room again.
+        log.warning("Rate limits are counted in memory: %s", error)
+        return [_memory.take(limit) for limit in limits]
 
 
 def _in_database(limits: Sequence[Limit]) -> list[Allowance]:
@@ -275,6 +284,27 @@ def _allowance(limit: Limit, *, passed: bool, ahead: float) -> Allowance:
     remaining = int(free / limit.step + 0.001) if passed else 0
     wait = 0.0 if passed else max(0.0, ahead + limit.step - limit.window)
     return Allowance(limit=limit, passed=passed, remaining=remaining, reset=max(0.0, ahead), retry_after=wait)
+
+
+class _Memory:
+    """The same for this process alone, while the database cannot keep anything."""
+
+    def __init__(self) -> None:
+        self._due: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def take(self, limit: Limit) -> Allowance:
+        """Ask and take."""
+        now = time.time()
+        with self._lock:
+            if len(self._due) >= _MOST_IN_MEMORY:
+                self._due = {key: due for key, due in self._due.items() if due > now}
+            due = max(self._due.get(limit.key, 0.0), now) + limit.step
+            passed = due <= now + limit.window + limit.step / 1000
+            if passed:
+                self._due[limit.key] = due
+            ahead = self._due.get(limit.key, now) - now
+        return _allowance(limit, passed=passed, ahead=ahead)
 
 
 class _Redis:
@@ -326,4 +356,4 @@ def _script(url: str) -> Any:
     return client.register_script(_SCRIPT)
 
 
-_redis = _Redis()
+_memory, _redis = _Memory(), _Redis()

@@ -9,7 +9,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from apps.users.models import RateLimit
 from apps.users.selectors.access import Actor
@@ -72,6 +72,24 @@ def test_what_is_left_is_counted_down_and_comes_back(db: None, store: str):
     assert (last.passed, last.remaining) == (True, 0)
     assert not refused.passed
     assert 0 < refused.retry_after <= 60 / LIMIT
+
+
+def test_on_a_full_disk_each_process_counts_for_itself(db: None, settings: Any):
+    """What the disk really says, and that a reader is served then, the proof `bad-input-core` shows."""
+    settings.REDIS_URL, settings.API_TOKEN_RATE, settings.API_USER_RATE = "", 0, LIMIT
+
+    def full(execute: Any, sql: str, *rest: Any) -> Any:
+        if "INSERT INTO" in sql:
+            raise OperationalError("database or disk is full")
+        return execute(sql, *rest)
+
+    actor = Actor.for_user(UserFactory())
+    with connection.execute_wrapper(full):
+        allowances = [limits.take(actor) for _ in range(LIMIT + 1)]
+    assert [allowance.passed for allowance in allowances if allowance] == [True] * LIMIT + [False]
+    assert allowances[-1] is not None
+    assert 0 < allowances[-1].retry_after <= 60 / LIMIT
+    assert not RateLimit.objects.exists()
 
 
 def test_redis_that_is_gone_is_replaced_by_the_table(db: None, settings: Any):

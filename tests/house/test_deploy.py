@@ -1,0 +1,98 @@
+"""Every file of deploy/ can be read by the program that it is for, as far as that program is here."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from aiwriter import env
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+TRACKED = [
+    ROOT / name
+    for name in subprocess.run(
+        ["git", "ls-files", "deploy"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    if (ROOT / name).is_file()
+]
+# Helm's and Ansible's own languages stand around the YAML of these.
+TEMPLATES = ("helm/aiwriter/templates",)
+
+
+def run(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A program, with what it said."""
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, env={**os.environ, **variables}
+    )
+
+
+def needs(program: str) -> str:
+    """Its path, or the test is skipped with the reason."""
+    found = shutil.which(program)
+    if found is None:
+        pytest.skip(f"{program} is not installed")
+    return found
+
+
+def test_every_yaml_and_json_file_is_read() -> None:
+    for path in TRACKED:
+        inside = path.relative_to(DEPLOY).as_posix()
+        if inside.startswith(TEMPLATES):
+            continue
+        if path.suffix in (".yml", ".yaml"):
+            assert list(yaml.safe_load_all(path.read_text())), inside
+        elif path.suffix == ".json":
+            json.loads(path.read_text())
+
+
+def test_every_script_is_read_and_can_be_started() -> None:
+    scripts = [path for path in TRACKED if path.read_bytes().startswith(b"#!/bin/")]
+    for path in scripts:
+        assert path.stat().st_mode & 0o111, f"{path} cannot be started"
+        done = run("sh", "-n", str(path))
+        assert done.returncode == 0, done.stderr
+    if scripts and (program := shutil.which("shellcheck")):
+        done = run(program, *map(str, scripts))
+        assert done.returncode == 0, done.stdout
+
+
+def test_every_variable_that_is_set_exists() -> None:
+    """The portal refuses an unknown AIWRITER_… variable, so one that is misspelt here would stop its start."""
+    known = {variable.name for variable in env.VARIABLES} | {f"{variable.name}_FILE" for variable in env.VARIABLES}
+    # What Compose itself reads to fill its files, and what the plan of an installation is made of.
+    own = set()
+    for path in DEPLOY.glob("compose/*.yml"):
+        own |= set(re.findall(r"\$\{(AIWRITER_\w+)", path.read_text()))
+    found: dict[str, set[str]] = {}
+    for path in TRACKED:
+        if path.suffix in (".png", ".json") or "rescue" in path.parts or "agent" in path.parts:
+            continue
+        for name in re.findall(r"\b(AIWRITER_[A-Z0-9_]*[A-Z0-9])\b", path.read_text(errors="ignore")):
+            if name not in known and name not in own and not name.startswith("AIWRITER_SECRET_"):
+                found.setdefault(name, set()).add(path.relative_to(DEPLOY).as_posix())
+    assert found == {}
+
+
+def test_the_chart_knows_its_values() -> None:
+    """Each value has a place in the schema, and nothing else is let in."""
+    values = yaml.safe_load((DEPLOY / "helm/aiwriter/values.yaml").read_text())
+    schema = json.loads((DEPLOY / "helm/aiwriter/values.schema.json").read_text())
+
+    def compare(value: object, rule: dict[str, object], where: str) -> None:
+        if isinstance(value, dict) and isinstance(rule.get("properties"), dict):
+            assert rule["additionalProperties"] is False, where
+            for key, inner in value.items():
+                assert key in rule["properties"], f"{where}.{key}"
+                compare(inner, rule["properties"][key], f"{where}.{key}")
+
+    compare(values, schema, "values")
+    for profile in ("small", "standard", "ha"):
+        assert yaml.safe_load((DEPLOY / f"helm/aiwriter/values-{profile}.yaml").read_text())["profile"] == profile
