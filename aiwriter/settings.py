@@ -302,6 +302,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-privacy": {"task": "users.sweep_privacy", "schedule": 30.0, "options": {"expires": 60}},
     "prune-idempotency": {"task": "users.prune_idempotency", "schedule": 3600.0},
     "start-due-backups": {"task": "backups.start_due", "schedule": 15.0, "options": {"expires": 30}},
+    "watch-backups-of-others": {"task": "backups.watch_delegates", "schedule": 300.0, "options": {"expires": 240}},
     "clear-backup-scratch": {"task": "backups.clear_scratch", "schedule": 3600.0},
     "settle-abandoned-calls": {"task": "backends.settle_abandoned_calls", "schedule": 60.0},
 }
@@ -360,9 +361,20 @@ AFTER_RESTORE = ["apps.content.services.recovery.index_again", "apps.users.servi
 # Run once within a staging copy whose rows are there: what is made from other columns is made again.
 AFTER_STAGING = ["apps.content.services.recovery.make_again"]
 # Which row is "a document" when one is brought back with everything that belongs to it.
-BACKUP_ITEMS = {"workspace": "users.Workspace", "document": "content.Document", "file": "backends.StoredFile"}
+BACKUP_ITEMS = {
+    "workspace": "users.Workspace",
+    "copy": "users.Workspace",
+    "document": "content.Document",
+    "file": "backends.StoredFile",
+}
 # What stays away all the same: a token that was revoked since then would open the portal again, and so would a link.
 BACKUP_ITEMS_LEFT = ("users.ApiToken", "content.ShareLink", "users.IdempotencyRecord", "content.Presence")
+# And what a copy of a workspace has not: what would act outside a second time, or let people in.
+BACKUP_COPY_LEFT = (
+    "content.Publication", "content.Schedule", "content.WebhookEndpoint", "content.WebhookDelivery",
+    "users.Invitation", "users.RoleRule",
+)  # fmt: skip
+AFTER_COPY = ["apps.content.services.recovery.digest_again"]
 BACKUP_HOOK = ENV["AIWRITER_BACKUP_HOOK"]
 # Maintenance, and the hold on what goes outside after a restore: who knows, what stays open, which tasks go on.
 PAUSE_STATE = "apps.backups.selectors.pauses.state"

@@ -173,6 +173,7 @@ def shots(cast: Cast, draft: str, voice: str) -> list[Shot]:
         Shot("console-backups", "/admin/backups/backupset/", cast.operator),
         Shot("console-backup-runs", "/admin/backups/backuprun/", cast.operator),
         Shot("console-drills", "/admin/backups/drill/", cast.operator),
+        Shot("console-delegates", "/admin/backups/delegate/add/", cast.admin),
         Shot("console-staging", "/admin/backups/stagingcopy/", cast.operator),
         Shot("console-audit", "/admin/users/auditevent/", cast.admin),
         Shot("console-ledger", "/admin/users/auditevent/ledger/", cast.admin),

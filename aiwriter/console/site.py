@@ -69,6 +69,7 @@ GROUPS: Sequence[tuple[str | Promise, str, Sequence[str]]] = (
             "backups.Restore",
             "backups.Policy",
             "backups.Destination",
+            "backups.Delegate",
         ),
     ),
     (

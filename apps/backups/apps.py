@@ -18,6 +18,9 @@ class BackupsConfig(AppConfig):
         "backup.destination_created": "A place for backups was set up",
         "backup.destination_updated": "The settings of a place for backups were changed",
         "backup.destination_deleted": "A place for backups was taken out of use",
+        "backup.delegate_created": "Backups of another tool are watched",
+        "backup.delegate_updated": "What is watched of another tool was changed",
+        "backup.delegate_deleted": "Backups of another tool are watched no longer",
         "backup.policy_created": "A schedule of backups was made",
         "backup.policy_updated": "A schedule of backups was changed",
         "backup.policy_deleted": "A schedule of backups was removed",
@@ -38,6 +41,7 @@ class BackupsConfig(AppConfig):
         "maintenance.ended": "The portal was opened again",
         "outside.armed": "What was held back after a restore was let go or thrown away",
         "backup.key_shown": "The key that opens the backups was taken out",
+        "backup.key_tested": "A key was shown to open the backups",
         "backup.keys_changed": "The recipients of the backups were changed",
     }
     admin_capabilities = {
@@ -45,6 +49,7 @@ class BackupsConfig(AppConfig):
             "view": ("backups.read",),
             "write": (),
             "destination.write": ("backups.manage",),
+            "delegate.write": ("backups.manage",),
             "policy.write": ("backups.manage",),
         }
     }

@@ -8,7 +8,7 @@ from apps.backups.selectors.status import Status, present_status
 from apps.backups.services.moments import present_capture
 from apps.monitoring.services.checks import Result, check
 
-_MADE = ("none", "overdue", "failed", "shrunken", "damaged", "incomplete", "fills")
+_MADE = ("none", "overdue", "failed", "shrunken", "damaged", "incomplete", "fills", "delegate", "segments")
 _PROOF = ("unproven",)
 _COPIES = ("same_device", "diverged", "key")
 

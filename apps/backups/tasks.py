@@ -6,7 +6,7 @@ import uuid
 
 from celery import shared_task
 
-from apps.backups.services import backups, jobs, pauses, restores, schedules
+from apps.backups.services import backups, delegates, jobs, pauses, restores, schedules
 
 
 @shared_task(name="backups.work", time_limit=60, soft_time_limit=50)
@@ -25,3 +25,9 @@ def start_due() -> int:
 def clear_scratch() -> int:
     """Remove what killed processes left behind, and databases of before whose time to undo is over."""
     return backups.clear_scratch() + restores.clear_before()
+
+
+@shared_task(name="backups.watch_delegates", time_limit=600, soft_time_limit=580)
+def watch_delegates() -> int:
+    """Ask the tools that make backups besides us."""
+    return delegates.look_at_all()

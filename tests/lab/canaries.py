@@ -75,6 +75,12 @@ def made(model, depth=0):
     states = final(model)
     if states:
         row.state = states[-1]
+    if model._meta.label == "users.Invitation":
+        row.workspace_role = ""
+    if model._meta.label == "users.RoleRule":
+        row.role = "auditor"
+    if model._meta.label == "backups.Drill":
+        row.destination_id = value_for(model._meta.get_field("destination"), depth)
     if model._meta.label == "monitoring.Budget":
         row.limit_tokens = 100
     if model._meta.label == "backups.Destination":

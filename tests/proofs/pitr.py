@@ -227,6 +227,9 @@ def one(database: Any, folder: Path, dice: random.Random) -> str:
         for s in found["spans"]
     ]
     expect(spans, f"no moment can be reached: {found}")
+    in_place = go_back(
+        database, environment, url, dice.uniform(max(begun, spans[-1][0]), min(ended, spans[-1][1])), marks
+    )
     repository = live.rename(folder / "hidden") / "backups/repository"
     low, high = max(begun, spans[-1][0]), min(ended, spans[-1][1])
     targets, seconds, short = list[float](), list[float](), list[float]()
@@ -241,8 +244,22 @@ def one(database: Any, folder: Path, dice: random.Random) -> str:
     return (
         f"{database.name}: {TARGETS} of {TARGETS} moments exact to {max(each for each in short if each <= EXACT) * 1000:.0f} ms, "
         f"{len(short) - TARGETS} drawn while the process was killed gave the state before it, {len(marks.done)} marks, "
-        f"{KILLS} kills, {gaps} gaps noticed, RTO {statistics.median(seconds):.1f} s (worst {max(seconds):.1f}); {refused}"
+        f"{KILLS} kills, {gaps} gaps noticed, {in_place} RTO {statistics.median(seconds):.1f} s (worst {max(seconds):.1f}); {refused}"
     )
+
+
+def go_back(database: Any, environment: dict[str, str], url: str, target: float, marks: Marks) -> str:
+    """The living portal itself, brought back to a moment in place."""
+    done = answer(manage(environment, "restore", "database", "--json", "--yes", "--moment", iso(target)))
+    expect(done["ok"], f"restore in place: {done}")
+    there, reached = database.marks(url), done["result"]["reached"] / 1000
+    missing = {n for n, at in marks.done.items() if at < reached and n not in there}
+    later = {n for n in there if marks.begun[n] > reached}
+    expect(
+        not missing and not later,
+        f"in place, {iso(target)}: {sorted(missing)} are missing, {sorted(later)} are of later",
+    )
+    return f"once in place in {done['seconds']:.1f} s,"
 
 
 def rebuild(

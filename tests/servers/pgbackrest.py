@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pwd
 import shutil
 import subprocess
 import textwrap
@@ -36,6 +38,9 @@ class PgBackRest:
         found = install()
         assert found
         self.server = Postgres(install=found, durable=True)
+        # As a drill's server runs: it has to read configuration and repository too.
+        with contextlib.suppress(KeyError):
+            self.server._user = self.server._user and pwd.getpwnam("postgres").pw_name
         self._given = settings or {}
 
     @property

@@ -1,5 +1,5 @@
 """Console pages."""
 
-from apps.backups.admin import jobs, pauses, places, restores, sets, staging
+from apps.backups.admin import delegates, jobs, pauses, places, restores, sets, staging
 
-__all__ = ["jobs", "pauses", "places", "restores", "sets", "staging"]
+__all__ = ["delegates", "jobs", "pauses", "places", "restores", "sets", "staging"]

@@ -144,9 +144,9 @@ class BackupRunAdmin(JobAdmin):
 class DrillAdmin(JobAdmin):
     """Drills."""
 
-    list_display = ("created_at", "destination", "set_name", "look", "lost", "took", "error")
-    list_filter = ("state", "destination", "trigger")
-    list_select_related = ("destination",)
+    list_display = ("created_at", "whose", "set_name", "look", "lost", "took", "error")
+    list_filter = ("state", "destination", "delegate", "trigger")
+    list_select_related = ("destination", "delegate")
     key = "drill_id"
     part = "admin/backups/parts/drill.html"
 
@@ -154,6 +154,11 @@ class DrillAdmin(JobAdmin):
     def find(actor: Actor, key: str) -> Drill:
         """The drill."""
         return get_drill(actor=actor, drill_id=key)
+
+    @admin.display(description=_("Place"), ordering="destination")
+    def whose(self, drill: Drill) -> str:
+        """The place, or the other tool."""
+        return str(drill.destination or drill.delegate)
 
     @admin.display(description="RPO")
     def lost(self, drill: Drill) -> str:

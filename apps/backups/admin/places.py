@@ -18,6 +18,7 @@ from aiwriter.core.errors import AppError
 from aiwriter.core.plots import Line
 from apps.backends.models import BackendProfile
 from apps.backups.admin.jobs import button
+from apps.backups.admin.keys import keys_view
 from apps.backups.models import Destination, Policy
 from apps.backups.selectors.forecast import forecast
 from apps.backups.selectors.status import is_elsewhere
@@ -159,10 +160,21 @@ class DestinationAdmin(ServiceAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def get_urls(self) -> list[URLPattern]:
-        """With the button that takes a removed set back."""
+        """With the button that takes a removed set back, and the page of the keys."""
         view = self.admin_site.admin_view(self.take_back_view)
-        own = path("<uuid:destination_id>/take-back/", view, name="backups_destination_take_back")
-        return [own, *super().get_urls()]
+        return [
+            path("<uuid:destination_id>/take-back/", view, name="backups_destination_take_back"),
+            path(
+                "<uuid:destination_id>/keys/",
+                self.admin_site.admin_view(self.keys_view),
+                name="backups_destination_keys",
+            ),
+            *super().get_urls(),
+        ]
+
+    def keys_view(self, request: HttpRequest, destination_id: uuid.UUID) -> HttpResponse:
+        """Who can open the backups."""
+        return keys_view(request, destination_id, {**self.admin_site.each_context(request), "opts": self.opts})
 
     def take_back_view(self, request: HttpRequest, destination_id: uuid.UUID) -> HttpResponse:
         """Take a removed set back."""

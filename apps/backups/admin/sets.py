@@ -15,8 +15,10 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from aiwriter.core.plots import Bar
+from apps.backups.admin.delegates import LOOKS as DELEGATE_LOOKS
 from apps.backups.admin.jobs import button
 from apps.backups.models import BackupSet, Drill
+from apps.backups.selectors.delegates import delegates_for
 from apps.backups.selectors.destinations import chosen_destination, policies_for
 from apps.backups.selectors.sets import drills_for, get_set
 from apps.backups.selectors.status import status_of
@@ -79,7 +81,9 @@ class BackupSetAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         actor = actor_of(request)
         status = status_of(actor)
-        rehearsed = list(drills_for(actor).filter(state="succeeded", rto_seconds__isnull=False)[:_PLOTTED])[::-1]
+        rehearsed = list(
+            drills_for(actor).filter(state="succeeded", rto_seconds__isnull=False, delegate=None)[:_PLOTTED]
+        )[::-1]
         policy = policies_for(actor).filter(enabled=True, destination__enabled=True).first()
         own = {
             "status": status,
@@ -89,6 +93,7 @@ class BackupSetAdmin(ReadOnlyAdmin):
             "drills": rehearsed[::-1][:6],
             "rto_bars": _bars(rehearsed, "rto"),
             "rpo_bars": _bars(rehearsed, "rpo"),
+            "delegates": [(row, DELEGATE_LOOKS[row.state]) for row in delegates_for(actor)],
             "policy": policy,
             "next_backup": schedules.next_backup(policy) if policy else None,
         }

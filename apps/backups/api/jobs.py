@@ -99,6 +99,7 @@ class DrillOutput(JobOutput):
         fields = (
             *JOB_FIELDS,
             "destination_id",
+            "delegate_id",
             "policy_id",
             "backup_set_id",
             "set_name",
@@ -145,7 +146,7 @@ class PinInput(Input):
 class RunInput(Input):
     """What is to be done."""
 
-    action = serializers.ChoiceField(choices=BackupRun.Action.choices, default="backup")
+    action = serializers.ChoiceField(choices=["backup", "verify", "deep", "prune", "copy"], default="backup")
     destination_id = serializers.UUIDField()
     pin = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.backups.api import destinations, jobs, moments, pauses, staging
+from apps.backups.api import delegates, destinations, jobs, keys, moments, pauses, staging
 
 urlpatterns = [
     path("backups/status", destinations.BackupStatusView.as_view(), name="api-backup-status"),
@@ -17,6 +17,15 @@ urlpatterns = [
         destinations.RecipientsView.as_view(),
         name="api-backup-recipients",
     ),
+    path("backups/destinations/<uuid:destination_id>/keys", keys.KeysView.as_view(), name="api-backup-keys"),
+    path(
+        "backups/destinations/<uuid:destination_id>/keys/test", keys.KeyTestView.as_view(), name="api-backup-key-test"
+    ),
+    path(
+        "backups/destinations/<uuid:destination_id>/keys/reencrypt",
+        keys.ReencryptView.as_view(),
+        name="api-backup-reencrypt",
+    ),
     path(
         "backups/destinations/<uuid:destination_id>/forecast",
         destinations.ForecastView.as_view(),
@@ -26,6 +35,18 @@ urlpatterns = [
         "backups/destinations/<uuid:destination_id>/removed",
         destinations.RemovedView.as_view(),
         name="api-backup-removed",
+    ),
+    path("backups/delegates", delegates.DelegateListView.as_view(), name="api-backup-delegates"),
+    path("backups/delegates/<uuid:delegate_id>", delegates.DelegateView.as_view(), name="api-backup-delegate"),
+    path(
+        "backups/delegates/<uuid:delegate_id>/look",
+        delegates.DelegateLookView.as_view(),
+        name="api-backup-delegate-look",
+    ),
+    path(
+        "backups/delegates/<uuid:delegate_id>/drill",
+        delegates.DelegateDrillView.as_view(),
+        name="api-backup-delegate-drill",
     ),
     path("backups/policies", destinations.PolicyListView.as_view(), name="api-backup-policies"),
     path("backups/policies/<uuid:policy_id>", destinations.PolicyView.as_view(), name="api-backup-policy"),

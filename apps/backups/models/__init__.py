@@ -1,5 +1,6 @@
 """Tables of backups."""
 
+from apps.backups.models.delegates import Delegate
 from apps.backups.models.destinations import Destination
 from apps.backups.models.drills import Drill
 from apps.backups.models.jobs import RecoveryJob
@@ -14,6 +15,7 @@ from apps.backups.models.staging import StagingCopy, StagingMark
 __all__ = [
     "BackupRun",
     "BackupSet",
+    "Delegate",
     "Destination",
     "Drill",
     "Pause",

@@ -11,11 +11,20 @@ TABLES = (
         "backups.Destination",
         staging="drop",
         retention="until an operator takes it out of use",
-        technical="id profile mirror_of enabled managed last_used_at compared_at missing_objects "
+        technical="id profile mirror_of enabled managed last_used_at compared_at missing_objects keys_changed_at encrypted_anew_at key_tested_at segments_lost_at "
         "price_gib_month currency:currency created_at updated_at",
         public="kind",
         internal="name folder prefix recipients:json last_problem last_remedy",
         secrets="writer_ref identity_ref",
+    ),
+    table(
+        "backups.Delegate",
+        staging="drop",
+        retention="until an operator removes it",
+        technical="id enabled gate max_age_hours drill_days looked_at newest_at since created_at updated_at",
+        public="tool state",
+        internal="name source config role problem remedy sets:json",
+        secrets="token_ref",
     ),
     table("backups.PlaceSize", staging="drop", retention="as its place", technical="id destination day bytes"),
     table(
@@ -37,6 +46,7 @@ TABLES = (
         technical=f"{_RECOVERY} destination policy result:json",
         public="state trigger action phase:drop",
         internal="log error remedy pin",
+        secrets="identity_ref",
     ),
     table(
         "backups.BackupSet",
@@ -53,7 +63,7 @@ TABLES = (
         people="requested_by",
         erasure="detach",
         retention="as long as its place",
-        technical=f"{_RECOVERY} destination policy backup_set set_name phases:json rpo_seconds rto_seconds moment",
+        technical=f"{_RECOVERY} destination delegate policy backup_set set_name phases:json rpo_seconds rto_seconds moment",
         public="state trigger phase:drop",
         internal="log error remedy findings:json",
     ),

@@ -55,8 +55,12 @@ class Destination(models.Model):
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_problem = models.TextField(blank=True, editable=False)
     last_remedy = models.TextField(blank=True, editable=False)
+    keys_changed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    encrypted_anew_at = models.DateTimeField(null=True, blank=True, editable=False)
+    key_tested_at = models.DateTimeField(null=True, blank=True, editable=False)
     compared_at = models.DateTimeField(null=True, blank=True, editable=False)
     missing_objects = models.PositiveIntegerField(default=0, editable=False)
+    segments_lost_at = models.DateTimeField(null=True, blank=True, editable=False)
     price_gib_month = models.DecimalField(
         max_digits=9,
         decimal_places=4,

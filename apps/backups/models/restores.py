@@ -39,6 +39,7 @@ class Restore(RecoveryJob):
         SYSTEM = "system", "Everything: database, files and keys"
         DATABASE = "database", "The database only"
         WORKSPACE = "workspace", "One workspace with documents, sources, files and members"
+        COPY = "copy", "One workspace as a copy beside the present one"
         DOCUMENT = "document", "One document with its versions and files"
         FILE = "file", "One file"
 

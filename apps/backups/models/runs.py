@@ -12,7 +12,7 @@ from apps.backups.models.policies import Policy
 
 
 class BackupRun(RecoveryJob):
-    """One backup, check, clean-up or copy. One destination has one at a time; the database sees to that."""
+    """One backup, check, clean-up, copy or encryption anew. One destination has one at a time; the database sees to that."""
 
     class Action(models.TextChoices):
         """What is done."""
@@ -22,12 +22,14 @@ class BackupRun(RecoveryJob):
         DEEP = "deep", "Deep check"
         PRUNE = "prune", "Clean-up"
         COPY = "copy", "Copy"
+        REENCRYPT = "reencrypt", "Encryption anew"
 
     action = models.CharField(max_length=10, choices=Action.choices, default=Action.BACKUP)
     destination = models.ForeignKey(Destination, on_delete=models.CASCADE, related_name="runs")
     policy = models.ForeignKey(Policy, on_delete=models.SET_NULL, null=True, blank=True, related_name="runs")
     pin = models.CharField(max_length=80, blank=True, help_text="The set of this run is pinned under this name.")
     result = models.JSONField(default=dict, blank=True)
+    identity_ref = models.CharField(max_length=140, blank=True, db_default="", editable=False)
 
     objects = LeasedQuerySet.as_manager()
 

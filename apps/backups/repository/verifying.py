@@ -29,7 +29,7 @@ class Problem:
     """Something that is not as it was written.
 
     Args:
-        kind: "record", "pack", "chunks", "set" or "companion".
+        kind: "record", "pack", "chunks", "set", "segment" or "companion".
         name: of the object, or the id of the set.
         what: what is wrong with it.
         sets: ids of the sets that it takes something from.

@@ -49,7 +49,7 @@ def runs_for(actor: Actor) -> QuerySet[BackupRun]:
 def drills_for(actor: Actor) -> QuerySet[Drill]:
     """All drills, newest first."""
     require(actor, "backups.read")
-    return Drill.objects.select_related("destination", "policy", "backup_set", "requested_by")
+    return Drill.objects.select_related("destination", "delegate", "policy", "backup_set", "requested_by")
 
 
 def restores_for(actor: Actor) -> QuerySet[Restore]:

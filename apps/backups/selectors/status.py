@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db.models import Count, Sum
 from django.utils import timezone
 
-from apps.backups.models import BackupRun, BackupSet, Destination, Drill, Policy
+from apps.backups.models import BackupRun, BackupSet, Delegate, Destination, Drill, Policy
 from apps.backups.selectors.forecast import forecast
 from apps.users.models import AuditEvent
 from apps.users.selectors.access import Actor, require
@@ -112,7 +112,8 @@ def present_status(now: dt.datetime | None = None) -> Status:
     found.source_bytes = newest.bytes_source if newest else 0
     found.verified_at = good.filter(verified_at__isnull=False).values_list("created_at", flat=True).first()
     found.drilled_set_at = good.filter(drilled_at__isnull=False).values_list("created_at", flat=True).first()
-    found.last_drill = Drill.objects.filter(state="succeeded").select_related("policy").order_by("-created_at").first()
+    drills = Drill.objects.filter(state="succeeded", destination__isnull=False)
+    found.last_drill = drills.select_related("policy").order_by("-created_at").first()
     found.running = list(BackupRun.objects.filter(state="running").select_related("destination"))
     sums = BackupSet.objects.aggregate(sets=Count("pk"), stored=Sum("bytes_added"))
     found.sets, found.stored_bytes = sums["sets"], sums["stored"] or 0
@@ -143,6 +144,7 @@ def _device(path: Path) -> int:
 
 
 def _look(found: Status, places: list[Destination], newest: BackupSet | None, now: dt.datetime) -> None:
+    found.problems += _of_others()
     if not places:
         found.problems.append(Problem("none", "fail", "No place for backups is set up.", "Add one under Backups."))
         return
@@ -163,6 +165,12 @@ def _look(found: Status, places: list[Destination], newest: BackupSet | None, no
                     "Make room, keep fewer sets, or set up another place.",
                 )
             )
+        if place.segments_lost_at is not None:
+            words = f"{place.name}: captured changes are lost, as the check of {place.segments_lost_at:%Y-%m-%d %H:%M} found."
+            remedy = (
+                "Moments across them cannot be restored. Start a copy, if one has them; else they go with the window."
+            )
+            found.problems.append(Problem("segments", "fail", words, remedy))
         if place.mirror_of_id and (place.missing_objects or place.compared_at is None):
             found.problems.append(_diverged(place))
     for state, key, words in ((State.DAMAGED, "damaged", "damaged"), (State.SUSPICIOUS, "shrunken", "suspicious")):
@@ -227,7 +235,7 @@ def _unproven(found: Status, now: dt.datetime) -> list[Problem]:
     if found.protected_until is None:
         return []
     days = min(Policy.objects.filter(enabled=True, drill_days__gt=0).values_list("drill_days", flat=True), default=7)
-    last = Drill.objects.order_by("-created_at").first()
+    last = Drill.objects.filter(destination__isnull=False).order_by("-created_at").first()
     if last is not None and last.state == "failed":
         return [Problem("unproven", "fail", f"The last drill failed: {last.error}", last.remedy)]
     if found.last_drill is None:
@@ -241,6 +249,19 @@ def _unproven(found: Status, now: dt.datetime) -> list[Problem]:
             )
         ]
     return []
+
+
+def _of_others() -> list[Problem]:
+    """Backups of other tools that are overdue or failed, and drills of them that failed."""
+    found = []
+    for row in Delegate.objects.filter(enabled=True, state__in=(Delegate.State.OVERDUE, Delegate.State.FAILED)):
+        found.append(Problem("delegate", "fail" if row.gate else "warn", f"{row.name}: {row.problem}", row.remedy))
+    for row in Delegate.objects.filter(enabled=True, drill_days__gt=0):
+        last = row.drills.order_by("-created_at").first()
+        if last is not None and last.state == "failed":
+            words = f"{row.name}: the last drill failed: {last.error}"
+            found.append(Problem("delegate", "fail" if row.gate else "warn", words, last.remedy))
+    return found
 
 
 def _key_here() -> list[Problem]:

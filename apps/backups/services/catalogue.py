@@ -95,6 +95,7 @@ def note_check(
             f"{len(names)} backup sets in '{destination.name}' are damaged.",
             "Run a backup: what the portal still has is stored again. Then check once more, or mend from the copy.",
         )
+    _note_segments(destination, report, now)
     # A backup may have stored again what was lost.
     healed = rows.filter(state=State.DAMAGED).exclude(name__in=damaged)
     healed.update(state=State.COMMITTED, problem="")
@@ -106,6 +107,22 @@ def note_check(
         good.update(deep_verified_at=now)
     good.filter(state=State.COMMITTED).update(state=State.VERIFIED)
     return sorted(damaged)
+
+
+def _note_segments(destination: Destination, report: Any, now: dt.datetime) -> None:
+    """Tell once when captured changes are lost: moments across them cannot be reached, and the next base is made at once."""
+    lost = [each for each in report.problems if each.kind == "segment"]
+    rows = Destination.objects.filter(pk=destination.pk)
+    if not lost:
+        rows.exclude(segments_lost_at=None).update(segments_lost_at=None)
+    elif rows.filter(segments_lost_at=None).update(segments_lost_at=now):
+        tell_operators(
+            "backup.damaged",
+            f"Captured changes in '{destination.name}' are lost.",
+            f"{lost[0].name}: {lost[0].what}. Moments across it cannot be restored, unless a copy has it: start a copy. "
+            "The next backup begins anew, so that later moments can be reached.",
+            f"/admin/backups/destination/{destination.pk}/change/",
+        )
 
 
 def words_of(report: Any) -> str:

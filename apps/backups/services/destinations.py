@@ -12,16 +12,16 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 from aiwriter.core import secretrefs
 from aiwriter.core.errors import Conflict, InvalidInput
 from apps.backends.models import BackendProfile
 from apps.backups.models import Destination
 from apps.backups.repository import keys
-from apps.backups.repository.control import QUIET, Control
 from apps.backups.repository.errors import RepositoryError
-from apps.backups.repository.rotation import ReencryptReport
 from apps.backups.selectors.destinations import get_destination
 from apps.backups.services import repositories
 from apps.users.selectors.access import Actor, require, require_proof
@@ -252,36 +252,11 @@ def change_recipients(
     before = list(row.recipients)
     repositories.change_recipients(row, recipients=wanted, identity=identity)
     with transaction.atomic():
-        Destination.objects.filter(pk=row.pk).update(recipients=wanted)
-        Destination.objects.filter(mirror_of=row).update(recipients=wanted)
+        changed = {"recipients": wanted, "keys_changed_at": timezone.now()}
+        Destination.objects.filter(Q(pk=row.pk) | Q(mirror_of=row)).update(**changed)
         record(actor, "backup.keys_changed", obj=row, before={"recipients": before}, after={"recipients": wanted})
     row.refresh_from_db()
     return row
-
-
-def encrypt_anew(
-    *, actor: Actor, destination_id: uuid.UUID | str, identity: str = "", control: Control = QUIET
-) -> ReencryptReport:
-    """Encrypt everything under a new key, so that who had an old one and was taken off the recipients reads nothing more.
-
-    Stopped or killed, it is gone on with by the next call. Backups go on meanwhile.
-
-    Args:
-        actor: needs "backups.restore".
-        destination_id: which place; its copies follow with their next run.
-        identity: a key that opens it; the stored one when left out.
-        control: progress, and how to stop it.
-
-    Raises:
-        AppError: the key is wrong, the place cannot be reached, or something else works on the keys.
-    """
-    require(actor, "backups.restore")
-    require_proof(actor)
-    row = get_destination(actor=actor, destination_id=destination_id)
-    record(actor, "backup.keys_changed", obj=row, after={"encrypted_anew": "begun"})
-    report = repositories.encrypt_anew(row, control, identity=identity)
-    record(actor, "backup.keys_changed", obj=row, after={"encrypted_anew": "finished", "packs": report.packs})
-    return report
 
 
 def _name(name: str) -> str:
@@ -382,7 +357,6 @@ __all__ = [
     "change_recipients",
     "create_destination",
     "delete_destination",
-    "encrypt_anew",
     "forget_identity",
     "show_identity",
     "update_destination",

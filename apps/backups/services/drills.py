@@ -18,7 +18,7 @@ from aiwriter.core.errors import Conflict, Unavailable
 from apps.backups.models import BackupSet, Drill, Policy
 from apps.backups.selectors.destinations import get_destination
 from apps.backups.selectors.sets import get_set, newest_set
-from apps.backups.services import capture_state, jobs, moment_restore, moments, restoring
+from apps.backups.services import capture_state, delegate_drills, jobs, moment_restore, moments, rekeying, restoring
 from apps.backups.services.alerts import tell_operators
 from apps.backups.services.backups import scratch_folder
 from apps.backups.services.progress import Progress
@@ -123,6 +123,9 @@ def run_drill(drill: Drill, progress: Progress) -> None:
         Unavailable: the restore did not give what the set promises (exit code 14).
         AppError, RepositoryError: the set could not be restored at all.
     """
+    if drill.destination is None:
+        delegate_drills.run_drill(drill, progress)
+        return
     clock = _Clock()
     begun = timezone.now()
     with scratch_folder(drill.pk) as scratch:
@@ -214,6 +217,8 @@ def _conclude(
         error.exit_code = FAILED_DRILL
         raise error
     progress.say(f"The portal would have served again after {rto:.1f} s.")
+    if drill.destination is not None:
+        rekeying.note_tested(drill.destination)
     if row is not None and drill.moment is None:
         now = timezone.now()
         BackupSet.objects.filter(pk=row.pk).update(drilled_at=now)

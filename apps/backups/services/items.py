@@ -22,7 +22,7 @@ from apps.backends.models import StoredBlob, StoredFile
 from apps.backends.services import blobs
 from apps.backends.services.filestore import default_storage_profile
 from apps.backups.models import Restore
-from apps.backups.services import restoring
+from apps.backups.services import restoring, workspace_copies
 from apps.backups.services.backups import scratch_folder
 from apps.backups.services.contents import file_entry
 from apps.backups.services.progress import Progress
@@ -77,6 +77,8 @@ def bring_back(restore: Restore, reader: Any, progress: Progress) -> dict[str, A
                         "The set does not have it.", field="subject", remedy="Try an older or a younger set."
                     )
                 rows = _belonging(root, alias)
+                if restore.scope == Restore.Scope.COPY:
+                    rows = workspace_copies.renamed(restore, root, rows)
                 found = _put(restore, root, rows, reader, progress)
         finally:
             target.drop()
@@ -176,11 +178,17 @@ def _put(restore: Restore, root: models.Model, rows: Rows, reader: Any, progress
     written: dict[str, int] = {}
     with transaction.atomic():
         present = model._base_manager.filter(pk=root.pk).first()
+        if present is not None and restore.scope == Restore.Scope.COPY:
+            # Killed after it was written and before it was noted.
+            return {"rows": 0, "files": 0, "workspace": str(root.pk), "tables": {}}
         for each in _ordered(rows):
             if each is StoredBlob:
                 continue
             written[each._meta.label] = _insert(each, rows[each], rows, contents)
         revived = _revive(present) + _revive_below(rows)
+        if restore.scope == Restore.Scope.COPY:
+            for path in settings.AFTER_COPY:
+                import_string(path)(workspace_id=root.pk)
         if written.get("content.SourceChunk"):
             # Passages came back that no vector index has.
             for path in settings.AFTER_RESTORE:
@@ -197,7 +205,8 @@ def _put(restore: Restore, root: models.Model, rows: Rows, reader: Any, progress
             workspace=workspace_id,
             after={"scope": restore.scope, "subject": restore.subject, "rows": count, "set": restore.set_name},
         )
-    return {"rows": count, "files": contents.changed, "tables": {k: v for k, v in sorted(written.items()) if v}}
+    made = {"workspace": str(root.pk)} if restore.scope == Restore.Scope.COPY else {}
+    return {**made, "rows": count, "files": contents.changed, "tables": {k: v for k, v in sorted(written.items()) if v}}
 
 
 def _revive(present: Any) -> bool:
@@ -300,11 +309,12 @@ def _ordered(rows: Rows) -> list[type[models.Model]]:
 
 def _insert(model: Any, rows: dict[Any, Any], all_rows: Rows, contents: _Contents) -> int:
     """Insert the rows that are missing; a reference to what is not there becomes empty, or the row stays away."""
-    keys, there = list(rows), set[Any]()
+    # Rows that the database counts anew in a copy have no key yet.
+    keys, there = [key for key, row in rows.items() if row.pk is not None], set[Any]()
     for start in range(0, len(keys), _BATCH):
         there |= set(model._base_manager.filter(pk__in=keys[start : start + _BATCH]).values_list("pk", flat=True))
     count = 0
-    for key in keys:
+    for key in list(rows):
         if key in there:
             continue
         if _inserted(rows[key], all_rows, contents):

@@ -153,7 +153,7 @@ def recovered(repository: Repository, choice: Choice, reader: Any, progress: Pro
     with tempfile.TemporaryDirectory(prefix="aiwriter-moment-") as name:
         folder = Path(name)
         lay_out(repository, choice, reader, folder, progress, facts=facts)
-        user = _other_user(program)
+        user = as_other_user(program)
         progress.phase("replay")
         try:
             server = _start(program, folder, choice, facts, user, progress, target=True)
@@ -183,7 +183,7 @@ def base_of(extra: Mapping[str, Any]) -> dict[str, Any]:
     return dict(facts)
 
 
-def _other_user(program: str) -> str | None:
+def as_other_user(program: str) -> str | None:
     """A server refuses to run as root; then it runs as the first of two users who may run its program.
 
     Raises:
@@ -204,7 +204,8 @@ def _other_user(program: str) -> str | None:
     )
 
 
-def _give_to(user: str, folder: Path) -> None:
+def give_to(user: str, folder: Path) -> None:
+    """Let a folder and all in it belong to a user."""
     entry = pwd.getpwnam(user)
     os.chown(folder, entry.pw_uid, entry.pw_gid)
     for root, folders, files in os.walk(folder):
@@ -224,32 +225,58 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     prepare_server(folder, choice, target=target)
     if user is not None:
-        _give_to(user, folder)
+        give_to(user, folder)
     log = folder / "log"
     command = [program, "-D", str(folder / "data"), "-c", f"config_file={folder / 'postgresql.conf'}"]
     command += ["-c", f"hba_file={folder / 'pg_hba.conf'}", "-c", f"ident_file={folder / 'pg_ident.conf'}"]
     with log.open("wb") as output:
         server = subprocess.Popen(command, stdout=output, stderr=output, user=user, cwd=folder)
-    end = time.monotonic() + _PATIENCE
     try:
-        while time.monotonic() < end:
-            progress.check()
-            if server.poll() is not None:
-                said = log.read_text(encoding="utf-8", errors="replace")
-                if target and _EARLY in said:
-                    raise _TooShort
-                lines = [line for line in said.splitlines() if re.search(r"FATAL|PANIC|ERROR", line)] or [said[-400:]]
-                raise Unavailable(f"The scratch server did not start: {lines[-1][-400:]}", remedy="Use another moment.")
-            try:
-                psycopg.connect(**_scratch(folder, facts)).close()
-            except psycopg.OperationalError:
-                time.sleep(0.1)
-            else:
-                return server
-        raise Unavailable("The scratch server did not reach the moment in time.", remedy="Use a newer base.")
+        wait_for_server(server, log, _scratch(folder, facts), progress, early=target)
     except BaseException:
         postgres.stop(server)
         raise
+    return server
+
+
+def wait_for_server(
+    server: subprocess.Popen[bytes], log: Path, where: Mapping[str, Any], progress: Progress, *, early: bool = False
+) -> None:
+    """Until a scratch server answers.
+
+    Args:
+        server: the process.
+        log: what it writes.
+        where: how to connect.
+        progress: stop.
+        early: a log that ends before the moment is told apart.
+
+    Raises:
+        Unavailable: it ended, or did not answer for hours.
+    """
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        progress.check()
+        if server.poll() is not None:
+            said = log.read_text(encoding="utf-8", errors="replace")
+            if early and _EARLY in said:
+                raise _TooShort
+            wrong = [
+                line for line in said.splitlines() if re.search(r"FATAL|PANIC|ERROR", line) and "system is" not in line
+            ]
+            words = " / ".join(wrong[-3:] or [said[-400:]])[-800:]
+            raise Unavailable(f"The scratch server did not start: {words}", remedy="Use another moment or backup.")
+        try:
+            psycopg.connect(**where).close()
+        except psycopg.OperationalError as error:
+            if "does not exist" in str(error):
+                raise Unavailable(
+                    f"The scratch server lets nobody in: {error}.", remedy="Name another role."
+                ) from error
+            time.sleep(0.1)
+        else:
+            return
+    raise Unavailable("The scratch server did not reach the moment in time.", remedy="Use a newer base.")
 
 
 def _scratch(folder: Path, facts: Mapping[str, Any]) -> dict[str, Any]:

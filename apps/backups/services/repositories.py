@@ -16,7 +16,7 @@ from apps.backups.models import Destination, PlaceSize, Policy
 from apps.backups.repository.control import Control
 from apps.backups.repository.errors import AlreadyRepository, NoRepository, RepositoryError, Stopped
 from apps.backups.repository.repository import Repository
-from apps.backups.repository.rotation import ReencryptReport, reencrypt, rewrap
+from apps.backups.repository.rotation import rewrap
 from apps.backups.services.progress import Progress
 from apps.backups.services.stores import folder_of, open_store
 
@@ -148,13 +148,6 @@ def change_recipients(destination: Destination, *, recipients: Sequence[str], id
     repository = open_repository(destination, identity=identity, reading=True)
     with told():
         rewrap(repository, recipients=list(recipients))
-
-
-def encrypt_anew(destination: Destination, control: Control, *, identity: str = "") -> ReencryptReport:
-    """Write every pack anew under a new key. Errors as for `open_repository`."""
-    repository = open_repository(destination, identity=identity, reading=True)
-    with told():
-        return reencrypt(repository, control=control)
 
 
 def place_of(destination: Destination) -> str:

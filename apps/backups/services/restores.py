@@ -57,7 +57,7 @@ def plan_restore(
 
     Args:
         actor: needs "backups.restore".
-        scope: "system", "database", "workspace", "document" or "file".
+        scope: "system", "database", "workspace", "copy", "document" or "file".
         set_id: which set; left out with a moment.
         moment: bring back the state of this moment; the newest base before it is used.
         destination_id: with a moment: from which place; the first when left out.

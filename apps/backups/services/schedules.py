@@ -8,8 +8,8 @@ import logging
 from django.utils import timezone
 
 from aiwriter.core.errors import AppError
-from apps.backups.models import BackupRun, Drill, Policy
-from apps.backups.services import backups, capture, capture_state, drills, jobs, moments, upkeep
+from apps.backups.models import BackupRun, Delegate, Drill, Policy
+from apps.backups.services import backups, capture, capture_state, delegate_drills, drills, jobs, moments, upkeep
 from apps.users.selectors.access import Actor
 
 log = logging.getLogger(__name__)
@@ -113,6 +113,10 @@ def start_due(now: dt.datetime | None = None) -> int:
                 continue
             except AppError as error:
                 log.warning("the policy %s could not start what is due: %s", policy.name, error)
+    for row in Delegate.objects.filter(enabled=True, drill_days__gt=0):
+        if delegate_drills.drill_due(row, moment):
+            delegate_drills.start_drill(actor=Actor.system_actor("schedule"), delegate_id=row.pk, trigger="schedule")
+            started += 1
     return started
 
 

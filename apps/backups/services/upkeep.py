@@ -16,7 +16,7 @@ from apps.backups.repository.segments import drop_segments
 from apps.backups.repository.verifying import Report, verify_cheap, verify_deep
 from apps.backups.selectors.destinations import get_destination
 from apps.backups.selectors.sets import get_set
-from apps.backups.services import backups, catalogue, jobs, retention
+from apps.backups.services import backups, catalogue, jobs, rekeying, retention
 from apps.backups.services.progress import Progress
 from apps.backups.services.repositories import RepositoryProblem, control_of, note_size, open_repository, told
 from apps.backups.services.stores import open_store
@@ -75,6 +75,7 @@ def work(run: BackupRun, progress: Progress) -> None:
         BackupRun.Action.DEEP: run_deep,
         BackupRun.Action.PRUNE: run_prune,
         BackupRun.Action.COPY: run_copy,
+        BackupRun.Action.REENCRYPT: rekeying.run_reencrypt,
     }
     try:
         actions[BackupRun.Action(run.action)](run, progress)
@@ -110,6 +111,8 @@ def run_deep(run: BackupRun, progress: Progress) -> None:
     progress.phase("reading")
     with told():
         report = verify_deep(repository, share=1.0, control=control_of(progress))
+    if report.ok:
+        rekeying.note_tested(run.destination)
     _conclude(run, report, progress, deep=True)
 
 

@@ -6,7 +6,7 @@ import datetime as dt
 
 from django.utils import timezone
 
-from apps.backups.models import BackupSet
+from apps.backups.models import BackupSet, Destination
 from apps.backups.services import capture_state
 from apps.backups.services.postgres_taking import newest_full, take_base
 from apps.backups.services.sources import Collecting
@@ -24,8 +24,13 @@ def physical(collecting: Collecting) -> None:
     if before is None:
         collecting.progress.say("No base was taken: the process that captures changes does not answer.")
         return
+    since = timezone.now() - EVERY
+    lost = Destination.objects.filter(pk=wanted["destination"]).values_list("segments_lost_at", flat=True).first()
+    if lost is not None:
+        # Moments behind the gap are reached from a base that was taken after it was noticed.
+        since = max(since, lost)
     recent = BackupSet.objects.filter(
-        destination_id=wanted["destination"], capture__line=before.line, created_at__gt=timezone.now() - EVERY
+        destination_id=wanted["destination"], capture__line=before.line, created_at__gt=since
     )
     if recent.restorable().exists():
         return

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from apps.content.markup.markdown import to_html
-from apps.content.models import Document, EmbeddingIndex, SourceChunk
+from apps.content.models import Document, DocumentVersion, EmbeddingIndex, SourceChunk
 from apps.content.retrieval.hybrid import search_many
 from apps.content.selectors.searching import query_words, ranked
 from apps.content.services.ingesting import embed_missing
+from apps.content.services.versioning import digest
 
 _TRIED = 20
 
@@ -53,6 +54,18 @@ def find_passages() -> dict[str, Any]:
 def index_again() -> None:
     """Vector indexes are never trusted after a restore: they are made again from the vectors in the database."""
     EmbeddingIndex.objects.update(state=EmbeddingIndex.State.BROKEN, error="restored from a backup")
+
+
+def digest_again(*, workspace_id: Any) -> None:
+    """The texts of a copied workspace name its own pictures, so their digests are others."""
+    changed = []
+    versions = DocumentVersion.objects.filter(document__workspace_id=workspace_id, body_markdown__contains="/pictures/")
+    for version in versions.iterator(chunk_size=200):
+        found = digest(version.title, version.body_markdown)
+        if found != version.sha256:
+            version.sha256 = found
+            changed.append(version)
+    DocumentVersion.objects.bulk_update(changed, ["sha256"], batch_size=200)
 
 
 def make_again() -> None:

@@ -26,9 +26,9 @@ from apps.backups.services.contents import PORTAL, SECRETS, file_entry
 from apps.backups.services.destinations import (
     change_recipients,
     create_destination,
-    encrypt_anew,
     forget_identity,
 )
+from apps.backups.services.rekeying import keys_of, start_reencrypt, try_key
 from apps.backups.services.repositories import open_repository
 from apps.backups.services.upkeep import accept_set, pin_set, start_upkeep
 from apps.backups.services.working import carry_out
@@ -199,7 +199,25 @@ def test_keys_change_hands(db: None, back_up: BackUp, place: Destination) -> Non
     change_recipients(actor=SETUP, destination_id=place.pk, recipients=[recipient])
     with pytest.raises(Exception, match="does not open"):
         open_repository(place, identity=old, reading=True)
-    encrypt_anew(actor=SETUP, destination_id=place.pk, identity=identity)
+    with pytest.raises(Exception, match="does not open"):
+        start_reencrypt(actor=SETUP, destination_id=place.pk, identity=old, wake=False)
+    run = start_reencrypt(actor=SETUP, destination_id=place.pk, identity=identity, wake=False)
+    with pytest.raises(jobs.Busy):
+        start_reencrypt(actor=SETUP, destination_id=place.pk, identity=identity, wake=False)
+    done = carry_out("run", run.pk)
+    assert done.state == "succeeded", done.log
+    run.refresh_from_db()
+    assert run.result["finished"]
+    assert run.result["packs"] >= 1
+    assert run.identity_ref == ""
+    try_key(actor=SETUP, destination_id=place.pk, identity=identity)
+    with pytest.raises(Exception, match="does not open"):
+        try_key(actor=SETUP, destination_id=place.pk, identity=old)
+    found = keys_of(actor=SETUP, destination_id=place.pk)
+    assert [each for each, _ in found.recipients] == [recipient]
+    assert found.changed_at
+    assert found.anew_at
+    assert found.tested_at
     reader = open_repository(place, identity=identity, reading=True).reader(row.name)
     assert b'"version"' in reader.open(PORTAL).read()
     with pytest.raises(InvalidInput):

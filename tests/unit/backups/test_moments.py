@@ -15,10 +15,13 @@ from django.utils import timezone
 from aiwriter.core.errors import Conflict, InvalidInput, PermissionDenied
 from apps.backups.health import backup_capture
 from apps.backups.models import BackupSet, Destination, Policy
-from apps.backups.services import capture, capture_state, moments, retention, schedules
+from apps.backups.repository.verifying import Problem, Report
+from apps.backups.selectors.status import present_status
+from apps.backups.services import capture, capture_state, catalogue, moments, retention, schedules
 from apps.backups.services.capture_state import CaptureState, write_state
 from apps.backups.services.policies import create_policy, update_policy
 from apps.backups.services.restores import plan_restore
+from apps.users.models import Notification
 from tests.factories.users import SETUP
 from tests.people import People
 
@@ -164,3 +167,17 @@ def test_who_may_not_see_backups_sees_no_moments(policy: Policy, people: People)
     assert moments.overview(actor=SETUP)["state"] == "off"
     with pytest.raises(PermissionDenied):
         moments.overview(actor=people.actor("wanda"))
+
+
+@pytest.mark.django_db
+def test_lost_segments_are_told_once_and_until_the_gap_is_gone(place: Destination, people: People) -> None:
+    otto = people.otto
+    found = Report(problems=[Problem("segment", "segments/line/0000000007", "number 7 is missing")])
+    for _ in range(2):
+        catalogue.note_check(place, found)
+    told = Notification.objects.filter(user=otto, title__contains="are lost")
+    assert told.count() == 1
+    assert "number 7" in told.get().body
+    assert [each.key for each in present_status().problems if each.key == "segments"] == ["segments"]
+    catalogue.note_check(place, Report())
+    assert not [each for each in present_status().problems if each.key == "segments"]

@@ -29,7 +29,8 @@ from apps.backups.services.working import carry_out
 from apps.content.models import Document, Tag
 from apps.content.services.documents import save_document
 from apps.content.services.pictures import add_picture
-from apps.users.models import ApiToken, AuditEvent, User
+from apps.content.services.versioning import digest
+from apps.users.models import ApiToken, AuditEvent, User, Workspace
 from apps.users.services.tokens import create_token
 from tests.factories.content import DocumentFactory
 from tests.factories.users import SETUP
@@ -105,6 +106,46 @@ def test_a_workspace_comes_back_with_documents_files_and_members(
     assert Document.objects.filter(pk=other.pk).exists()
     assert not ApiToken.objects.exists()
     assert list(Tag.objects.values_list("pk", flat=True)) == [taken.pk]
+
+
+@SEEN
+def test_a_workspace_stands_as_a_copy_beside_the_present_one(
+    files: BackendProfile, people: People, back_up: BackUp
+) -> None:
+    document, picture = illustrated(people)
+    tag = Tag.objects.create(workspace=people.press, name="coast")
+    document.tags.add(tag)
+    assert people.wanda
+    row = back_up()
+    save_document(
+        actor=SETUP,
+        document_id=document.pk,
+        revision=Document.objects.get(pk=document.pk).revision,
+        body_markdown="Newer than the set.",
+    )
+    done = restored("copy", row, str(people.press.pk))
+    assert done.state == "succeeded", f"{done.error}\n{done.log}"
+    copy = Workspace.objects.get(pk=done.result["workspace"])
+    assert copy.name.startswith(people.press.name)
+    assert copy.slug != people.press.slug
+    there = Document.objects.get(workspace=copy)
+    assert there.pk != document.pk
+    assert [each.name for each in there.tags.all()] == ["coast"]
+    assert there.tags.get().pk != tag.pk
+    assert there.versions.count() == 2
+    assert there.current_version is not None
+    # The text names the copy's own picture, which has the same bytes.
+    own = StoredFile.objects.get(workspace=copy)
+    assert own.pk != picture.pk
+    assert f"/pictures/{own.pk}" in there.body_markdown
+    assert str(picture.pk) not in there.body_markdown
+    assert open_file(actor=SETUP, file=own).read() == PNG
+    assert there.current_version.sha256 == digest(there.current_version.title, there.current_version.body_markdown)
+    assert people.wanda.memberships.filter(workspace=copy).exists()
+    # The present one is untouched, and a second copy is one more.
+    assert Document.objects.get(pk=document.pk).body_markdown == "Newer than the set."
+    assert restored("copy", row, str(people.press.pk)).state == "succeeded"
+    assert Workspace.objects.filter(name=copy.name).count() == 2
 
 
 @SEEN

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import uuid
 
-from apps.backups.models import BackupRun, BackupSet, Destination, Drill, Policy, Restore, StagingCopy
+from apps.backups.models import BackupRun, BackupSet, Delegate, Destination, Drill, Policy, Restore, StagingCopy
+from apps.backups.services.delegates import create_delegate
 from apps.backups.services.destinations import create_destination
 from apps.backups.services.policies import create_policy
 from tests.factories.users import SETUP
@@ -20,6 +21,11 @@ def _place(people):
     if found is None:
         found, _ = create_destination(actor=SETUP, name="Shelf", folder=_folder())
     return found
+
+
+def _delegate(people):
+    found = Delegate.objects.filter(name="Others").first()
+    return found or create_delegate(actor=SETUP, name="Others", source="main", config="/nowhere.conf")
 
 
 def _policy(people):
@@ -84,12 +90,26 @@ def _policy_form(people):
     }
 
 
+_DELEGATE = {
+    "tool": "pgbackrest",
+    "source": "main",
+    "config": "/nowhere.conf",
+    "role": "postgres",
+    "max_age_hours": 26,
+    "drill_days": 0,
+    "enabled": "on",
+}
 BODIES = {
     "POST api/v1/backups/destinations": lambda people: {"name": "Away", "folder": _folder()},
     "PATCH api/v1/backups/destinations/<uuid:destination_id>": lambda people: {"name": "Renamed"},
     "PUT api/v1/backups/destinations/<uuid:destination_id>/recipients": lambda people: {
         "recipients": _place(people).recipients
     },
+    "POST api/v1/backups/delegates": lambda people: {"name": "Nights of others", "source": "main"},
+    "PATCH api/v1/backups/delegates/<uuid:delegate_id>": lambda people: {"max_age_hours": 30},
+    "POST admin/backups/delegate/add/": lambda people: {**_DELEGATE, "name": "Nights of others"},
+    "POST admin/backups/delegate/<path:object_id>/change/": lambda people: {**_DELEGATE, "name": "Renamed"},
+    "POST admin/backups/delegate/<path:object_id>/delete/": lambda people: {"post": "yes"},
     "POST api/v1/backups/policies": lambda people: {"name": "Nights", "destination_id": str(_place(people).pk)},
     "PATCH api/v1/backups/policies/<uuid:policy_id>": lambda people: {"keep_last": 9},
     "PATCH api/v1/backups/sets/<uuid:set_id>": lambda people: {"pin": "before the move"},
@@ -130,6 +150,8 @@ THINGS = {
     "restore_id": lambda people: _restore(people).pk,
     "copy_id": lambda people: _staging(people).pk,
     "action": lambda people: _place(people) and "verify",
+    "delegate_id": lambda people: _delegate(people).pk,
+    "backups.delegate": lambda people: _delegate(people).pk,
     "backups.destination": lambda people: _place(people).pk,
     "backups.policy": lambda people: _policy(people).pk,
     "backups.backupset": lambda people: _set(people).pk,

@@ -7,9 +7,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from apps.backups.management.backup_command import BackupCommand
+from apps.backups.models import BackupRun
 from apps.backups.repository import keys
 from apps.backups.selectors.destinations import chosen_destination
-from apps.backups.services import destinations
+from apps.backups.services import destinations, rekeying
+from apps.backups.services.working import carry_out
 from apps.users.management import keyring_actions
 
 
@@ -17,7 +19,7 @@ class Command(BackupCommand):
     """Shows and changes keys."""
 
     help = f"""{keyring_actions.HELP} Of backups: new: make a pair of keys. list: whose keys open the backups. show: the key that this machine has, to keep it
-elsewhere. recipients: decide anew who can open them. reencrypt: write everything anew under a new key. forget: take the key off this machine."""
+elsewhere. recipients: decide anew who can open them. reencrypt: write everything anew under a new key. test: show that a key opens the newest set. forget: take the key off this machine."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Arguments."""
@@ -26,7 +28,7 @@ elsewhere. recipients: decide anew who can open them. reencrypt: write everythin
             "action",
             nargs="?",
             default="list",
-            choices=["new", "list", "show", "recipients", "reencrypt", "forget", *keyring_actions.ACTIONS],
+            choices=["new", "list", "show", "recipients", "reencrypt", "test", "forget", *keyring_actions.ACTIONS],
         )
         parser.add_argument(
             "recipients",
@@ -58,13 +60,16 @@ elsewhere. recipients: decide anew who can open them. reencrypt: write everythin
             place = destinations.change_recipients(
                 actor=self.actor, destination_id=place.pk, recipients=options["recipients"], identity=key
             )
+        elif options["action"] == "test":
+            place = rekeying.try_key(actor=self.actor, destination_id=place.pk, identity=key)
+            self._say(options, {"tested_at": place.key_tested_at}, "The key opens the newest set.")
+            return
         elif options["action"] == "reencrypt":
-            report = destinations.encrypt_anew(actor=self.actor, destination_id=place.pk, identity=key)
-            facts = {"packs": report.packs, "bytes": report.bytes, "finished": report.finished, "failed": report.failed}
-            words = f"{report.packs} packs, {report.bytes / 2**20:,.1f} MiB, are encrypted anew."
-            if report.failed:
-                words += f" {len(report.failed)} could not be read: run a check."
-            self._say(options, facts, words)
+            run = rekeying.start_reencrypt(
+                actor=self.actor, destination_id=place.pk, identity=key, trigger="command", wake=False
+            )
+            done = carry_out("run", run.pk, echo=self.echo(options))
+            self.ended(done, options, result=BackupRun.objects.get(pk=run.pk).result)
             return
         elif options["action"] == "forget":
             place = destinations.forget_identity(actor=self.actor, destination_id=place.pk, identity=key)

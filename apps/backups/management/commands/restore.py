@@ -21,7 +21,7 @@ class Command(BackupCommand):
     """Plans, and with --yes carries out, in this process."""
 
     help = """system | database: the whole, or the database, of a set into this portal.
-workspace ID | document ID | file ID: one of them, with all that belongs to it.
+workspace ID | document ID | file ID: one of them, with all that belongs to it. copy ID: a workspace as another one beside it.
 rebuild: a portal on an empty machine, with --repo and --key. undo ID: the database that was there before a restore.
 moments: which moments can be brought back; --moment brings system, database or rebuild to one. server: with --moment and --into, the
 data directory of a PostgreSQL server as it was then, for an administrator. Without --yes only the plan is shown."""
@@ -35,6 +35,7 @@ data directory of a PostgreSQL server as it was then, for an administrator. With
                 "system",
                 "database",
                 "workspace",
+                "copy",
                 "document",
                 "file",
                 "rebuild",
