@@ -7,7 +7,7 @@ from typing import Any
 from celery import Celery, signals
 from kombu.transport import TRANSPORT_ALIASES
 
-from aiwriter.core import metrics
+from aiwriter.core import captures, context, metrics
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aiwriter.settings")  # noqa: TID251
 
@@ -27,8 +27,21 @@ def _refuse_older_schema(**_: Any) -> None:
         raise SystemExit(problem)
 
 
+@signals.before_task_publish.connect  # type: ignore[untyped-decorator]
+def _task_is_sent(headers: Any = None, **_: Any) -> None:
+    # The request that asked for it: what goes wrong in a worker can be followed back to a person's click.
+    if isinstance(headers, dict) and (request_id := context.request_id.get()):
+        headers["asked_by"] = request_id
+
+
 @signals.task_prerun.connect  # type: ignore[untyped-decorator]
 def _task_begins(task: Any = None, **_: Any) -> None:
+    asked = getattr(task.request, "asked_by", None) or (task.request.headers or {}).get("asked_by")
+    context.request_id.set(context.accept_request_id(str(asked or task.request.id or "")))
+    context.actor_id.set("")
+    context.workspace_id.set("")
+    context.trace_id.set("")
+    captures.refresh()
     task.request.begun_at = time.perf_counter()
 
 

@@ -19,6 +19,7 @@ import environ
 
 from aiwriter.security_variables import SECURITY
 from aiwriter.variables import Variable, parse
+from aiwriter.watch_variables import WATCHING
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -280,20 +281,7 @@ VARIABLES: tuple[Variable, ...] = (
         default="",
         help="Folder whose files may be named as secrets of backends (file:NAME). Empty: DATA_DIR/secrets.",
     ),
-    V(
-        name="AIWRITER_LOG_LEVEL",
-        type="choice",
-        default="INFO",
-        choices=("DEBUG", "INFO", "WARNING", "ERROR"),
-        help="Least severe message that is logged.",
-    ),
-    V(
-        name="AIWRITER_LOG_FORMAT",
-        type="choice",
-        default="console",
-        choices=("console", "json"),
-        help="Readable lines, or one JSON object a line for log collectors.",
-    ),
+    *WATCHING,
     V(
         name="AIWRITER_HTTPS",
         type="bool",

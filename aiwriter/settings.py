@@ -336,6 +336,7 @@ BOOTSTRAP_STEPS = [
     "apps.content.services.type_seeds.ensure_content_types",
     "apps.backups.services.defaults.ensure_backups",
     "apps.monitoring.services.alert_defaults.ensure_alerts",
+    "apps.monitoring.services.slos.ensure_slos",
 ]
 # What kind of data every column holds: read by staging copies, and by what finds, exports and erases a person's data.
 DATA_MAPS = [f"apps.{app}.models.datamap.TABLES" for app in ("users", "monitoring", "backends", "backups", "content")]
@@ -388,42 +389,20 @@ WAITING_OUTSIDE, DISCARD_OUTSIDE = ["apps.content.services.outside.waiting"], ["
 RESTORE_APPROVAL = ENV["AIWRITER_RESTORE_APPROVAL"]
 PG_BIN = ENV["AIWRITER_PG_BIN"]
 HEALTH_CHECKS = [
-    "apps.monitoring.health.database",
-    "apps.monitoring.health.migrations",
-    "apps.backends.health.file_storage",
-    "apps.monitoring.health.disk",
-    "apps.monitoring.health.memory",
-    "apps.monitoring.health.processor",
-    "apps.monitoring.health.descriptors",
-    "apps.monitoring.health.network",
-    "apps.monitoring.health.clock",
-    "apps.monitoring.health.certificates",
-    "apps.monitoring.health.connections",
-    "apps.monitoring.health.transactions",
-    "apps.monitoring.health.replication",
-    "apps.monitoring.health.bloat",
-    "apps.monitoring.health.wal",
-    "apps.monitoring.health.cache_round_trip",
-    "apps.monitoring.health.broker",
-    "apps.monitoring.health.mail",
-    "apps.monitoring.health.worker",
-    "apps.monitoring.health.scheduler",
-    "apps.monitoring.health.watch",
-    "apps.monitoring.health.schedules",
-    "apps.monitoring.health.jobs",
-    "apps.monitoring.health.audit_record",
-    "apps.monitoring.health.keyring_state",
-    "apps.monitoring.health.privacy_requests",
-    "apps.monitoring.health.second_factor",
-    "apps.backends.health.model_route",
-    "apps.backends.health.providers",
-    "apps.content.health.vector_store",
-    "apps.content.health.queue",
-    "apps.backups.health.backups",
-    "apps.backups.health.backup_proof",
-    "apps.backups.health.backup_copies",
-    "apps.backups.health.backup_capture",
-]
+    "apps.monitoring.health.database", "apps.monitoring.health.migrations", "apps.backends.health.file_storage",
+    "apps.monitoring.health.disk", "apps.monitoring.health.memory", "apps.monitoring.health.processor",
+    "apps.monitoring.health.descriptors", "apps.monitoring.health.network", "apps.monitoring.health.clock",
+    "apps.monitoring.health.certificates", "apps.monitoring.health.connections",
+    "apps.monitoring.health.transactions", "apps.monitoring.health.replication", "apps.monitoring.health.bloat",
+    "apps.monitoring.health.wal", "apps.monitoring.health.cache_round_trip", "apps.monitoring.health.broker",
+    "apps.monitoring.health.mail", "apps.monitoring.health.worker", "apps.monitoring.health.scheduler",
+    "apps.monitoring.health.watch", "apps.monitoring.health.schedules", "apps.monitoring.health.jobs",
+    "apps.monitoring.health.audit_record", "apps.monitoring.health.keyring_state", "apps.monitoring.health.logs",
+    "apps.monitoring.health.privacy_requests", "apps.monitoring.health.second_factor",
+    "apps.backends.health.model_route", "apps.backends.health.providers", "apps.content.health.vector_store",
+    "apps.content.health.queue", "apps.backups.health.backups", "apps.backups.health.backup_proof",
+    "apps.backups.health.backup_copies", "apps.backups.health.backup_capture",
+]  # fmt: skip
 AIWRITER_CHROMA_URL = ENV["AIWRITER_CHROMA_URL"]
 AIWRITER_VECTOR_CACHE_MB = ENV["AIWRITER_VECTOR_CACHE_MB"]
 AIWRITER_PLUGINS_ALLOW = ENV["AIWRITER_PLUGINS_ALLOW"]
@@ -459,4 +438,12 @@ else:
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     EMAIL_FILE_PATH = str(DATA_DIR / "mail")
 DEFAULT_FROM_EMAIL = f"AI-Writer <noreply@{urlsplit(PUBLIC_URL).hostname}>"
-LOGGING = logging_settings(level=ENV["AIWRITER_LOG_LEVEL"], form=ENV["AIWRITER_LOG_FORMAT"])
+LOGGING = logging_settings(
+    level=ENV["AIWRITER_LOG_LEVEL"],
+    form=ENV["AIWRITER_LOG_FORMAT"],
+    errors=str(DATA_DIR / "run" / "errors"),
+    folder=str(DATA_DIR / "logs"),
+)
+LOG_DAYS, LOG_MEGABYTES = ENV["AIWRITER_LOG_DAYS"], ENV["AIWRITER_LOG_MB"]
+HEARTBEAT_URL = ENV["AIWRITER_HEARTBEAT_URL"]
+SENTRY_DSN = ENV["AIWRITER_SENTRY_DSN"]

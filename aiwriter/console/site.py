@@ -27,6 +27,9 @@ GROUPS: Sequence[tuple[str | Promise, str, Sequence[str]]] = (
         (
             "monitoring.CheckResult",
             "monitoring.MetricSeries",
+            "monitoring.ErrorGroup",
+            "monitoring.LogQuery",
+            "monitoring.DebugCapture",
             "content.Generation",
             "content.Source",
             "content.Export",
@@ -42,6 +45,8 @@ GROUPS: Sequence[tuple[str | Promise, str, Sequence[str]]] = (
             "monitoring.Alert",
             "monitoring.Incident",
             "monitoring.AlertRule",
+            "monitoring.Slo",
+            "monitoring.ExpectedRun",
             "monitoring.Silence",
             "monitoring.AlertChannel",
             "monitoring.AlertRoute",

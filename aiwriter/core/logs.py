@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from aiwriter.core import context
+from aiwriter.core.crashes import part
 from aiwriter.core.redact import redact
 
 
@@ -17,10 +18,16 @@ class RedactingFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change the record in place; keeps every record."""
+        if getattr(record, "redacted", False):
+            # Two handlers have this filter, and masking costs 30 µs.
+            return True
         record.msg = redact(record.getMessage())
         record.args = ()
+        record.redacted = True
         record.request_id = context.request_id.get()
         record.actor_id = context.actor_id.get()
+        record.workspace_id = context.workspace_id.get()
+        record.trace_id = context.trace_id.get()
         return True
 
 
@@ -43,9 +50,12 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        for key in ("request_id", "actor_id"):
+        for key in ("request_id", "actor_id", "workspace_id", "trace_id"):
             if value := getattr(record, key, ""):
                 line[key] = value
+        if facts := getattr(record, "facts", None):
+            line |= facts
+        line["part"] = part()
         if record.exc_info:
             line["exception"] = redact(self.formatException(record.exc_info))
         return orjson.dumps(line).decode()
@@ -68,12 +78,17 @@ class ConsoleFormatter(logging.Formatter):
         return text
 
 
-def logging_settings(*, level: str, form: str) -> dict[str, Any]:
+_RANK = ("DEBUG", "INFO", "WARNING", "ERROR")
+
+
+def logging_settings(*, level: str, form: str, errors: str, folder: str) -> dict[str, Any]:
     """Django's `LOGGING`: everything to standard error, redacted.
 
     Args:
         level: of the root logger.
         form: "console" or "json".
+        errors: folder where this process notes its errors.
+        folder: where the log is kept as files.
     """
     return {
         "version": 1,
@@ -91,11 +106,29 @@ def logging_settings(*, level: str, form: str) -> dict[str, Any]:
                 "class": "logging.StreamHandler",
                 "filters": ["redact"],
                 "formatter": form,
-            }
+                # A capture lets debug lines through to its own file; they go nowhere else.
+                "level": level,
+            },
+            # Always JSON: it is searched.
+            "files": {
+                "class": "aiwriter.core.logfiles.HourFileHandler",
+                "folder": folder,
+                "filters": ["redact"],
+                "formatter": "json",
+                "level": min(level, "INFO", key=_RANK.index),
+            },
+            "captures": {
+                "class": "aiwriter.core.captures.CaptureHandler",
+                "filters": ["redact"],
+                "formatter": "json",
+            },
+            "errors": {"class": "aiwriter.core.crashes.CrashHandler", "folder": errors},
         },
-        "root": {"handlers": ["stderr"], "level": level},
+        "root": {"handlers": ["errors", "stderr", "files", "captures"], "level": level},
         "loggers": {
             "django": {"level": "INFO", "propagate": True, "handlers": []},
+            # A line for each request, for the files only.
+            "aiwriter.requests": {"level": "INFO", "propagate": False, "handlers": ["files", "captures"]},
             "django.request": {"filters": ["probes"]},
             "django.server": {"level": "WARNING", "propagate": True, "handlers": []},
             "celery": {"level": "WARNING"},

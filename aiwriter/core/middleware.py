@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from aiwriter.core import clients, context, metrics
+from aiwriter.core import captures, clients, context, metrics
 from aiwriter.core.errors import AppError
 from aiwriter.core.faults import machine_fault
 from aiwriter.core.views import error_response
+
+requests = logging.getLogger("aiwriter.requests")
 
 
 class RequestContextMiddleware:
@@ -28,23 +31,39 @@ class RequestContextMiddleware:
             context.client_ip.set(clients.client_address(request.META)),
             # Filled by whoever finds out; a thread that serves many requests must not carry it into the next.
             context.actor_id.set(""),
+            context.workspace_id.set(""),
+            context.trace_id.set(context.accept_trace(request.headers.get("traceparent", ""))),
         )
         try:
-            response = self.get_response(request)
+            if captures.refresh():
+                with captures.sql_lines():
+                    response = self.get_response(request)
+            else:
+                response = self.get_response(request)
+            match = request.resolver_match
+            # Not the address: with ids in it every document would be a series of its own.
+            route = match.route if match else "static" if request.path.startswith("/static/") else "unmatched"
+            took = time.perf_counter() - begun
+            if route != "static":
+                _line(request, route, response.status_code, took)
         finally:
             context.request_id.reset(tokens[0])
             context.client_ip.reset(tokens[1])
             context.actor_id.reset(tokens[2])
+            context.workspace_id.reset(tokens[3])
+            context.trace_id.reset(tokens[4])
         response.headers["X-Request-ID"] = identifier
-        match = request.resolver_match
-        # Not the address: with ids in it every document would be a series of its own.
-        route = match.route if match else "static" if request.path.startswith("/static/") else "unmatched"
-        surface = metrics.surface_of(request.path)
-        metrics.count_request(surface, route, response.status_code, time.perf_counter() - begun)
+        metrics.count_request(metrics.surface_of(request.path), route, response.status_code, took)
         response.headers.setdefault(
             "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
         )
         return response
+
+
+def _line(request: HttpRequest, route: str, status: int, took: float) -> None:
+    """A line of the log. Neither address nor query: both hold what people typed."""
+    facts = {"method": request.method, "route": route, "status": status, "ms": round(took * 1000, 1)}
+    requests.info("%s %s %s", request.method, route, status, extra={"facts": facts})
 
 
 class AppErrorMiddleware:

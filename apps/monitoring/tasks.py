@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import shared_task
 
-from apps.monitoring.services import alerting, results, telling
+from apps.monitoring.services import alerting, error_intake, results, telling
 
 
 @shared_task(name="monitoring.run_health_checks", bind=True, time_limit=120, soft_time_limit=110)
@@ -17,6 +17,7 @@ def run_health_checks(self: Any) -> None:
         results.beat("scheduler")
     if not results.is_watched():
         results.run_due_checks()
+        error_intake.take_in()
         alerting.evaluate()
         telling.deliver_due()
 
@@ -26,3 +27,4 @@ def prune_history() -> None:
     """Drop old history."""
     results.prune_history()
     telling.prune_alerts()
+    error_intake.prune_errors()

@@ -47,6 +47,67 @@ CASES: tuple[Case, ...] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class BurnCase:
+    """A story of an error budget: requests of pages, minute by minute.
+
+    Args:
+        rule: which rule judges, at the end.
+        minutes: (how many, requests in each, of which wrong).
+        fires: whether it fires then.
+    """
+
+    rule: str
+    minutes: tuple[tuple[int, int, int], ...]
+    fires: bool
+
+
+BURNS: tuple[BurnCase, ...] = (
+    BurnCase("budget-burns-fast", ((90, 100, 3),), fires=True),
+    BurnCase("budget-burns-fast", ((90, 100, 1),), fires=False),
+    # It is over for twenty minutes: the short window says so.
+    BurnCase("budget-burns-fast", ((70, 100, 3), (20, 100, 0)), fires=False),
+    # Five of sixty are 8 %, but five.
+    BurnCase("budget-burns-fast", ((85, 1, 0), (5, 1, 1)), fires=False),
+    BurnCase("budget-burns", ((420, 100, 1),), fires=True),
+    BurnCase("budget-burns", ((420, 1000, 3),), fires=False),
+    BurnCase("budget-burns-slowly", ((4400, 500, 1),), fires=True),
+    BurnCase("budget-burns-slowly", ((4400, 5000, 2),), fires=False),
+)
+
+
+def _burn_test(case: BurnCase) -> dict[str, Any]:
+    from apps.monitoring.services.alert_defaults import RULES
+
+    series = []
+    for status, wanted in (("2xx", False), ("5xx", True)):
+        total, values = 0, [0]
+        for count, every, bad in case.minutes:
+            for _ in range(count):
+                total += bad if wanted else every - bad
+                values.append(total)
+        series.append(
+            {
+                "series": f'aiw_http_requests_total{{surface="web",route="x",status="{status}",instance="here"}}',
+                "values": " ".join(str(value) for value in values),
+            }
+        )
+    rule = RULES[case.rule]
+    alert = {
+        "exp_labels": {"severity": rule["severity"], "surface": "web"},
+        "exp_annotations": {"summary": rule["title"], "runbook": rule["runbook"]},
+    }
+    end = sum(count for count, _, _ in case.minutes)
+    expected = {"eval_time": f"{end}m", "alertname": case.rule, "exp_alerts": [alert] if case.fires else []}
+    return {"interval": "1m", "input_series": series, "alert_rule_test": [expected]}
+
+
+def promtool_file_of_budgets() -> str:
+    """The same for error budgets; days, judged every ten minutes."""
+    tests = [_burn_test(case) for case in BURNS]
+    return json.dumps({"rule_files": ["rules.yml"], "evaluation_interval": "10m", "tests": tests})
+
+
 def promtool_file() -> str:
     """The unit tests of `promtool test rules`, as YAML (which JSON is)."""
     tests = []

@@ -1,5 +1,29 @@
 """Pages of the console."""
 
-from apps.monitoring.admin import alerts, channels, health, incidents, series, usage
+from apps.monitoring.admin import (
+    alerts,
+    captures,
+    channels,
+    errors,
+    expected_runs,
+    health,
+    incidents,
+    logs,
+    series,
+    slos,
+    usage,
+)
 
-__all__ = ["alerts", "channels", "health", "incidents", "series", "usage"]
+__all__ = [
+    "alerts",
+    "captures",
+    "channels",
+    "errors",
+    "expected_runs",
+    "health",
+    "incidents",
+    "logs",
+    "series",
+    "slos",
+    "usage",
+]

@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from apps.monitoring.api import alerts, channels, health, incidents, series, usage
+from apps.monitoring.api import (
+    alerts,
+    captures,
+    channels,
+    errors,
+    expected_runs,
+    health,
+    incidents,
+    logs,
+    series,
+    slos,
+    usage,
+)
 
 urlpatterns = [
     path("usage", usage.UsageList.as_view(), name="api-usage"),
@@ -33,6 +45,32 @@ urlpatterns = [
         incidents.IncidentActionDone.as_view(),
         name="api-incident-action-done",
     ),
+    path("errors", errors.ErrorList.as_view(), name="api-errors"),
+    path("errors/<uuid:error_id>", errors.ErrorDetail.as_view(), name="api-error"),
+    path("errors/<uuid:error_id>/samples", errors.ErrorSamples.as_view(), name="api-error-samples"),
+    path("errors/<uuid:error_id>/resolve", errors.ErrorResolve.as_view(), name="api-error-resolve"),
+    path("errors/<uuid:error_id>/ignore", errors.ErrorIgnore.as_view(), name="api-error-ignore"),
+    path("errors/<uuid:error_id>/reopen", errors.ErrorReopen.as_view(), name="api-error-reopen"),
+    path("slos", slos.SloList.as_view(), name="api-slos"),
+    path("slos/<uuid:slo_id>", slos.SloDetail.as_view(), name="api-slo"),
+    path("heartbeats", expected_runs.HeartbeatList.as_view(), name="api-heartbeats"),
+    path("heartbeats/<uuid:heartbeat_id>", expected_runs.HeartbeatDetail.as_view(), name="api-heartbeat"),
+    path(
+        "heartbeats/<uuid:heartbeat_id>/reports", expected_runs.HeartbeatReports.as_view(), name="api-heartbeat-reports"
+    ),
+    path("heartbeats/<slug:heartbeat_slug>/ping", expected_runs.HeartbeatPing.as_view(), name="api-heartbeat-ping"),
+    path("heartbeats/<slug:heartbeat_slug>/start", expected_runs.HeartbeatStart.as_view(), name="api-heartbeat-start"),
+    path("heartbeats/<slug:heartbeat_slug>/fail", expected_runs.HeartbeatFail.as_view(), name="api-heartbeat-fail"),
+    path("heartbeats/<slug:heartbeat_slug>/log", expected_runs.HeartbeatLog.as_view(), name="api-heartbeat-log"),
+    path("logs", logs.LogSearch.as_view(), name="api-logs"),
+    path("log-queries", logs.LogQueries.as_view(), name="api-log-queries"),
+    path("log-queries/<uuid:log_query_id>", logs.LogQueryDetail.as_view(), name="api-log-query"),
+    path("debug-captures", captures.CaptureList.as_view(), name="api-captures"),
+    path("debug-captures/<uuid:capture_id>", captures.CaptureDetail.as_view(), name="api-capture"),
+    path("debug-captures/<uuid:capture_id>/approve", captures.CaptureApprove.as_view(), name="api-capture-approve"),
+    path("debug-captures/<uuid:capture_id>/refuse", captures.CaptureRefuse.as_view(), name="api-capture-refuse"),
+    path("debug-captures/<uuid:capture_id>/end", captures.CaptureEnd.as_view(), name="api-capture-end"),
+    path("debug-captures/<uuid:capture_id>/lines", captures.CaptureLines.as_view(), name="api-capture-lines"),
     path("metrics", series.MetricsQuery.as_view(), name="api-metrics"),
     path("metrics/series", series.SeriesList.as_view(), name="api-metrics-series"),
     path("health", health.HealthList.as_view(), name="api-health"),

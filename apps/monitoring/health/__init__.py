@@ -2,6 +2,7 @@
 
 from apps.monitoring.health.access import second_factor
 from apps.monitoring.health.databases import bloat, connections, replication, transactions, wal
+from apps.monitoring.health.logs import logs
 from apps.monitoring.health.machine import certificates, clock, descriptors, disk, memory, network, processor
 from apps.monitoring.health.parts import (
     broker,
@@ -30,6 +31,7 @@ __all__ = [
     "disk",
     "jobs",
     "keyring_state",
+    "logs",
     "mail",
     "memory",
     "migrations",

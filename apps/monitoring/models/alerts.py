@@ -39,6 +39,8 @@ class AlertRule(models.Model):
         CHECK = "check", "Health check"
         FIGURE = "figure", "Figure over time"
         EVENT = "event", "Audit events"
+        BURN = "burn", "Error budget of an objective"
+        RUN = "run", "Heartbeat from outside"
 
     class Combine(models.TextChoices):
         """What becomes of the minutes of a figure."""
@@ -67,7 +69,9 @@ class AlertRule(models.Model):
     severity = models.CharField(max_length=8, choices=Severity.choices, default=Severity.WARNING)
     source = models.CharField(max_length=8, choices=Source.choices)
     subject = models.CharField(
-        max_length=120, blank=True, help_text="Key of the check (empty: every check), name of the figure, audit action."
+        max_length=120,
+        blank=True,
+        help_text="Key of the check, name of the objective or heartbeat (empty: each), name of the figure, audit action.",
     )
     label = models.CharField(max_length=160, blank=True, help_text="Of a figure: of this only. Empty: each by itself.")
     level = models.CharField(
@@ -80,7 +84,7 @@ class AlertRule(models.Model):
     compare = models.CharField(max_length=6, choices=Compare.choices, default=Compare.ABOVE)
     threshold = models.FloatField(default=0.0)
     window_minutes = models.PositiveSmallIntegerField(
-        default=5, validators=[MinValueValidator(1), MaxValueValidator(1440)]
+        default=5, validators=[MinValueValidator(1), MaxValueValidator(4320)]
     )
     for_seconds = models.PositiveIntegerField(
         "for (seconds)", default=0, validators=[MaxValueValidator(_DAY_SECONDS)], help_text="Wrong for so long on end."

@@ -9,6 +9,21 @@ from django.db import transaction
 
 from apps.monitoring.models import AlertChannel, AlertRoute, AlertRule
 
+
+def _burns(minutes: int, limit: float) -> str:
+    """The rule for Prometheus, for the objectives of 99.9 % that ship; 10 that went wrong are the least."""
+
+    def share(window: int) -> str:
+        every = f'sum by (surface) (increase(aiw_http_requests_total{{surface=~"web|api"}}[{window}m]))'
+        return f"{wrong(window)} / {every}"
+
+    def wrong(window: int) -> str:
+        return f'sum by (surface) (increase(aiw_http_requests_total{{surface=~"web|api",status="5xx"}}[{window}m]))'
+
+    border = f"{limit * 0.001:g}"
+    return f"({share(minutes)} > {border}) and ({share(minutes // 12)} > {border}) and ({wrong(minutes)} >= 10)"
+
+
 # `promql` is the same rule for Prometheus; the tests let both judge the same cases.
 RULES: Mapping[str, Mapping[str, Any]] = {
     "check-fails": {
@@ -120,6 +135,57 @@ RULES: Mapping[str, Mapping[str, Any]] = {
         "window_minutes": 10,
         "keep_firing_seconds": 300,
         "promql": 'sum(increase(aiw_tasks_total{outcome="failure"}[10m])) > 5',
+    },
+    "budget-burns-fast": {
+        "title": "An error budget is gone within two days",
+        "severity": "critical",
+        "source": "burn",
+        "threshold": 14.4,
+        "window_minutes": 60,
+        "keep_firing_seconds": 120,
+        "runbook": "operators/slos",
+        "promql": _burns(60, 14.4),
+    },
+    "budget-burns": {
+        "title": "An error budget is gone within five days",
+        "severity": "critical",
+        "source": "burn",
+        "threshold": 6,
+        "window_minutes": 360,
+        "keep_firing_seconds": 300,
+        "runbook": "operators/slos",
+        "promql": _burns(360, 6),
+    },
+    "budget-burns-slowly": {
+        "title": "An error budget will not last",
+        "severity": "warning",
+        "source": "burn",
+        "threshold": 1,
+        "window_minutes": 4320,
+        "keep_firing_seconds": 3600,
+        "runbook": "operators/slos",
+        "promql": _burns(4320, 1),
+    },
+    "run-missing": {
+        "title": "A job elsewhere failed or has not reported",
+        "severity": "warning",
+        "source": "run",
+        "keep_firing_seconds": 0,
+        "runbook": "operators/heartbeats",
+        "promql": "",
+    },
+    "errors-new": {
+        "title": "An error that was not there before",
+        "severity": "warning",
+        "source": "figure",
+        "subject": "errors_new",
+        "label": "all",
+        "combine": "sum",
+        "threshold": 0,
+        "window_minutes": 10,
+        "keep_firing_seconds": 600,
+        "runbook": "operators/errors",
+        "promql": "",
     },
     "sign-ins-refused": {
         "title": "Many sign-ins were refused",

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 
 from django.conf import settings
+from django.utils import timezone
 
+from apps.monitoring.selectors.errors import newly_open
 from apps.monitoring.services.alerting import ROUND_SECONDS, evaluate
+from apps.monitoring.services.captures import drop_strays, tend_captures
 from apps.monitoring.services.emergency import Emergency
+from apps.monitoring.services.error_intake import prune_errors, take_in
+from apps.monitoring.services.heartbeat_out import EVERY, HeartbeatOut
 from apps.monitoring.services.incidents import notices
 from apps.monitoring.services.keeping import Recorder, prune_points, roll_up
+from apps.monitoring.services.logs import prune_logs
+from apps.monitoring.services.measuring import Figure
 from apps.monitoring.services.results import beat
 from apps.monitoring.services.telling import deliver_due
 from apps.monitoring.services.watching import Chore, Watch
@@ -35,10 +43,26 @@ def start_chores(watch: Watch, stop: threading.Event) -> list[Chore]:
         Chore("emergency", 1.0, emergency.look, stop),
         Chore("aftermath", 1.0, emergency.write_down, stop),
         Chore("deliveries", 1.0, deliver_due, stop),
-        Chore("measure", 60.0, lambda: recorder.measure(watch.figures()), stop, aligned=True),
+        Chore("measure", 60.0, lambda: recorder.measure([*watch.figures(), *error_figures()]), stop, aligned=True),
         Chore("roll-up", 300.0, roll_up, stop, aligned=True),
         Chore("prune", 3600.0, prune_points, stop),
+        Chore("heartbeat", EVERY, HeartbeatOut(watch).beat, stop),
+        Chore("captures", 2.0, tend_captures, stop),
+        Chore("prune-logs", 1800.0, prune_logs, stop),
+        Chore("strays", 3600.0, drop_strays, stop),
+        Chore("errors", 2.0, take_in, stop),
+        Chore("prune-errors", 3600.0, prune_errors, stop),
     ]
     for chore in chores:
         chore.start()
     return chores
+
+
+def error_figures(now: dt.datetime | None = None) -> list[Figure]:
+    """How many kinds of errors came up within the minute that has just passed.
+
+    Args:
+        now: the present when left out.
+    """
+    until = (now or timezone.now()).replace(second=0, microsecond=0)
+    return [Figure("errors_new", "all", float(newly_open(until - dt.timedelta(minutes=1), until)))]

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from django.db.models import Count, Max, Min, Sum
 
-from apps.monitoring.models import MINUTE, AlertRule, CheckResult, MetricPoint
+from apps.monitoring.models import MINUTE, AlertRule, CheckResult, ExpectedRun, MetricPoint, Slo
+from apps.monitoring.selectors.slos import Counted, counted
 from apps.monitoring.services.checks import registry
 from apps.users.models import AuditEvent
 
@@ -45,6 +46,9 @@ class Seen:
     titles: dict[str, str] = field(default_factory=dict)
     points: dict[tuple[str, int], dict[str, tuple[float, float, float, float]]] = field(default_factory=dict)
     events: dict[tuple[str, int], int] = field(default_factory=dict)
+    # By objective and minutes: the window and a twelfth of it.
+    budgets: dict[tuple[str, int], tuple[Slo, Counted, Counted]] = field(default_factory=dict)
+    runs: list[ExpectedRun] = field(default_factory=list)
 
 
 def read_all(rules: Iterable[AlertRule], now: dt.datetime) -> Seen:
@@ -65,6 +69,13 @@ def read_all(rules: Iterable[AlertRule], now: dt.datetime) -> Seen:
         since = now - dt.timedelta(minutes=minutes)
         rows = AuditEvent.objects.filter(action__in=actions, occurred_at__gte=since).order_by().values_list("action")
         seen.events |= {(action, minutes): count for action, count in rows.annotate(Count("pk"))}
+    if burning := {rule.window_minutes for rule in rules if rule.source == "burn"}:
+        for slo in Slo.objects.filter(enabled=True):
+            for minutes in burning:
+                windows = counted(slo, minutes * 60, now), counted(slo, minutes * 5, now)
+                seen.budgets[slo.slug, minutes] = (slo, *windows)
+    if any(rule.source == "run" for rule in rules):
+        seen.runs = list(ExpectedRun.objects.filter(enabled=True))
     return seen
 
 
@@ -91,6 +102,10 @@ def looks_of(rule: AlertRule, seen: Seen) -> Sequence[Look]:
         return _checks(rule, seen)
     if rule.source == AlertRule.Source.FIGURE:
         return _figure(rule, seen.points.get((rule.subject, rule.window_minutes), {}))
+    if rule.source == AlertRule.Source.BURN:
+        return [_burn(rule, *seen.budgets[key]) for key in seen.budgets if _asked(rule, key)]
+    if rule.source == AlertRule.Source.RUN:
+        return [_run(run, seen.now) for run in seen.runs if rule.subject in ("", run.slug)]
     return [_event(rule, seen.events.get((rule.subject, rule.window_minutes), 0))]
 
 
@@ -155,6 +170,39 @@ def figure_look(rule: AlertRule, label: str, point: tuple[float, float, float, f
     )
 
 
+def _asked(rule: AlertRule, key: tuple[str, int]) -> bool:
+    return rule.subject in ("", key[0]) and rule.window_minutes == key[1]
+
+
+def _burn(rule: AlertRule, slo: Slo, long: Counted, short: Counted) -> Look:
+    """Both windows have to say so: the long one that it matters, the short one that it still goes on."""
+    fast = long.burn(slo) > rule.threshold and short.burn(slo) > rule.threshold
+    hours = f"{rule.window_minutes / 60:g} h"
+    return Look(
+        subject=slo.slug,
+        wrong=fast and long.bad >= slo.least_bad if long.every else None,
+        value=long.burn(slo),
+        summary=f"{slo.title}: {long.bad:g} of {long.every:g} went wrong within {hours}. The error budget burns "
+        f"{long.burn(slo):.1f} times as fast as it may, {short.burn(slo):.1f} times just now.",
+        link=f"/admin/monitoring/slo/{slo.pk}/change/",
+    )
+
+
+def _run(run: ExpectedRun, now: dt.datetime) -> Look:
+    state = run.state_at(now)
+    said = f"It reported last {run.reported_at:%Y-%m-%d %H:%M:%S} UTC." if run.reported_at else "It never ended."
+    failed = f"{run.title} failed" + (f" with exit code {run.exit_code}." if run.exit_code is not None else ".")
+    return Look(
+        subject=run.slug,
+        wrong=None
+        if state == ExpectedRun.State.NEW
+        else state in (ExpectedRun.State.MISSING, ExpectedRun.State.FAILING),
+        summary=failed if state == ExpectedRun.State.FAILING else f"{run.title} has not reported in time. {said}",
+        remedy="Look at the job on its machine; its last words stand with its reports.",
+        link=f"/admin/monitoring/expectedrun/{run.pk}/change/",
+    )
+
+
 def _event(rule: AlertRule, count: int) -> Look:
     return Look(
         subject=rule.subject,
@@ -186,6 +234,13 @@ def shadow(rule: AlertRule, now: dt.datetime) -> Seen:
         step = max(abs(rule.threshold), 1.0)
         value = rule.threshold + step if rule.compare == AlertRule.Compare.ABOVE else rule.threshold - step
         seen.points = {(rule.subject, rule.window_minutes): {rule.label or "shadow": (1, value, value, value)}}
+    elif rule.source == AlertRule.Source.BURN:
+        slo = Slo(slug=rule.subject or DRILL, title="A drill", least_bad=1)
+        all_bad = Counted(1000.0, 1000.0 * min(1.0, slo.allowed_share * rule.threshold * 2))
+        seen.budgets = {(slo.slug, rule.window_minutes): (slo, all_bad, all_bad)}
+    elif rule.source == AlertRule.Source.RUN:
+        before = now - dt.timedelta(days=1)
+        seen.runs = [ExpectedRun(slug=rule.subject or DRILL, title="A drill", period_seconds=60, reported_at=before)]
     else:
         seen.events = {(rule.subject, rule.window_minutes): int(rule.threshold) + 1}
     return seen

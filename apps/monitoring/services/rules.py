@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound
-from apps.monitoring.models import Alert, AlertDelivery, AlertRule
+from apps.monitoring.models import Alert, AlertDelivery, AlertRule, ExpectedRun, Slo
 from apps.monitoring.services.alerting import fingerprint, tell, terms_of
 from apps.monitoring.services.channels import checked
 from apps.monitoring.services.checks import registry
@@ -195,6 +195,12 @@ def _check_subject(rule: AlertRule) -> None:
         keys = sorted(check.key for check in registry())
         if rule.subject and rule.subject not in keys:
             raise InvalidInput(f"There is no check '{rule.subject}'.", field="subject", remedy=", ".join(keys))
+    elif rule.source in (AlertRule.Source.BURN, AlertRule.Source.RUN):
+        model = Slo if rule.source == AlertRule.Source.BURN else ExpectedRun
+        if rule.subject and not model.objects.filter(slug=rule.subject).exists():
+            raise InvalidInput(
+                f"There is no '{rule.subject}'.", field="subject", remedy="Leave it empty for every one."
+            )
     elif not rule.subject:
         raise InvalidInput(
             "Say what is looked at.", field="subject", remedy="The name of a figure, or the action of an audit event."

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from django.db.models import Q, QuerySet
 
+from aiwriter.core import context
 from aiwriter.core.errors import NotAuthenticated, NotFound, PermissionDenied, ProofRequired
 from apps.users.models import ApiToken, Membership, RoleGrant, User, Workspace
 from apps.users.models.capabilities import (
@@ -179,6 +180,8 @@ def require(actor: Actor, capability: str, *, workspace: WorkspaceKey | None = N
         PermissionDenied: known, but not allowed.
         KeyError: no such capability.
     """
+    if workspace is not None and (key := _workspace_key(workspace)):
+        context.workspace_id.set(str(key))
     if not can(actor, capability, workspace=workspace):
         _refuse(actor, capability, workspace)
 

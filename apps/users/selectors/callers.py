@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from rest_framework.request import Request
 
+from aiwriter.core import context
 from apps.users.models import ApiToken, User
 from apps.users.selectors.access import Actor
 
@@ -25,6 +26,7 @@ def actor_of(request: Request | HttpRequest) -> Actor:
     user = request.user
     if not isinstance(user, User) or not user.is_active:
         return Actor.anonymous()
+    context.actor_id.set(f"user:{user.pk}")
     return Actor.for_user(user, proven=is_proven(getattr(request, "session", {}), user))
 
 

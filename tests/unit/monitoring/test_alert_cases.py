@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from apps.monitoring.models import Alert, AlertRule, CheckResult
+from apps.monitoring.models import Alert, AlertRule, CheckResult, MetricPoint, MetricSeries, Slo
 from apps.monitoring.services.alert_defaults import ensure_alerts
 from apps.monitoring.services.alerting import evaluate
 from tests.house import prometheus
-from tests.lab.alert_cases import CASES, STEP, Case, promtool_file
+from tests.lab.alert_cases import BURNS, CASES, STEP, BurnCase, Case, promtool_file, promtool_file_of_budgets
 
 STATUS = {"o": "ok", "w": "warn", "f": "fail", "u": "ok"}
 
@@ -42,12 +42,47 @@ def test_ours(case: Case) -> None:
         assert firing == {subject for subject, first, last in case.fires if first <= at <= last}, f"after {at} s"
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("case", BURNS, ids=lambda case: f"{case.rule}: {case.minutes}")
+def test_ours_of_error_budgets(case: BurnCase) -> None:
+    ensure_alerts()
+    AlertRule.objects.exclude(slug=case.rule).update(enabled=False)
+    Slo.objects.create(slug="web", title="Pages", source="requests", label="web", objective=99.9)
+    end = int(timezone.now().timestamp()) // 300 * 300
+    at = end - 60 * sum(count for count, _, _ in case.minutes)
+    begin = at
+    every_series, bad_series = (
+        MetricSeries.objects.create(name=name, label="web", node="here") for name in ("requests", "request_errors")
+    )
+    points = []
+    for count, every, bad in case.minutes:
+        for _ in range(count):
+            for series, value in ((every_series, every), (bad_series, bad)):
+                points.append(MetricPoint(series=series, step=60, at=at, total=value, low=value, high=value))
+            at += 60
+    if end - begin > 47 * 3600:
+        # So far back only five minutes are kept together.
+        points = [
+            MetricPoint(series=p.series, step=300, at=p.at, count=5, total=p.total * 5, low=p.low, high=p.high)
+            for p in points
+            if p.at % 300 == 0
+        ] + [p for p in points if p.at >= end - 46 * 3600]
+    MetricPoint.objects.bulk_create(points, batch_size=2000)
+    evaluate(now=dt.datetime.fromtimestamp(end, dt.UTC))
+    assert Alert.objects.filter(state="firing").exists() == case.fires
+
+
 @pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed (Debian: apt install prometheus)")
 def test_prometheus(tmp_path: Path) -> None:
     shutil.copy(prometheus.FILE, tmp_path / "rules.yml")
     (tmp_path / "cases.yml").write_text(promtool_file())
+    (tmp_path / "budgets.yml").write_text(promtool_file_of_budgets())
     done = subprocess.run(
-        ["promtool", "test", "rules", "cases.yml"], cwd=tmp_path, capture_output=True, text=True, check=False
+        ["promtool", "test", "rules", "cases.yml", "budgets.yml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

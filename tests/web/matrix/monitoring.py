@@ -14,13 +14,16 @@ from apps.monitoring.models import (
     AlertRule,
     CheckHistory,
     CheckResult,
+    ErrorGroup,
+    ExpectedRun,
     Heartbeat,
     Incident,
     IncidentAction,
+    LogQuery,
     MetricSeries,
     UsageRow,
 )
-from apps.monitoring.services import alerts, channels, incidents
+from apps.monitoring.services import alerts, captures, channels, expected_runs, incidents, slos
 from apps.monitoring.services.alert_defaults import ensure_alerts
 from apps.monitoring.services.usage import Estimate, reserve
 from tests.factories.monitoring import SETUP, used, workspace_budget
@@ -86,6 +89,42 @@ def _series(people):
     return MetricSeries.objects.create(name="requests", label="web", node="here").pk
 
 
+def _error(people):
+    return ErrorGroup.objects.create(mark=uuid.uuid4().hex, kind="ValueError").pk
+
+
+def _slo(people):
+    return slos.create_slo(actor=SETUP, slug=f"slo-{uuid.uuid4()}", title="S", source="tasks").pk
+
+
+def _run(people):
+    return expected_runs.create_expected_run(actor=SETUP, slug=f"run-{uuid.uuid4()}", title="R", period_seconds=60).pk
+
+
+def _run_slug(people):
+    return ExpectedRun.objects.get(pk=_run(people)).slug
+
+
+def _query(people):
+    return LogQuery.objects.create(name=f"q {uuid.uuid4()}", values={}).pk
+
+
+def _capture(people):
+    return captures.ask_capture(actor=SETUP, reason="Slow saving", request_id="request-0001").pk
+
+
+_SLO_FORM = {
+    "slug": "mine",
+    "title": "Mine",
+    "source": "tasks",
+    "label": "all",
+    "objective": "99",
+    "window_days": "30",
+    "slow_seconds": "2",
+    "least_bad": "10",
+    "enabled": "on",
+}
+_RUN_FORM = {"slug": "mine", "title": "Mine", "period_seconds": "60", "cron": "", "grace_seconds": "60"}
 _RULE_FORM = {
     "slug": "mine",
     "title": "Mine",
@@ -146,6 +185,25 @@ BODIES = {
     "POST admin/monitoring/incident/<uuid:incident_id>/update/": lambda people: {"severity": "major"},
     "POST admin/monitoring/incident/<uuid:incident_id>/review/": lambda people: {"review": "t"},
     "POST admin/monitoring/incident/<uuid:incident_id>/done/": lambda people: {"action": "1"},
+    "POST api/v1/slos": lambda people: {"slug": "mine", "title": "Mine", "source": "tasks"},
+    "PATCH api/v1/slos/<uuid:slo_id>": lambda people: {"objective": 95},
+    "POST admin/monitoring/slo/add/": lambda people: _SLO_FORM,
+    "POST admin/monitoring/slo/<path:object_id>/change/": lambda people: _SLO_FORM,
+    "POST admin/monitoring/slo/<path:object_id>/delete/": lambda people: {"post": "yes"},
+    "POST api/v1/heartbeats": lambda people: {"slug": "mine", "title": "Mine", "period_seconds": 60},
+    "PATCH api/v1/heartbeats/<uuid:heartbeat_id>": lambda people: {"grace_seconds": 90},
+    "POST admin/monitoring/expectedrun/add/": lambda people: _RUN_FORM,
+    "POST admin/monitoring/expectedrun/<path:object_id>/change/": lambda people: _RUN_FORM,
+    "POST admin/monitoring/expectedrun/<path:object_id>/delete/": lambda people: {"post": "yes"},
+    "POST api/v1/log-queries": lambda people: {"name": "q", "filters": {"level": "ERROR"}},
+    "POST admin/monitoring/logquery/keep/": lambda people: {"name": "q", "level": "ERROR"},
+    "POST api/v1/debug-captures": lambda people: {"request_id": "request-0001", "reason": "Slow saving"},
+    "POST admin/monitoring/debugcapture/add/": lambda people: {
+        "request_id": "request-0001",
+        "reason": "Slow saving",
+        "minutes": "5",
+    },
+    "POST captures/<uuid:capture_id>/": lambda people: {"answer": "yes"},
     "POST api/v1/alerts/webhook": lambda people: {"alerts": []},
     "POST admin/monitoring/alert/<uuid:alert_id>/silence/": lambda people: {"reason": "r", "hours": "1"},
     "POST admin/monitoring/alertrule/add/": lambda people: _RULE_FORM,
@@ -174,6 +232,18 @@ BODIES = {
 THINGS = {
     "budget_id": _budget,
     "alert_id": _alert,
+    "error_id": _error,
+    "monitoring.errorgroup": _error,
+    "slo_id": _slo,
+    "monitoring.slo": _slo,
+    "heartbeat_id": _run,
+    "heartbeat_slug": _run_slug,
+    "monitoring.expectedrun": _run,
+    "log_query_id": _query,
+    "query_id": _query,
+    "monitoring.logquery": _query,
+    "capture_id": _capture,
+    "monitoring.debugcapture": _capture,
     "incident_id": _incident,
     "incident_action_id": _action,
     "monitoring.incident": _incident,
