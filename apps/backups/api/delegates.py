@@ -136,6 +136,7 @@ class DelegateDrillView(APIView):
     """A drill."""
 
     @extend_schema(operation_id="backup_delegates_drill", request=None, responses={201: DrillOutput})
+    @idempotent
     def post(self, request: Request, delegate_id: uuid.UUID) -> Response:
         """Restore its newest backup into a scratch folder, start it, and read every row; a worker does it."""
         drill = delegate_drills.start_drill(actor=actor_of(request), delegate_id=delegate_id)

@@ -15,6 +15,7 @@ from aiwriter.core.rest.serializers import Input, read
 from apps.backups.api.jobs import BackupRunOutput
 from apps.backups.services import rekeying
 from apps.users.api.authentication import actor_of
+from apps.users.api.idempotency import idempotent
 
 
 class RecipientOutput(serializers.Serializer):
@@ -79,6 +80,7 @@ class ReencryptView(APIView):
     """Encrypting anew."""
 
     @extend_schema(operation_id="backup_keys_reencrypt", request=KeyInput, responses={201: BackupRunOutput})
+    @idempotent
     def post(self, request: Request, destination_id: uuid.UUID) -> Response:
         """Write everything anew under a new key; a worker does it, and it can be stopped as any run."""
         values = read(KeyInput, request)
