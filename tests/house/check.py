@@ -34,6 +34,7 @@ CHECKS: dict[str, list[str]] = {
     "phases": [sys.executable, "-m", "tests.house.migrations"],
     "spelling": [str(BIN / "codespell"), "README.md", "CHANGELOG.md", "docs", "aiwriter", "apps", "templates"],
     "docs": [str(BIN / "mkdocs"), "build", "--strict", "--quiet", "--site-dir", "{scratch}/site"],
+    "types agent": [str(BIN / "mypy"), "deploy/agent/src"],
     **{f"types {Path(p).parent.name}": [str(BIN / "mypy"), p] for p in PLUGINS},
 }
 

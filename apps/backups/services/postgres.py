@@ -53,6 +53,12 @@ def url_of(database: str) -> str:
     return f"postgres://{user}{secret}@{place}/{quote(database, safe='')}"
 
 
+def server_major() -> int:
+    """The server's major version."""
+    with contextlib.closing(psycopg.connect(**parameters())) as opened:
+        return opened.info.server_version // 10_000
+
+
 def program(name: str, server: int) -> str:
     """Path of a client program that is not older than the server.
 

@@ -1,0 +1,113 @@
+"""An environment: where its releases lie, which slots it has, which drivers serve it. A TOML file that the operator writes."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aw_deployd.errors import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place where a version serves.
+
+    Args:
+        address: host:port that the proxy sends requests to.
+    """
+
+    name: str
+    address: str
+
+    @property
+    def host(self) -> str:
+        """Before the colon."""
+        return self.address.rpartition(":")[0]
+
+    @property
+    def port(self) -> int:
+        """Behind it."""
+        return int(self.address.rpartition(":")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The file, read.
+
+    Args:
+        state: folder of the journal, the sockets, and what the drivers write.
+        releases: folder with one folder for each version.
+        data: the portal's data folder.
+        variables: file with the portal's variables, NAME=value in each line; only the agent's user can read it.
+        listen: host:port of the proxy.
+        user: whom jobs run as; "" for the agent's own. Needed where the agent is root, for systemctl.
+        probe_token: file with an API token for the probes; without one they ask public pages only.
+    """
+
+    name: str
+    state: Path
+    releases: Path
+    data: Path
+    slots: tuple[Slot, ...]
+    runtime: str
+    traffic: str
+    listen: str
+    binary: str = ""
+    variables: Path | None = None
+    trusted_keys: tuple[str, ...] = ()
+    probe_token: Path | None = None
+    probe_paths: tuple[str, ...] = ()
+    drain_seconds: float = 60.0
+    start_seconds: float = 90.0
+    host_header: str = "localhost"
+    user: str = ""
+    roles: tuple[str, ...] = ("worker", "scheduler", "healthd", "watch")
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def slot(self, name: str) -> Slot:
+        """By its name.
+
+        Raises:
+            Refused: there is none.
+        """
+        for slot in self.slots:
+            if slot.name == name:
+                return slot
+        raise Refused(f"There is no slot '{name}'.", f"Slots: {', '.join(slot.name for slot in self.slots)}.")
+
+    @property
+    def socket_folder(self) -> Path:
+        """For sockets and small files of the drivers."""
+        return self.state / "run"
+
+
+def load(path: Path) -> Environment:
+    """Read the file.
+
+    Raises:
+        Refused: with the name that is missing or wrong.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Refused(f"{path} cannot be read: {error}.", "Look at deploy/agent/README.md for an example.") from error
+    try:
+        slots = tuple(Slot(each["name"], each["address"]) for each in values.pop("slots"))
+        for name in ("state", "releases", "data", "variables", "probe_token"):
+            if values.get(name):
+                values[name] = Path(values[name]).expanduser()
+        for name in ("trusted_keys", "probe_paths", "roles"):
+            if name in values:
+                values[name] = tuple(values[name])
+        found = Environment(slots=slots, **values)
+    except (KeyError, TypeError) as error:
+        raise Refused(f"{path}: {error}.", "Name every setting of the example once.") from error
+    names = [slot.name for slot in found.slots]
+    if len(set(names)) != len(names) or not all(name.isalnum() and name.islower() for name in names):
+        raise Refused(f"{path}: the slots are called {names}.", "Use different names of small letters and digits.")
+    for slot in found.slots:
+        if not slot.host or not slot.address.rpartition(":")[2].isdigit():
+            raise Refused(f"{path}: slot {slot.name} has the address '{slot.address}'.", "Write host:port.")
+    return found

@@ -1,0 +1,105 @@
+"""A release: a folder with the code of one version and a `release.json` that says what it is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aw_deployd.errors import Refused
+
+MANIFEST = "release.json"
+_NOT_OF_THE_CODE = {".venv", "__pycache__", MANIFEST}
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What is known of a version.
+
+    Args:
+        folder: where its code lies.
+        python: the interpreter that has its packages.
+        digest: of its files; "" when the manifest has none.
+        min_upgrade_from: no version before this one may be replaced directly.
+        contract: names of its migrations that wait.
+    """
+
+    version: str
+    folder: Path
+    python: str
+    digest: str = ""
+    git_sha: str = ""
+    min_upgrade_from: str = ""
+    contract: tuple[str, ...] = ()
+    notes: dict[str, str] = field(default_factory=dict)
+
+
+def load(releases: Path, version: str) -> Release:
+    """Read a release.
+
+    Raises:
+        Refused: it is not there, or calls itself something else.
+    """
+    folder = releases / version
+    try:
+        values: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise Refused(f"{folder} holds no release: {error}.", "Unpack it there; release.json must be in it.") from error
+    if values.get("version") != version:
+        raise Refused(f"{folder} calls itself {values.get('version')}.", "Unpack it under its own version.")
+    python = str(values.get("python") or folder / ".venv" / "bin" / "python")
+    return Release(
+        version=version,
+        folder=folder,
+        python=python,
+        digest=str(values.get("digest", "")),
+        git_sha=str(values.get("git_sha", "")),
+        min_upgrade_from=str(values.get("min_upgrade_from", "")),
+        contract=tuple(values.get("contract", ())),
+        notes=dict(values.get("notes", {})),
+    )
+
+
+def digest(folder: Path) -> str:
+    """Of all files of the code: names, and what is in them."""
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not _NOT_OF_THE_CODE & set(path.relative_to(folder).parts):
+            inside = hashlib.sha256(path.read_bytes()).hexdigest()
+            total.update(f"{path.relative_to(folder).as_posix()}\0{inside}\n".encode())
+    return f"sha256:{total.hexdigest()}"
+
+
+def verify(release: Release, *, wanted: str, coming_from: str) -> dict[str, str]:
+    """Whether this is the release that was meant, and may replace the one that serves.
+
+    Args:
+        wanted: digest of the plan; "" to check against the manifest only.
+        coming_from: version that serves; "" for none.
+
+    Returns:
+        the evidence.
+
+    Raises:
+        Refused: no.
+    """
+    found = digest(release.folder)
+    for name, value in (("the plan", wanted), ("the manifest", release.digest)):
+        if value and value != found:
+            raise Refused(
+                f"Release {release.version} is {found[:19]}…, and {name} says {value[:19]}….", "Fetch it again."
+            )
+    if coming_from and release.min_upgrade_from and order(coming_from) < order(release.min_upgrade_from):
+        raise Refused(
+            f"Release {release.version} replaces {release.min_upgrade_from} or newer, and {coming_from} serves.",
+            f"Go to {release.min_upgrade_from} first.",
+        )
+    return {"digest": found, "git_sha": release.git_sha}
+
+
+def order(version: str) -> tuple[tuple[int, str], ...]:
+    """What versions are sorted by: numbers as numbers."""
+    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.findall(r"\d+|[A-Za-z]+", version))

@@ -1,0 +1,81 @@
+"""How versions run on a host: as processes of the agent's own user, or as units of systemd."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from aw_deployd.environment import Environment
+from aw_deployd.errors import Refused
+from aw_deployd.release import Release
+
+# What a release is asked to do, by name: no line of a plan ever becomes a command.
+JOBS: dict[str, tuple[str, ...]] = {
+    "check": ("manage.py", "check"),
+    "rehearse": ("manage.py", "rehearse_migrations"),
+    "prepare": ("manage.py", "prepare", "--phase", "expand"),
+    "fit": ("manage.py", "schema_fit"),
+    "contract": ("manage.py", "migrate", "--phase", "contract"),
+}
+# Overlaps with its successor; of the others there is never a second one.
+OVERLAPPING = ("worker",)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What runs in a slot or for a role; release "" for nothing."""
+
+    release: str = ""
+    pid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """How a job ended."""
+
+    code: int
+    seconds: float
+    tail: str
+
+
+class RuntimeDriver(Protocol):
+    """Starts, stops and observes; what it tells is always looked up, never remembered."""
+
+    def observe(self, name: str) -> Running:
+        """What runs in the slot, or for the role, of this name."""
+
+    def start_web(self, slot: str, release: Release) -> None:
+        """Start a web process in a slot; nothing when it runs already."""
+
+    def start_role(self, role: str, release: Release) -> None:
+        """Start another part."""
+
+    def stop(self, name: str, grace: float) -> bool:
+        """Ask it to end, wait, then kill. Returns whether it ended by itself."""
+
+    def fallen(self) -> list[tuple[str, str]]:
+        """Names and versions of what ended unasked, where nobody else starts it again."""
+
+    def run_job(
+        self, release: Release, job: str, timeout: float, arguments: tuple[str, ...] = (), database: str = ""
+    ) -> JobResult:
+        """Run one of `JOBS` with the code of a release."""
+
+    def swap_role(self, role: str, release: Release, grace: float) -> bool:
+        """Have another release do the work of a role. Returns whether the one before ended by itself."""
+
+
+def open_runtime(environment: Environment) -> RuntimeDriver:
+    """The driver that an environment names.
+
+    Raises:
+        Refused: there is none of that name.
+    """
+    from aw_deployd.runtime.processes import Processes
+    from aw_deployd.runtime.systemd import Systemd
+
+    if environment.runtime == "processes":
+        return Processes(environment)
+    if environment.runtime == "systemd":
+        return Systemd(environment)
+    raise Refused(f"runtime is '{environment.runtime}'.", "Use processes or systemd.")

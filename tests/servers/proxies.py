@@ -1,0 +1,76 @@
+"""The proxies that roll-outs are proven with: those of the machine, or Debian's packages unpacked into a folder of the cache."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGES = {"haproxy": "haproxy", "nginx": "nginx"}
+_CACHE = Path.home() / ".cache" / "aiwriter-tests" / "proxies"
+
+
+class NotHere(RuntimeError):
+    """The program cannot be had on this machine; the text says what to install."""
+
+
+def binary(name: str) -> str:
+    """Path of the program.
+
+    Args:
+        name: haproxy, caddy, traefik or nginx.
+
+    Raises:
+        NotHere: it is neither installed nor to be had.
+    """
+    beside = Path(sys.executable).parent / name
+    for found in (shutil.which(name), shutil.which(name, path="/usr/sbin:/usr/local/sbin"), str(beside)):
+        if found and Path(found).is_file():
+            return found
+    if name in PACKAGES:
+        return _unpacked(name)
+    raise NotHere(f"{name} is not installed: pip install {name}-bin")
+
+
+def _unpacked(name: str) -> str:
+    """Debian's package with what it needs, unpacked and not installed: nothing is started, nothing else changes."""
+    folder = _CACHE / name
+    wrapper = folder / name
+    if wrapper.exists():
+        return str(wrapper)
+    archives = folder / "archives"
+    (archives / "partial").mkdir(parents=True, exist_ok=True)
+    command = ["apt-get", "-y", "--no-install-recommends", "--download-only", "-o", f"Dir::Cache::archives={archives}"]
+    try:
+        done = subprocess.run([*command, "install", PACKAGES[name]], capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise NotHere(f"{name} is not installed, and there is no apt-get to fetch it.") from error
+    packages = list(archives.glob("*.deb"))
+    if done.returncode or not packages:
+        raise NotHere(f"{name} is not installed: apt install {PACKAGES[name]} ({done.stderr.strip()[-200:]})")
+    root = folder / "root"
+    for package in packages:
+        subprocess.run(["dpkg", "-x", str(package), str(root)], check=True)
+    libraries = ":".join(str(path) for path in root.glob("usr/lib/*-linux-gnu"))
+    program = next(root.glob(f"usr/sbin/{name}"))
+    wrapper.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH={libraries} exec {program} "$@"\n')
+    wrapper.chmod(0o755)
+    return str(wrapper)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a proxy that was started here."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def clean_environment() -> dict[str, str]:
+    """What a proxy gets: no variables of the portal's."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("AIWRITER_")}
