@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import mmap
 import os
+import socket
 import struct
 from pathlib import Path
 
@@ -66,3 +67,6 @@ def _reserve(filename: str, size: int) -> bool:
 def use() -> None:
     """Let all figures of this process be kept so. Before the first one is made."""
     values.MmapedDict = ReservedDict  # type: ignore[attr-defined]
+    if values.ValueClass is not values.MutexValue:
+        # Containers that share the folder all have the same few process ids; two that write one file damage it.
+        values.ValueClass = values.MultiProcessValue(lambda: f"{socket.gethostname()}-{os.getpid()}")  # type: ignore[no-untyped-call]

@@ -3,43 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
 from aiwriter import env
+from tests.lab import deploylint
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
-TRACKED = [
-    ROOT / name
-    for name in subprocess.run(
-        ["git", "ls-files", "deploy"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-    if (ROOT / name).is_file()
-]
+TRACKED = deploylint.tracked()
 # Helm's and Ansible's own languages stand around the YAML of these.
 TEMPLATES = ("helm/aiwriter/templates",)
-
-
-def run(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """A program, with what it said."""
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=60, env={**os.environ, **variables}
-    )
-
-
-def needs(program: str) -> str:
-    """Its path, or the test is skipped with the reason."""
-    found = shutil.which(program)
-    if found is None:
-        pytest.skip(f"{program} is not installed")
-    return found
 
 
 def test_every_yaml_and_json_file_is_read() -> None:
@@ -54,14 +31,19 @@ def test_every_yaml_and_json_file_is_read() -> None:
 
 
 def test_every_script_is_read_and_can_be_started() -> None:
-    scripts = [path for path in TRACKED if path.read_bytes().startswith(b"#!/bin/")]
-    for path in scripts:
+    found = deploylint.scripts()
+    assert len(found) >= 5
+    for path in found:
         assert path.stat().st_mode & 0o111, f"{path} cannot be started"
-        done = run("sh", "-n", str(path))
-        assert done.returncode == 0, done.stderr
-    if scripts and (program := shutil.which("shellcheck")):
-        done = run(program, *map(str, scripts))
-        assert done.returncode == 0, done.stdout
+        assert deploylint.said_by("sh", "-n", str(path)) == ""
+
+
+@pytest.mark.parametrize("name", ["shellcheck", "haproxy", "caddy", "nginx", "nft", "systemd-analyze"])
+def test_the_program_that_a_file_is_for_is_content(name: str) -> None:
+    program = deploylint.program(name)
+    if not program:
+        pytest.skip(f"{name} is not installed")
+    assert deploylint.LINTS[name](program) == ""
 
 
 def test_every_variable_that_is_set_exists() -> None:

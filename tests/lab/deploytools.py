@@ -60,14 +60,20 @@ def program(name: str, remedy: str) -> str:
     return found
 
 
-def ran(command: list[str], *, within: float = 600.0, cwd: Path = ROOT, **more: str) -> str:
+def ran(command: list[str], *, within: float = 600.0, cwd: Path = ROOT, variables: dict[str, str] | None = None) -> str:
     """Run a command and return what it said.
 
     Raises:
         RuntimeError: it failed; the text has the end of what it said.
     """
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=within, cwd=cwd, env={**os.environ, **more}
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=within,
+        cwd=cwd,
+        env={**os.environ, **(variables or {})},
     )
     said = done.stdout + done.stderr
     if done.returncode:
