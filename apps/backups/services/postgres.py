@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,8 @@ from apps.backups.services.contents import DATABASE
 if TYPE_CHECKING:
     from apps.backups.services.progress import Progress
 
+# A lock on a table may hold `pg_dump` up for a minute, a checkpoint a base for some.
+SILENCE = 1800.0
 _END = b"PostgreSQL database dump complete"
 # Text of rows depends on these; both measurements set them alike.
 _STABLE = (
@@ -104,6 +107,18 @@ def environment(wanted: Mapping[str, Any]) -> dict[str, str]:
     names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
     given = {names[name]: str(value) for name, value in wanted.items() if name in names}
     return {**env.process_environment(), **given, "PGCONNECT_TIMEOUT": "15", "PGCLIENTENCODING": "UTF8"}
+
+
+@contextlib.contextmanager
+def not_for_ever(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Kill a program that gives not one byte for `SILENCE` seconds: a backup that hangs looks like one that runs."""
+    timer = threading.Timer(SILENCE, process.kill)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def stop(process: subprocess.Popen[bytes], patience: float = 20.0) -> None:
@@ -183,7 +198,8 @@ class Dump:
 
     def read(self, size: int = -1) -> bytes:
         """Bytes of the dump; an error instead of the end when the program failed: half a dump is none."""
-        piece = self._stream.read(size)
+        with not_for_ever(self._process):
+            piece = self._stream.read(size)
         self._tail = (self._tail + piece)[-400:]
         if not piece and size and (self._process.wait(60) or not self.whole):
             raise Unavailable(

@@ -135,7 +135,8 @@ class _Program:
 
     def begins(self) -> bool:
         """Whether anything comes."""
-        self._first = self._stream.read(_BLOCK)
+        with postgres.not_for_ever(self._process):
+            self._first = self._stream.read(_BLOCK)
         return bool(self._first)
 
     def read(self, size: int = -1) -> bytes:
@@ -143,7 +144,8 @@ class _Program:
         if self._first:
             piece, self._first = self._first, b""
         else:
-            piece = self._stream.read(size)
+            with postgres.not_for_ever(self._process):
+                piece = self._stream.read(size)
         if not piece and size and self._process.wait(60):
             raise Unavailable("The program ended with an error.", remedy="See the server's log, then try again.")
         self.manifest.feed(piece)

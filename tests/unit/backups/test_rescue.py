@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
 import subprocess
 import sys
 from contextlib import closing
@@ -9,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from apps.backups.repository import make_identity, prune, reencrypt, verify_cheap
+from apps.backups.repository import make_identity, prune, reencrypt, verify_cheap, verify_deep
 from tests.lab.repositories import Contents, Place, contents, flip
 
 SCRIPT = Path(__file__).parents[3] / "deploy" / "rescue" / "restore.py"
@@ -44,6 +47,21 @@ def test_the_script_restores_what_the_engine_restores(place: Place, tmp_path: Pa
     assert found(tmp_path / "part") == {path: data for path, data in second.items() if path.startswith("db/")}
     listed = rescue(place)
     assert [line.split()[0] for line in listed.stdout.splitlines()] == [one.id, two.id]
+
+
+def test_a_repository_of_the_first_format_is_restored_for_ever(tmp_path: Path) -> None:
+    """`tests/data/repository_v1` is never made anew: what a release wrote, every later one reads, and so does its script."""
+    data = Path(__file__).parents[2] / "data" / "repository_v1"
+    shutil.copytree(data / "repository", tmp_path / "repository")
+    told = json.loads((data / "contents.json").read_text())
+    place = Place(tmp_path / "repository", (data / "identity.txt").read_text(), "", b"")
+    with closing(place.owner()) as repository:
+        assert verify_deep(repository).ok
+        assert len(repository.sets()) == 2
+    restored = {path: hashlib.sha256(content).hexdigest() for path, content in place.restored(told["set"]).items()}
+    assert restored == told["sha256"]
+    assert rescue(place, str(tmp_path / "out"), "--set", told["set"]).returncode == 0
+    assert {path: hashlib.sha256(content).hexdigest() for path, content in found(tmp_path / "out").items()} == restored
 
 
 def test_after_rotation_and_prune_and_long_lists(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
