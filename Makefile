@@ -10,7 +10,7 @@ EDITABLE := $(foreach p,$(PLUGINS),-e plugins/$(p))
 UV := $(BIN)/uv
 P ?=
 
-.PHONY: help run rebuild test test-sqlite test-postgres check format prove bench screenshots docs lock clean
+.PHONY: help run rebuild test test-sqlite test-postgres check format prove security bench screenshots docs lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -52,6 +52,15 @@ test-postgres: $(VENV)/.dev ## Run all tests on a PostgreSQL and a Redis-protoco
 check: $(VENV)/.dev ## Lint, format, types, import contracts, migrations, docs
 	@$(BIN)/python -m tests.house.check
 
+.venv-security/.done: $(VENV)/.tools requirements/security.txt
+	@echo "Installing the tools of make security, in an environment of their own"
+	@$(PYTHON) -m venv .venv-security
+	@$(UV) pip install --quiet --python .venv-security/bin/python --require-hashes -r requirements/security.txt
+	@touch $@
+
+security: $(VENV)/.dev .venv-security/.done ## Look for holes: bandit, our semgrep rules, detect-secrets, pip-audit, wapiti; ONLY=name,name
+	@$(BIN)/python -m tests.security $(ONLY)
+
 format: $(VENV)/.dev ## Format the code
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
@@ -68,8 +77,8 @@ docs: $(VENV)/.dev ## Build the documentation into site/
 	@$(BIN)/mkdocs build --strict --quiet
 
 lock: $(VENV)/.tools ## Compile requirements/*.in to hashed *.txt
-	@for f in uv base plugins test dev deploy; do $(UV) pip compile --universal --python-version 3.11 --generate-hashes \
+	@for f in uv base plugins test dev deploy security; do $(UV) pip compile --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --quiet --custom-compile-command 'make lock' requirements/$$f.in -o requirements/$$f.txt || exit 1; done
 
 clean: ## Remove the environment and caches; the data folder stays
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache site
+	@rm -rf $(VENV) .venv-security .mypy_cache .ruff_cache .pytest_cache .import_linter_cache site

@@ -107,6 +107,20 @@ def say_something(page: Page) -> None:
     page.locator(".comment-thread").first.wait_for()
 
 
+def ask_for_erasure(page: Page) -> None:
+    """Have a request on the page."""
+    if not page.locator("main .row").count():
+        page.check("input[name=kind][value=erase]")
+        page.click("main form:has([name=kind]) button[type=submit], main form:has([name=kind]) .btn-primary")
+        page.wait_for_selector("main .row")
+
+
+def open_request(page: Page) -> None:
+    """Open the first request."""
+    page.click("main table a")
+    page.wait_for_selector(".privacy-facts")
+
+
 def shots(cast: Cast, draft: str, voice: str) -> list[Shot]:
     """All pictures; `draft` is the address of a finished generation, `voice` the id of a voice that has learnt."""
     document = f"/documents/{cast.document}/"
@@ -185,6 +199,9 @@ def shots(cast: Cast, draft: str, voice: str) -> list[Shot]:
         Shot("console-audit", "/admin/users/auditevent/", cast.admin),
         Shot("console-ledger", "/admin/users/auditevent/ledger/", cast.admin),
         Shot("console-keys", "/admin/users/keyrecord/", cast.admin),
+        Shot("my-data", "/privacy/", cast.writer, act=ask_for_erasure),
+        Shot("console-privacy", "/admin/users/privacyrequest/", cast.admin),
+        Shot("console-privacy-request", "/admin/users/privacyrequest/", cast.admin, act=open_request),
     ]
 
 

@@ -108,10 +108,11 @@ def paged(rows: QuerySet[Any], size: int = 200) -> Iterator[Any]:
     rows, last = rows.order_by("pk"), None
     while True:
         page = list((rows if last is None else rows.filter(pk__gt=last))[:size])
+        if page:
+            last = page[-1]["pk"] if isinstance(page[-1], dict) else page[-1].pk
         yield from page
         if len(page) < size:
             return
-        last = page[-1]["pk"] if isinstance(page[-1], dict) else page[-1].pk
 
 
 def parts() -> list[Part]:
