@@ -16,11 +16,12 @@ class NotHere(RuntimeError):
     """The program cannot be had on this machine; the text says what to install."""
 
 
-def binary(name: str) -> str:
+def binary(name: str, *, fetch: bool = True) -> str:
     """Path of the program.
 
     Args:
         name: haproxy, caddy, traefik or nginx.
+        fetch: get Debian's package when it is not installed.
 
     Raises:
         NotHere: it is neither installed nor to be had.
@@ -29,9 +30,9 @@ def binary(name: str) -> str:
     for found in (shutil.which(name), shutil.which(name, path="/usr/sbin:/usr/local/sbin"), str(beside)):
         if found and Path(found).is_file():
             return found
-    if name in PACKAGES:
+    if name in PACKAGES and (fetch or (_CACHE / name / name).exists()):
         return _unpacked(name)
-    raise NotHere(f"{name} is not installed: pip install {name}-bin")
+    raise NotHere(f"{name} is not installed.")
 
 
 def _unpacked(name: str) -> str:

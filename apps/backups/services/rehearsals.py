@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from django.db import connection
+from django.db.backends.sqlite3._functions import register  # type: ignore[import-untyped]
 
 from aiwriter import env
 from aiwriter.core.errors import Unavailable
@@ -88,6 +89,8 @@ def _copy_sqlite(path: Path) -> None:
     virtual = [name for _, name, sql in found if sql.upper().startswith("CREATE VIRTUAL")]
     order = {"table": 0, "index": 1, "view": 2, "trigger": 3}
     with closing(sqlite3.connect(path)) as copy, copy:
+        # Generated columns and checks may call Django's own functions.
+        register(copy)
         for _, name, sql in sorted(found, key=lambda each: order[each[0]]):
             # A virtual table brings its own tables; sqlite_ is SQLite's own.
             if name.startswith("sqlite_") or any(name.startswith(f"{each}_") for each in virtual):

@@ -73,7 +73,9 @@ class Caddy(FromFiles):
     ) -> dict[str, Any]:
         policy: dict[str, Any] = {"policy": "first"}
         if not first and weights and len(weights) > 1:
-            policy = {"policy": "weighted_round_robin", "weights": weights}
+            # It sends as many requests as the weight says to one, then to the next: with 50 and 50 a burst meets one only.
+            even = max(weights) - min(weights) <= 1
+            policy = {"policy": "round_robin"} if even else {"policy": "weighted_round_robin", "weights": weights}
         addresses = [self.environment.slot(name).address for name in names]
         proxy: dict[str, Any] = {
             "handler": "reverse_proxy",

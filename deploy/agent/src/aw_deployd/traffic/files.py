@@ -14,7 +14,7 @@ from aw_deployd.environment import Environment
 from aw_deployd.errors import DeployError
 from aw_deployd.traffic import Counters, Kept, Lines, Observed, Shares
 
-PINNED_OK = 3
+SAME_ANSWERS = 6
 
 
 class FromFiles(Kept):
@@ -70,7 +70,9 @@ class FromFiles(Kept):
             self.render(shares)
             self.reload()
             end = time.monotonic() + self.reload_seconds
-            while self.read_shares() != shares:
+            same = 0
+            # Several times: while nginx changes over, its old and its new processes answer by turns.
+            while (same := same + 1 if self.read_shares() == shares else 0) < SAME_ANSWERS:
                 if time.monotonic() > end:
                     raise DeployError("The proxy did not take its new configuration.", "Look at its log.")
                 time.sleep(0.02)

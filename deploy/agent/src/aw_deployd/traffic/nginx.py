@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 from aw_deployd import web
 from aw_deployd.errors import DeployError
@@ -87,7 +88,9 @@ class Nginx(FromFiles):
         return " ".join(f"{self.secret}:{slot.name} {target.format(slot.name)};" for slot in self.environment.slots)
 
     def command(self) -> list[str]:
-        """In the foreground."""
+        """In the foreground. One that was killed left its socket behind, which would keep the next one from starting."""
+        if self.read_shares() is None:
+            Path(self._state).unlink(missing_ok=True)
         return [self.environment.binary or "nginx", "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
 
     def reload(self) -> None:

@@ -71,10 +71,11 @@ class Traefik(FromFiles):
                 "priority": 1000,
                 "service": f"pin-{slot.name}",
                 "entryPoints": ["web"],
+                "middlewares": ["unlabelled"],
             }
             for slot in self.environment.slots
         }
-        more = ["again"]
+        more = ["unlabelled", "again"]
         routers["everybody"] = {
             "rule": "PathPrefix(`/`)",
             "priority": 1,
@@ -91,7 +92,11 @@ class Traefik(FromFiles):
                 "entryPoints": ["web"],
                 "middlewares": more,
             }
-        middlewares = {"again": {"retry": {"attempts": 8, "initialInterval": "100ms"}}}
+        middlewares = {
+            "again": {"retry": {"attempts": 8, "initialInterval": "100ms"}},
+            # The secret is for the proxy alone.
+            "unlabelled": {"headers": {"customRequestHeaders": {PROBE_HEADER: ""}}},
+        }
         return {"http": {"routers": routers, "services": services, "middlewares": middlewares}}
 
     def command(self) -> list[str]:
@@ -102,21 +107,21 @@ class Traefik(FromFiles):
         """Traefik watches the file."""
 
     def read_shares(self) -> Shares | None:
-        """From the routers and services that Traefik says it runs."""
-        base = web.ask(self._api, "/api/http/services/base@file", timeout=5)
-        if base.status != 200:
+        """From the routers and services that Traefik says it runs, all of one moment."""
+        answer = web.ask(self._api, "/api/rawdata", timeout=5)
+        if answer.status != 200:
+            return None
+        found = json.loads(answer.body)
+        services, routers = found.get("services", {}), found.get("routers", {})
+        if "base@file" not in services:
             return None
         weights = {
-            each["name"].partition("@")[0]: each["weight"] for each in json.loads(base.body)["weighted"]["services"]
+            each["name"].partition("@")[0]: each["weight"] for each in services["base@file"]["weighted"]["services"]
         }
-        people = web.ask(self._api, "/api/http/routers/people@file", timeout=5)
-        if people.status != 200:
+        if "people@file" not in routers:
             return Shares(weights)
-        rule = json.loads(people.body)["rule"]
-        failover = web.ask(self._api, "/api/http/services/people@file", timeout=5)
-        if failover.status != 200:
-            return None
-        canary = json.loads(failover.body)["failover"]["service"].partition("@")[0]
+        rule = routers["people@file"]["rule"]
+        canary = services["people@file"]["failover"]["service"].partition("@")[0]
         percent = next((each for each in range(1, 100) if cookie_below(each) in rule), 0)
         return Shares(weights, canary, percent)
 
