@@ -398,7 +398,7 @@ HEALTH_CHECKS = [
     "apps.monitoring.health.mail", "apps.monitoring.health.worker", "apps.monitoring.health.scheduler",
     "apps.monitoring.health.watch", "apps.monitoring.health.schedules", "apps.monitoring.health.jobs",
     "apps.monitoring.health.audit_record", "apps.monitoring.health.keyring_state", "apps.monitoring.health.logs",
-    "apps.monitoring.health.privacy_requests", "apps.monitoring.health.second_factor",
+    "apps.monitoring.health.privacy_requests", "apps.monitoring.health.retention_kept", "apps.monitoring.health.second_factor",
     "apps.backends.health.model_route", "apps.backends.health.providers", "apps.content.health.vector_store",
     "apps.content.health.queue", "apps.backups.health.backups", "apps.backups.health.backup_proof",
     "apps.backups.health.backup_copies", "apps.backups.health.backup_capture",

@@ -101,6 +101,7 @@ class Table:
         people: fields that lead to the person whom a row is about, or who made it.
         erasure: what becomes of a row when that person is erased.
         retention: how long a row is kept, in words.
+        kept: the same for programs: a column and days, after which a row goes by itself; None where something else decides.
     """
 
     label: str
@@ -109,6 +110,7 @@ class Table:
     people: tuple[str, ...]
     erasure: Erasure
     retention: str
+    kept: tuple[str, int] | None = None
 
 
 _DEFAULT = {
@@ -137,6 +139,7 @@ def table(
     personal: str = "",
     content: str = "",
     secrets: str = "",
+    kept: str = "",
 ) -> Table:
     """Declare a table. Each class takes its columns: "title body_markdown brief:json(title,audience)".
 
@@ -150,6 +153,7 @@ def table(
         erasure: "none", "delete", "detach" or "keep".
         retention: how long a row is kept.
         public, technical, internal, personal, content, secrets: the columns of each class.
+        kept: "created_at 90": a row goes 90 days after that moment, which a job sees to and a check proves.
     """
     given = {
         DataClass.PUBLIC: public,
@@ -169,7 +173,9 @@ def table(
                 Rule(rule) if rule else _DEFAULT[data_class],
                 tuple(word.strip() for word in words.split(",") if word.strip()),
             )
-    return Table(label, columns, Staging(staging), tuple(people.split()), Erasure(erasure), retention)
+    moment, _, days = kept.partition(" ")
+    rule = (moment, int(days)) if kept else None
+    return Table(label, columns, Staging(staging), tuple(people.split()), Erasure(erasure), retention, rule)
 
 
 @cache

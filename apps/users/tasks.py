@@ -16,13 +16,15 @@ from apps.users.services import (
     ledger_sealing,
     limits,
     privacy_runs,
+    retention,
 )
 
 
 @shared_task(name="users.prune_idempotency")
 def prune_idempotency() -> None:
-    """Forget answers that no client will ask for again."""
+    """Forget answers that no client will ask for again, and rows whose time the data map says is over."""
     idempotency.prune()
+    retention.prune()
 
 
 @shared_task(name="users.prune_rate_limits")

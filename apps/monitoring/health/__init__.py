@@ -16,7 +16,7 @@ from apps.monitoring.health.parts import (
     watch,
     worker,
 )
-from apps.monitoring.health.security import audit_record, keyring_state, privacy_requests
+from apps.monitoring.health.security import audit_record, keyring_state, privacy_requests, retention_kept
 
 __all__ = [
     "audit_record",
@@ -39,6 +39,7 @@ __all__ = [
     "privacy_requests",
     "processor",
     "replication",
+    "retention_kept",
     "scheduler",
     "schedules",
     "second_factor",

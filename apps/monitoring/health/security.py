@@ -7,6 +7,7 @@ from aiwriter.core.errors import AppError
 from apps.monitoring.services.checks import Result, check
 from apps.users.selectors.ledger import LAG_FAIL, LAG_WARN, present_status
 from apps.users.selectors.privacy import waiting_counts
+from apps.users.services import retention
 from apps.users.services.keys import check_ring, due
 
 
@@ -86,3 +87,19 @@ def privacy_requests() -> Result:
         message = f"Requests that are due within five days: {soon}; that failed: {failed}."
         return Result(status="warn", message=message, remedy=remedy, data=data)
     return Result(status="ok", message="No request is late.", data=data)
+
+
+@check("retention", title="Retention", interval=3600, deadline=10)
+def retention_kept() -> Result:
+    """Whether rows go when the data map says so, judged by the oldest one that is there."""
+    late = retention.overdue()
+    data = {"late": float(len(late))}
+    if late:
+        label, since = min(late.items(), key=lambda each: each[1])
+        return Result(
+            status="warn",
+            message=f"{label} has a row of {since:%Y-%m-%d} that should have gone. Tables with such rows: {len(late)}.",
+            remedy="Look whether the worker and the scheduler run: the job users.prune_idempotency deletes such rows hourly.",
+            data=data,
+        )
+    return Result(status="ok", message="No row is older than it may be.", data=data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import zipfile
 from typing import Any
@@ -15,12 +16,14 @@ from aiwriter.core.errors import Conflict, InvalidInput, NotFound, PermissionDen
 from apps.backends.models import StoredBlob
 from apps.backends.services.defaults import ensure_defaults
 from apps.content.models import Document, DocumentVersion, Source
-from apps.users.models import AuditEvent, LegalHold, PrivacyRequest, SubjectKey, User, Workspace
+from apps.monitoring.health import retention_kept
+from apps.users.models import AuditEvent, LegalHold, Notification, PrivacyRequest, SubjectKey, User, Workspace
 from apps.users.selectors.access import Actor
 from apps.users.selectors.ledger import EventFilter
-from apps.users.services import legal_holds, privacy, privacy_erasure, privacy_runs
+from apps.users.services import legal_holds, privacy, privacy_erasure, privacy_runs, retention
 from apps.users.services.ledger_reading import read_events
 from apps.users.services.ledger_sealing import seal_pending
+from apps.users.services.notifications import notify
 from apps.users.services.people import update_user
 from apps.users.services.privacy_files import download_response
 from apps.users.services.subjects import named
@@ -222,3 +225,13 @@ def test_pages_of_the_person_and_of_the_desk(people: People, portal):
         {"kind": "export", "of": "nobody@example.org", "identity": "seen", "wish": ""},
     )
     assert (answer.status_code, b"Nobody has an account" in answer.content) == (400, True)
+
+
+def test_rows_go_after_their_days_and_the_oldest_proves_it(people: People):
+    for days in (91, 93, 1):
+        row = notify(people.wanda, "generation.finished", f"{days} days old")
+        Notification.objects.filter(pk=row.pk).update(created_at=timezone.now() - dt.timedelta(days=days))
+    assert retention_kept.run().status == "warn"
+    assert retention.prune() >= 2
+    assert list(people.wanda.notifications.values_list("title", flat=True)) == ["1 days old"]
+    assert retention_kept.run().status == "ok"
