@@ -17,6 +17,7 @@ from apps.users.models import AuditEvent, FactorPolicy, Membership
 from apps.users.selectors.access import Actor
 from apps.users.selectors.factors import duty_of, who_would_be_locked_out
 from apps.users.services.factors import drop_policy, may_remove, reset_factors, set_policy
+from apps.users.services.subjects import named
 from tests.factories.users import SETUP, make_token
 from tests.people import People, open_session
 
@@ -216,7 +217,7 @@ def test_a_reset_removes_all_and_signs_out(people: People, portal):
     assert reset_factors(actor=people.actor("alma"), user=people.wanda, reason="called, voice known") == 2
     assert browser.get("/profile/").status_code == 302
     event = AuditEvent.objects.get(action="factor.reset")
-    assert event.reason == "called, voice known"
+    assert named([event])[0].reason == "called, voice known"
     with pytest.raises(Conflict):
         reset_factors(actor=people.actor("alma"), user=people.alma, reason="me")
 
