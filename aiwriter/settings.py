@@ -300,6 +300,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "archive-audit": {"task": "users.archive_audit", "schedule": 3600.0},
     "sweep-invitations": {"task": "users.sweep_invitations", "schedule": 300.0, "options": {"expires": 300}},
     "sweep-privacy": {"task": "users.sweep_privacy", "schedule": 30.0, "options": {"expires": 60}},
+    "sweep-reviews": {"task": "users.sweep_reviews", "schedule": 300.0, "options": {"expires": 300}},
     "prune-idempotency": {"task": "users.prune_idempotency", "schedule": 3600.0},
     "start-due-backups": {"task": "backups.start_due", "schedule": 15.0, "options": {"expires": 30}},
     "watch-backups-of-others": {"task": "backups.watch_delegates", "schedule": 300.0, "options": {"expires": 240}},

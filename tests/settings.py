@@ -47,3 +47,5 @@ PAUSE_STATE = "aiwriter.core.pauses.Pauses"
 # A database of the server for each worker: what one counts at the door must not close it for another's people.
 if REDIS_URL and (_worker := os.environ.get("PYTEST_XDIST_WORKER", "")).startswith("gw"):
     REDIS_URL = f"{REDIS_URL.rpartition('/')[0]}/{int(_worker[2:]) % 16}"
+# Counts of used capabilities are written when a test says so: a batch would fall into the counted queries of some test.
+USES_WRITTEN_EVERY = float("inf")

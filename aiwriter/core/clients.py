@@ -32,8 +32,18 @@ def is_within(meta: Mapping[str, str], networks: Iterable[str]) -> bool:
         meta: as for `client_address`.
         networks: as text, "10.8.0.0/24".
     """
+    return lies_within(client_address(meta), networks)
+
+
+def lies_within(address_text: str, networks: Iterable[str]) -> bool:
+    """Whether an address lies in one of some networks; what is no address lies in none.
+
+    Args:
+        address_text: as text.
+        networks: as for `is_within`.
+    """
     try:
-        address = ipaddress.ip_address(client_address(meta))
+        address = ipaddress.ip_address(address_text)
     except ValueError:
         return False
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:

@@ -31,6 +31,7 @@ class UsersConfig(AppConfig):
         "role.revoked": "A system role was taken away",
         "token.created": "An API token was made",
         "token.revoked": "An API token was revoked",
+        "token.refused": "A right API token came from a network that it is not bound to",
         "session.started": "A person signed in",
         "session.refused": "A sign-in was refused",
         "session.ended": "A person signed out",
@@ -78,6 +79,27 @@ class UsersConfig(AppConfig):
         "privacy.erased": "A person was erased",
         "privacy.hold_placed": "A legal hold was placed",
         "privacy.hold_lifted": "A legal hold was lifted",
+        "access_review.started": "An access review was begun",
+        "access_review.decided": "A grant was decided about in an access review",
+        "access_review.escalated": "An access review was not decided in time",
+        "access_review.closed": "An access review was ended and its evidence signed",
+        "grant.reduced": "A grant was reduced to a part of its role",
+        "grant.restored": "A reduction of a grant was taken back",
+        "group.created": "A group was made",
+        "group.changed": "A group was changed",
+        "group.deleted": "A group was removed",
+        "group.role_added": "A group was given a role",
+        "group.role_removed": "A role was taken from a group",
+        "group.member_added": "A person was put into a group",
+        "group.member_removed": "A person was taken out of a group",
+        "elevation_policy.created": "A policy about elevations was made",
+        "elevation_policy.changed": "A policy about elevations was changed",
+        "elevation_policy.deleted": "A policy about elevations was removed",
+        "elevation.requested": "A person asked for more rights for a time",
+        "elevation.voted": "A person answered somebody's request for more rights",
+        "elevation.activated": "A person got more rights for a time",
+        "elevation.extended": "A person's time with more rights was made longer",
+        "elevation.ended": "A request for more rights was withdrawn, or what it gave was taken back",
         "portal.bootstrapped": "The first administrator and workspace were made",
     }
     sealed_fields = {
@@ -110,6 +132,9 @@ class UsersConfig(AppConfig):
             "privacyrequest.write": (),
             "legalhold.view": ("privacy.read",),
             "legalhold.write": (),
+            "elevation.write": ("users.manage",),
+            "accessreview.view": ("access.review",),
+            "accessreview.write": ("access.review",),
             "membership.write": ("members.manage", "users.manage"),
         },
         # Not stated and so closed: allauth's own pages. They show session keys and sealed two-factor secrets, and
@@ -121,3 +146,6 @@ class UsersConfig(AppConfig):
         """Register tasks and system checks."""
         from apps.users import checks, tasks  # noqa: F401
         from apps.users.portal import factors, providers  # noqa: F401  (allauth tells of changes by signals only)
+        from apps.users.services import uses
+
+        uses.listen()

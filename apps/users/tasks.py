@@ -17,6 +17,8 @@ from apps.users.services import (
     limits,
     privacy_runs,
     retention,
+    reviews,
+    uses,
 )
 
 
@@ -29,8 +31,9 @@ def prune_idempotency() -> None:
 
 @shared_task(name="users.prune_rate_limits")
 def prune_rate_limits() -> None:
-    """Forget callers who have not asked for an hour."""
+    """Forget callers who have not asked for an hour, and counts of uses that no review asks for."""
     limits.prune()
+    uses.prune_uses()
 
 
 @shared_task(name="users.seal_audit", time_limit=300, soft_time_limit=280)
@@ -94,3 +97,9 @@ def run_privacy(request_id: str) -> None:
 def sweep_privacy() -> None:
     """Wake requests about personal data that wait, and remove exports whose days are over."""
     privacy_runs.sweep()
+
+
+@shared_task(name="users.sweep_reviews", time_limit=300, soft_time_limit=280)
+def sweep_reviews() -> int:
+    """Begin access reviews that are due again, and deal with those that nobody has decided in time."""
+    return reviews.sweep_reviews()

@@ -18,7 +18,15 @@ from aiwriter.core.ledger.chain import (
     mac,
     root_of,
 )
-from aiwriter.core.ledger.checkpoints import Checkpoint, checkpoint_from, is_signed, public_key, sign
+from aiwriter.core.ledger.checkpoints import (
+    Checkpoint,
+    checkpoint_from,
+    is_document_signed,
+    is_signed,
+    public_key,
+    sign,
+    sign_document,
+)
 from aiwriter.core.ledger.files import NotAnExport, line_of, rows_of
 from aiwriter.core.ledger.reports import Finding, Report, Start
 from aiwriter.core.ledger.verifying import Verifier
@@ -38,6 +46,7 @@ __all__ = [
     "canonical",
     "checkpoint_from",
     "hash_of",
+    "is_document_signed",
     "is_signed",
     "jsonable",
     "line_of",
@@ -46,4 +55,5 @@ __all__ = [
     "root_of",
     "rows_of",
     "sign",
+    "sign_document",
 ]

@@ -95,3 +95,27 @@ def is_signed(checkpoint: Checkpoint, public: str) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def sign_document(seed: bytes, document: Mapping[str, Any]) -> str:
+    """The signature of any other document that says its `kind`, with the key that signs checkpoints.
+
+    Args:
+        seed: of the key.
+        document: JSON-able; `kind` keeps a signature for one sort of document from counting for another.
+    """
+    return base64.b64encode(Ed25519PrivateKey.from_private_bytes(seed).sign(_document_bytes(document))).decode()
+
+
+def is_document_signed(document: Mapping[str, Any], signature: str, public: str) -> bool:
+    """Whether a public key confirms such a document."""
+    try:
+        key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public, validate=True))
+        key.verify(base64.b64decode(signature, validate=True), _document_bytes(document))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _document_bytes(document: Mapping[str, Any]) -> bytes:
+    return f"{document['kind']}\n".encode() + orjson.dumps(document, option=orjson.OPT_SORT_KEYS)

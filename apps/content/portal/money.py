@@ -386,7 +386,7 @@ def _targets(workspace: Workspace) -> list[tuple[str, Any]]:
     keys = ApiToken.objects.filter(workspace=workspace).select_related("user").order_by("name")
     return [
         (f"workspace:{workspace.pk}", _("The whole workspace")),
-        (_("Members"), [(f"user:{each.user_id}", str(each.user)) for each in members]),
+        (_("Members"), list({f"user:{each.user_id}": str(each.user) for each in members}.items())),
         (_("API keys of this workspace"), [(f"token:{each.pk}", f"{each.name} ({each.user})") for each in keys]),
     ]
 

@@ -1,5 +1,29 @@
 """Pages of the console; Django's autodiscovery imports this package."""
 
-from apps.users.admin import keys, ledger, people, privacy, records, signin, sso, workspaces
+from apps.users.admin import (
+    elevations,
+    groups,
+    keys,
+    ledger,
+    people,
+    privacy,
+    records,
+    reviews,
+    signin,
+    sso,
+    workspaces,
+)
 
-__all__ = ["keys", "ledger", "people", "privacy", "records", "signin", "sso", "workspaces"]
+__all__ = [
+    "elevations",
+    "groups",
+    "keys",
+    "ledger",
+    "people",
+    "privacy",
+    "records",
+    "reviews",
+    "signin",
+    "sso",
+    "workspaces",
+]

@@ -8,15 +8,19 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 
+from apps.users.admin.narrowing import NarrowingPages, deletion_told
 from apps.users.admin.service_admin import ServiceAdmin, button
 from apps.users.models import RoleGrant, User
 from apps.users.selectors.access import Actor, can
 from apps.users.selectors.callers import actor_of
+from apps.users.selectors.effective import effective_access
 from apps.users.selectors.factors import factors_of_person
 from apps.users.selectors.people import get_person
 from apps.users.selectors.sessions import sessions_of
@@ -51,8 +55,8 @@ class GrantInline(admin.TabularInline):
     fk_name = "user"
     extra = 0
     can_delete = False
-    fields: ClassVar[Any] = ["role", "granted_by", "reason", "expires_at", "created_at"]
-    readonly_fields = ["role", "granted_by", "reason", "expires_at", "created_at"]
+    fields: ClassVar[Any] = ["role", "source", "granted_by", "reason", "expires_at", "created_at"]
+    readonly_fields = ["role", "source", "granted_by", "reason", "expires_at", "created_at"]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Granted on its own page, by the service."""
@@ -82,6 +86,7 @@ class UserAdmin(ServiceAdmin):
         return [
             path("<uuid:user_id>/sign-out/", wrap(self.sign_out_view), name="users_user_sign_out"),
             path("<uuid:user_id>/emergency/", wrap(self.emergency_view), name="users_user_emergency"),
+            path("<uuid:user_id>/access/", wrap(self.access_view), name="users_user_access"),
             path("<uuid:user_id>/reset-factors/", wrap(self.reset_factors_view), name="users_user_reset_factors"),
             *super().get_urls(),
         ]
@@ -94,6 +99,20 @@ class UserAdmin(ServiceAdmin):
             context["may_be_emergency"] = "admin" in user.system_roles
             context["factors"] = factors_of_person(actor=actor, user=user)
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def access_view(self, request: HttpRequest, user_id: uuid.UUID) -> HttpResponse:
+        """What the person can do, and why."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        actor = actor_of(request)
+        user = get_person(actor=actor, user_id=user_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": _("What %(person)s can do, and why") % {"person": user},
+            "found": effective_access(actor=actor, user=user),
+        }
+        return TemplateResponse(request, "admin/access/effective.html", context)
 
     def sign_out_view(self, request: HttpRequest, user_id: uuid.UUID) -> HttpResponse:
         """End all sessions of a person."""
@@ -173,15 +192,35 @@ class UserAdmin(ServiceAdmin):
 
 
 @admin.register(RoleGrant)
-class RoleGrantAdmin(ServiceAdmin):
-    """System roles."""
+class RoleGrantAdmin(NarrowingPages, ServiceAdmin):
+    """System roles, and what could be less."""
 
-    list_display = ["user", "role", "granted_by", "reason", "expires_at", "created_at"]
-    list_filter = ["role"]
+    change_list_template = "admin/access/grants.html"
+    delete_confirmation_template = "admin/access/sure.html"
+
+    list_display = ["user", "role", "source", "granted_by", "reason", "expires_at", "created_at"]
+    list_filter = ["role", "source"]
     list_select_related = ["user", "granted_by"]
     search_fields = ["user__email", "reason"]
     autocomplete_fields = ["user"]
     fields = ["user", "role", "reason", "expires_at"]
+
+    def get_urls(self) -> list[URLPattern]:
+        """With the pages about what could be less."""
+        wrap = self.admin_site.admin_view
+        return [
+            path("shrink/", wrap(self.shrink_view), name="users_rolegrant_shrink"),
+            path("shrink/<slug:kind>/<uuid:grant_id>/", wrap(self.adopt_view), name="users_rolegrant_adopt"),
+            path("reductions/<uuid:reduction_id>/undo/", wrap(self.undo_view), name="users_rolegrant_undo"),
+            path("rehearse/", wrap(self.rehearse_view), name="users_rolegrant_rehearse"),
+            path("idle/", wrap(self.idle_view), name="users_rolegrant_idle"),
+            *super().get_urls(),
+        ]
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Asks, and says whom it would have hit."""
+        told = deletion_told(request, self.get_object(request, object_id))
+        return super().delete_view(request, object_id, extra_context={**(extra_context or {}), **told})
 
     def add_row(self, actor: Actor, values: dict[str, Any]) -> RoleGrant:
         """Grant."""

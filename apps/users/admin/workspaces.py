@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
 
+from apps.users.admin.narrowing import deletion_told
 from apps.users.admin.service_admin import ServiceAdmin
 from apps.users.models import Membership, Workspace
 from apps.users.selectors.access import Actor
@@ -41,16 +43,22 @@ class WorkspaceAdmin(ServiceAdmin):
 class MembershipAdmin(ServiceAdmin):
     """Who works where."""
 
-    list_display = ["user", "workspace", "role", "expires_at", "created_at"]
-    list_filter = ["role", "workspace"]
-    list_select_related = ["user", "workspace"]
+    list_display = ["user", "workspace", "role", "source", "granted_by", "expires_at", "created_at"]
+    list_filter = ["role", "source", "workspace"]
+    list_select_related = ["user", "workspace", "granted_by"]
     search_fields = ["user__email", "workspace__name"]
     autocomplete_fields = ["user", "workspace"]
-    fields = ["user", "workspace", "role", "expires_at"]
+    fields = ["user", "workspace", "role", "reason", "expires_at"]
+    delete_confirmation_template = "admin/access/sure.html"
 
     def get_readonly_fields(self, request: Any, obj: Any = None) -> list[str]:
         """A membership changes its role and end only."""
-        return ["user", "workspace"] if obj else []
+        return ["user", "workspace", "reason"] if obj else []
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """Asks, and says whom it would have hit."""
+        told = deletion_told(request, self.get_object(request, object_id))
+        return super().delete_view(request, object_id, extra_context={**(extra_context or {}), **told})
 
     def add_row(self, actor: Actor, values: dict[str, Any]) -> Membership:
         """Let in."""

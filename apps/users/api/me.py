@@ -29,6 +29,11 @@ class CheckOutput(serializers.Serializer):
     email = serializers.EmailField()
     workspace_id = serializers.UUIDField(allow_null=True)
     scopes = serializers.ListField(child=serializers.CharField(), allow_null=True)
+    networks = serializers.ListField(child=serializers.CharField(), allow_null=True)
+    capabilities = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="What the caller may do now: of a token's scopes, those that its person has.",
+    )
     expires_at = serializers.DateTimeField(allow_null=True)
 
 
@@ -105,6 +110,8 @@ class AuthCheckView(APIView):
                 "email": user.email,
                 "workspace_id": token.workspace_id if token else None,
                 "scopes": token.scopes if token else None,
+                "networks": token.networks if token else None,
+                "capabilities": sorted(capabilities_of(actor)),
                 "expires_at": token.expires_at if token else None,
             }
         )

@@ -29,6 +29,13 @@ class TokenInput(Input):
     scopes = serializers.ListField(child=_SCOPE, min_length=1, max_length=len(CAPABILITIES))
     workspace_id = serializers.UUIDField(required=False, allow_null=True, default=None)
     days = serializers.IntegerField(required=False, default=DEFAULT_DAYS, min_value=1, max_value=MAX_DAYS)
+    networks = serializers.ListField(
+        child=serializers.CharField(max_length=43),
+        max_length=20,
+        required=False,
+        default=list,
+        help_text="From which networks it works, like 10.8.0.0/24; empty: from anywhere.",
+    )
 
 
 class TokenOutput(serializers.Serializer):
@@ -39,6 +46,7 @@ class TokenOutput(serializers.Serializer):
     key_id = serializers.CharField()
     scopes = serializers.ListField(child=serializers.CharField())
     workspace_id = serializers.UUIDField(allow_null=True)
+    networks = serializers.ListField(child=serializers.CharField(), allow_null=True)
     enabled = serializers.BooleanField()
     expires_at = serializers.DateTimeField()
     last_used_at = serializers.DateTimeField(allow_null=True)

@@ -1,8 +1,10 @@
 """Tables of the users app."""
 
 from apps.users.models.audit import AuditEvent
+from apps.users.models.elevations import Elevation, ElevationPolicy, ElevationVote
 from apps.users.models.factors import FactorPolicy
 from apps.users.models.grants import RoleGrant
+from apps.users.models.groups import Group, GroupMember, GroupRole
 from apps.users.models.idempotency import IdempotencyRecord
 from apps.users.models.invitations import Invitation
 from apps.users.models.keys import KeyRecord, Rewrap
@@ -18,11 +20,14 @@ from apps.users.models.limits import RateLimit
 from apps.users.models.notifications import Notification
 from apps.users.models.people import User
 from apps.users.models.privacy import LegalHold, PrivacyRequest, SubjectKey
+from apps.users.models.reviews import AccessReview, ReviewItem
 from apps.users.models.sso import RoleRule, SignInMode, SignInProvider
 from apps.users.models.tokens import ApiToken
+from apps.users.models.uses import CapabilityUse, Reduction
 from apps.users.models.workspaces import Membership, Workspace
 
 __all__ = [
+    "AccessReview",
     "ApiToken",
     "AuditCheckpoint",
     "AuditDelivery",
@@ -30,7 +35,14 @@ __all__ = [
     "AuditSegment",
     "AuditSink",
     "AuditVerification",
+    "CapabilityUse",
+    "Elevation",
+    "ElevationPolicy",
+    "ElevationVote",
     "FactorPolicy",
+    "Group",
+    "GroupMember",
+    "GroupRole",
     "IdempotencyRecord",
     "Invitation",
     "KeyRecord",
@@ -40,6 +52,8 @@ __all__ = [
     "Notification",
     "PrivacyRequest",
     "RateLimit",
+    "Reduction",
+    "ReviewItem",
     "Rewrap",
     "RoleGrant",
     "RoleRule",

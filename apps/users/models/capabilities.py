@@ -45,6 +45,7 @@ CAPABILITIES: Mapping[str, str] = {
     "backups.restore": "Restore from backups, and take out the key that opens them",
     "audit.read": "Read, verify and export the audit record",
     "audit.manage": "Say where checkpoints of the audit record go",
+    "access.review": "Begin access reviews and read their evidence",
     "keys.read": "See which keys there are and how old they are",
     "keys.manage": "Replace keys",
     "privacy.read": "See what people ask about their data",
@@ -100,6 +101,7 @@ SYSTEM_ROLES: Mapping[str, frozenset[str]] = {
     "operator": _OPERATOR,
     "auditor": frozenset(
         {
+            "access.review",
             "audit.read",
             "keys.read",
             "privacy.read",
@@ -114,6 +116,7 @@ SYSTEM_ROLES: Mapping[str, frozenset[str]] = {
     | {
         "users.manage",
         "members.manage",
+        "access.review",
         "audit.read",
         "audit.manage",
         "keys.manage",
@@ -125,6 +128,8 @@ SYSTEM_ROLES: Mapping[str, frozenset[str]] = {
 }
 # Who watches must not be who acts: an auditor holds no second system role.
 EXCLUSIVE_SYSTEM_ROLE = "auditor"
+# What a policy may take out of the roles themselves, so that it is only held by an elevation ("only by elevation").
+GRAVE = frozenset({"backups.manage", "backups.restore", "keys.manage"})
 
 
 @cache

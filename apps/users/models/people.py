@@ -13,7 +13,7 @@ from django.utils.functional import cached_property
 from django.utils.timezone import now
 
 from aiwriter.core.ids import uuid7
-from apps.users.models import capabilities
+from apps.users.models import capabilities, grants
 
 
 def validate_timezone(name: str) -> None:
@@ -119,17 +119,21 @@ class User(AbstractBaseUser):
     @cached_property
     def system_roles(self) -> frozenset[str]:
         """System roles that hold now. Cached: a request loads its user anew, services ask `access.can` instead."""
-        return frozenset(self.role_grants.live().values_list("role", flat=True))
+        return frozenset(grant.role for grant in self._system_grants if grant.role)
 
     @cached_property
     def system_capabilities(self) -> frozenset[str]:
-        """What the system roles allow."""
-        return frozenset().union(*(capabilities.SYSTEM_ROLES[role] for role in self.system_roles))
+        """What the system roles and what was lent allow."""
+        return grants.held_by(self, self._system_grants)
+
+    @cached_property
+    def _system_grants(self) -> list[grants.RoleGrant]:
+        return list(self.role_grants.live())
 
     @property
     def is_staff(self) -> bool:
-        """Whether the console opens: for holders of a system role."""
-        return self.is_active and bool(self.system_roles)
+        """Whether the console opens: for holders of a system role, or of a part of one that was lent."""
+        return self.is_active and bool(self._system_grants)
 
     @property
     def is_superuser(self) -> bool:

@@ -57,6 +57,9 @@ class ApiToken(models.Model):
         help_text="Key of the digest; empty: the secret key.",
     )
     scopes = models.JSONField(default=list)
+    networks = models.JSONField(
+        null=True, blank=True, help_text="From which networks it works, like 10.8.0.0/24. Empty: from anywhere."
+    )
     enabled = models.BooleanField(default=True)
     expires_at = models.DateTimeField()
     created_at = models.DateTimeField(default=timezone.now, editable=False)

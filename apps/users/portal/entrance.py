@@ -19,9 +19,11 @@ class Entrance(AuthenticationBackend):
     """allauth's, whose `get_user` also learns whether a second factor is asked for, in the same query."""
 
     def get_user(self, user_id: Any) -> User | None:
-        """The person, or None when they may not act."""
+        """The person, or None when they may not act. A service account acts by its tokens and has no session."""
         user = session_user(user_id)
-        return user if user is not None and self.user_can_authenticate(user) else None
+        if user is None or user.kind != User.Kind.HUMAN or not self.user_can_authenticate(user):
+            return None
+        return user
 
 
 class SignInForm(LoginForm):

@@ -50,6 +50,12 @@ class TokenForm(forms.Form):
     scopes = forms.MultipleChoiceField(label=_("What may it do?"), widget=forms.CheckboxSelectMultiple)
     workspace = forms.ChoiceField(label=_("Where?"), required=False)
     days = forms.IntegerField(label=_("Days until it ends"), min_value=1, max_value=MAX_DAYS, initial=DEFAULT_DAYS)
+    networks = forms.CharField(
+        label=_("From which networks?"),
+        required=False,
+        max_length=900,
+        help_text=_("Like 10.8.0.0/24, separated by commas. Empty: from anywhere."),
+    )
 
     def __init__(self, *args: Any, scopes: frozenset[str], workspaces: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -36,7 +36,9 @@ def token_list(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         try:
-            made, secret = tokens.create_token(actor=actor, **{**values, "workspace": values["workspace"] or None})
+            places = [each for each in values["networks"].replace(",", " ").split() if each]
+            wanted = {**values, "workspace": values["workspace"] or None, "networks": places}
+            made, secret = tokens.create_token(actor=actor, **wanted)
         except AppError as error:
             add_app_error(form, error)
     context = {"tokens": rows, "form": form, "made": made, "secret": secret.reveal() if secret else ""}

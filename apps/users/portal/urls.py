@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.users.portal import factors, invitations, members, privacy, profile, sessions, tokens
+from apps.users.portal import access, factors, invitations, members, privacy, profile, sessions, tokens
 
 app_name = "users"
 urlpatterns = [
@@ -14,6 +14,13 @@ urlpatterns = [
     path("notifications/<uuid:notification_id>/open", profile.open_notification, name="open-notification"),
     path("tokens/", tokens.token_list, name="tokens"),
     path("tokens/<uuid:token_id>/revoke", tokens.revoke, name="revoke-token"),
+    path("access/", access.desk, name="access"),
+    path("access/why/", access.why, name="access-why"),
+    path("access/reviews/<uuid:access_review_id>/", access.review, name="access-review"),
+    path("access/<uuid:elevation_id>/approve", access.act, {"what": "approve"}, name="access-approve"),
+    path("access/<uuid:elevation_id>/deny", access.act, {"what": "deny"}, name="access-deny"),
+    path("access/<uuid:elevation_id>/extend", access.act, {"what": "extend"}, name="access-extend"),
+    path("access/<uuid:elevation_id>/end", access.act, {"what": "end"}, name="access-end"),
     path("sessions/", sessions.session_list, name="sessions"),
     path("sessions/<int:session_id>/end", sessions.end, name="end-session"),
     path("sign-in/again", sessions.sign_in_again, name="sign-in-again"),

@@ -7,6 +7,7 @@ was revoked counts from the next call on, in every process, without a cache to e
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -17,13 +18,17 @@ from aiwriter.core.errors import NotAuthenticated, NotFound, PermissionDenied, P
 from apps.users.models import ApiToken, Membership, RoleGrant, User, Workspace
 from apps.users.models.capabilities import (
     CAPABILITIES,
+    GRAVE,
     SYSTEM_ROLES,
     WORKSPACE_ROLES,
     system_roles_with,
     workspace_roles_with,
 )
 from apps.users.models.expiry import not_expired
+from apps.users.models.grants import contents, held_by, withheld
+from apps.users.selectors import uses
 
+ALL_ROLES = {**WORKSPACE_ROLES, **SYSTEM_ROLES}
 WorkspaceKey = Workspace | uuid.UUID | str
 
 
@@ -36,17 +41,21 @@ class Actor:
         token: the token in use.
         system: name of the part of the portal, "sweeper", "bootstrap".
         proven: False for a person whose browser session has not shown lately who sits there; see `require_proof`.
+        proof_age: seconds since the session has shown it; None: it is no session's.
+        elevations: ids of those without which the actor would not have been let pass; the audit record names them.
     """
 
     user: User | None = None
     token: ApiToken | None = field(default=None, repr=False)
     system: str = ""
     proven: bool = field(default=True, repr=False, compare=False)
+    proof_age: float | None = field(default=None, repr=False, compare=False)
+    elevations: set[str] = field(default_factory=set, repr=False, compare=False)
 
     @classmethod
-    def for_user(cls, user: User, *, proven: bool = True) -> Actor:
+    def for_user(cls, user: User, *, proven: bool = True, proof_age: float | None = None) -> Actor:
         """A signed-in person."""
-        return cls(user=user, proven=proven)
+        return cls(user=user, proven=proven, proof_age=proof_age)
 
     @classmethod
     def for_token(cls, token: ApiToken) -> Actor:
@@ -102,9 +111,26 @@ def workspaces_of(actor: Actor) -> QuerySet[Workspace]:
 
 def _memberships(actor: Actor, *which: Q, **more: Any) -> QuerySet[Membership]:
     """Live memberships of a person; through a token that is bound to one workspace, the one in it alone."""
-    if actor.token and actor.token.workspace_id:
-        more["workspace"] = actor.token.workspace_id
+    if actor.token:
+        # What was lent was lent to a person who showed who they are, not to every program that they once made a key for.
+        more["elevation"] = None
+        if actor.token.workspace_id:
+            more["workspace"] = actor.token.workspace_id
     return Membership.objects.filter(not_expired(), *which, user=actor.user_id, **more)
+
+
+def _system_grants(actor: Actor, *which: Q) -> QuerySet[RoleGrant]:
+    """Live system roles of a person; through a token nothing that was lent."""
+    grants = RoleGrant.objects.live().filter(*which, user=actor.user_id)
+    return grants.filter(elevation=None) if actor.token else grants
+
+
+def _passes(actor: Actor, capability: str, rows: Iterable[tuple[str, list[str] | None, uuid.UUID | None]]) -> bool:
+    """Whether one of some grants (role, only, elevation) allows it; notes an elevation that was needed."""
+    allowing = [lent for role, only, lent in rows if capability in contents(role, only, ALL_ROLES)]
+    if allowing and None not in allowing:
+        actor.elevations.add(str(allowing[0]))
+    return bool(allowing)
 
 
 def _is_covered(actor: Actor, capability: str) -> bool:
@@ -131,9 +157,12 @@ def rooms_where(actor: Actor, capability: str) -> list[uuid.UUID]:
         return list(Workspace.objects.order_by().values_list("pk", flat=True))
     rooms: list[uuid.UUID] = []
     if _is_covered(actor, capability):
-        rows = _memberships(actor, role__in=workspace_roles_with(capability))
-        rooms = list(rows.order_by().values_list("workspace_id", flat=True))
-    if not rooms:
+        rows = _memberships(actor, role__in=workspace_roles_with(capability)).order_by()
+        held = rows.values_list("workspace_id", "role", "only", "elevation_id")
+        rooms = list(dict.fromkeys(room for room, *row in held if _passes(actor, capability, [row])))  # type: ignore[list-item]
+    if rooms:
+        uses.note(actor, capability, None, allowed=True)
+    else:
         # A role in the portal may allow it to one who is in no workspace; else this says why not.
         require(actor, capability)
     return rooms
@@ -157,13 +186,24 @@ def can(actor: Actor, capability: str, *, workspace: WorkspaceKey | None = None)
         return False
     if roles := workspace_roles_with(capability):
         here = _of_workspace(_workspace_key(workspace))
-        if _memberships(actor, here, role__in=roles).exists():
+        rows = _memberships(actor, here, role__in=roles).order_by().values_list("role", "only", "elevation_id")
+        if _passes(actor, capability, rows):
             return True
     if actor.token and actor.token.workspace_id:
         # A token that is bound to one workspace reaches nothing beyond it, whatever system role its person holds.
         return False
+    return _held_in_portal(actor, capability)
+
+
+def _held_in_portal(actor: Actor, capability: str) -> bool:
     roles = system_roles_with(capability)
-    return bool(roles) and RoleGrant.objects.live().filter(user=actor.user, role__in=roles).exists()
+    if not roles or actor.user is None:
+        return False
+    grants = _system_grants(actor, Q(role__in=[*roles, ""])).order_by().values_list("role", "only", "elevation_id")
+    rows = list(grants)
+    if rows and capability in GRAVE and not actor.user.is_emergency and capability in withheld():
+        rows = [row for row in rows if row[2]]
+    return _passes(actor, capability, rows)
 
 
 def require(actor: Actor, capability: str, *, workspace: WorkspaceKey | None = None) -> None:
@@ -184,6 +224,7 @@ def require(actor: Actor, capability: str, *, workspace: WorkspaceKey | None = N
         context.workspace_id.set(str(key))
     if not can(actor, capability, workspace=workspace):
         _refuse(actor, capability, workspace)
+    uses.note(actor, capability, workspace, allowed=True)
 
 
 def require_sight(actor: Actor) -> None:
@@ -192,7 +233,9 @@ def require_sight(actor: Actor) -> None:
     Raises:
         NotAuthenticated, PermissionDenied: as for `require`.
     """
-    if not can(actor, "audit.read"):
+    if can(actor, "audit.read"):
+        uses.note(actor, "audit.read", None, allowed=True)
+    else:
         require(actor, "users.manage")
 
 
@@ -202,6 +245,7 @@ def _refuse(actor: Actor, capability: str, workspace: WorkspaceKey | None) -> No
     key = _workspace_key(workspace)
     if key and not workspaces_of(actor).filter(Q(slug=key) if isinstance(key, str) else Q(pk=key)).exists():
         raise NotFound("There is no such workspace.")
+    uses.note(actor, capability, workspace, allowed=False)
     what = CAPABILITIES[capability].lower()
     if actor.token and capability not in actor.token.scopes:
         raise PermissionDenied(f"This token may not: {what}.", remedy=f"Use a token with the scope '{capability}'.")
@@ -221,6 +265,27 @@ def require_proof(actor: Actor) -> None:
     """
     if actor.user is not None and actor.token is None and not actor.proven:
         raise ProofRequired
+
+
+def require_session(actor: Actor, *, minutes: int | None = None) -> User:
+    """Let a person pass who sits at a browser: for acts that nobody's program may do.
+
+    Args:
+        actor: who.
+        minutes: how old the proof of who they are may be; None: as `require_proof`.
+
+    Raises:
+        NotAuthenticated: nobody is signed in.
+        PermissionDenied: it is a token.
+        ProofRequired: the proof is too old.
+    """
+    user = require_user(actor)
+    if actor.token is not None:
+        raise PermissionDenied("An API key cannot do this.", remedy="Sign in with a browser.")
+    require_proof(actor)
+    if minutes is not None and actor.proof_age is not None and actor.proof_age > 60 * minutes:
+        raise ProofRequired
+    return user
 
 
 def require_user(actor: Actor) -> User:
@@ -281,12 +346,13 @@ def current_workspace(actor: Actor, requested: str | None = None) -> Workspace:
 
 
 def role_in(actor: Actor, workspace: Workspace | uuid.UUID) -> str:
-    """The actor's role in a workspace, or ""."""
+    """The actor's role in a workspace, the stronger of two, or ""."""
     if actor.user is None:
         return ""
     key = workspace.pk if isinstance(workspace, Workspace) else workspace
     memberships = Membership.objects.live().filter(user_id=actor.user.pk, workspace_id=key)
-    return memberships.values_list("role", flat=True).first() or ""
+    # "editor" stands before "writer".
+    return memberships.order_by("role").values_list("role", flat=True).first() or ""
 
 
 def capabilities_of(actor: Actor, *, workspace: Workspace | None = None) -> frozenset[str]:
@@ -295,12 +361,11 @@ def capabilities_of(actor: Actor, *, workspace: Workspace | None = None) -> froz
         return frozenset(CAPABILITIES)
     if actor.user is None or not actor.user.is_active:
         return frozenset()
-    memberships = _memberships(actor, _of_workspace(_workspace_key(workspace)))
+    memberships = _memberships(actor, _of_workspace(_workspace_key(workspace))).order_by()
     bound = actor.token.workspace_id if actor.token else None
-    held = {c for role in memberships.values_list("role", flat=True) for c in WORKSPACE_ROLES[role]}
+    held = {c for row in memberships.values_list("role", "only") for c in contents(*row, WORKSPACE_ROLES)}
     if not bound:
-        grants = RoleGrant.objects.live().filter(user_id=actor.user.pk)
-        held |= {c for role in grants.values_list("role", flat=True) for c in SYSTEM_ROLES[role]}
+        held |= held_by(actor.user, _system_grants(actor))
     return frozenset(held & set(actor.token.scopes) if actor.token else held)
 
 

@@ -13,7 +13,7 @@ from apps.users.selectors.access import Actor, require, require_person, require_
 def workspaces_with_counts(*, actor: Actor) -> QuerySet[Workspace]:
     """The actor's workspaces with `member_count`."""
     return workspaces_of(actor).annotate(
-        member_count=Count("memberships", filter=not_expired("memberships__"), distinct=True)
+        member_count=Count("memberships__user", filter=not_expired("memberships__"), distinct=True)
     )
 
 

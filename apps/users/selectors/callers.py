@@ -27,7 +27,8 @@ def actor_of(request: Request | HttpRequest) -> Actor:
     if not isinstance(user, User) or not user.is_active:
         return Actor.anonymous()
     context.actor_id.set(f"user:{user.pk}")
-    return Actor.for_user(user, proven=is_proven(getattr(request, "session", {}), user))
+    age = proof_age(getattr(request, "session", {}), user)
+    return Actor.for_user(user, proven=age < settings.PROOF_SECONDS, proof_age=age)
 
 
 def proofs(session: Mapping[str, Any], user: User) -> list[dict[str, Any]]:
@@ -38,7 +39,12 @@ def proofs(session: Mapping[str, Any], user: User) -> list[dict[str, Any]]:
     return records if isinstance(records, list) else []
 
 
+def proof_age(session: Mapping[str, Any], user: User) -> float:
+    """Seconds since the session has shown whose it is; infinite when it has not."""
+    shown = proofs(session, user)
+    return time.time() - float(shown[-1].get("at", 0)) if shown else float("inf")
+
+
 def is_proven(session: Mapping[str, Any], user: User) -> bool:
     """Whether the session has shown it lately enough for grave acts."""
-    shown = proofs(session, user)
-    return bool(shown) and time.time() - float(shown[-1].get("at", 0)) < settings.PROOF_SECONDS
+    return proof_age(session, user) < settings.PROOF_SECONDS

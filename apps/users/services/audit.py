@@ -49,6 +49,8 @@ def record(
     Raises:
         LookupError: the action is not listed; a misspelt one must not enter the record.
     """
+    if actor.elevations:
+        after = {**(after or {}), "elevation": ", ".join(sorted(actor.elevations))}
     if action not in known_actions():
         raise LookupError(f"'{action}' is not a known audit action. Add it to audit_actions of the app's AppConfig.")
     veil = subjects.Veil(obj)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from typing import Any
 
 from django.db import transaction
 
 from aiwriter.core.errors import Conflict, NotFound
-from apps.users.models import Membership, RoleGrant, SignInProvider, User, Workspace
+from apps.users.models import Group, GroupMember, Membership, RoleGrant, SignInProvider, User, Workspace
 from apps.users.selectors.access import Actor
 from apps.users.services import audit
+from apps.users.services.groups import add_to_group, remove_from_group
 from apps.users.services.people import create_user
 from apps.users.services.roles import grant_role, revoke_role
 from apps.users.services.workspaces import add_member, remove_member
@@ -65,10 +67,15 @@ def settle_roles(*, provider: SignInProvider, user: User, groups: list[str]) -> 
     """
     named = set(groups[:_MOST_GROUPS])
     rules = [rule for rule in provider.rules.select_related("workspace") if rule.group in named]
-    settle(provider, user, {(rule.workspace, rule.role) for rule in rules})
+    settle(provider, user, {(rule.workspace, rule.role) for rule in rules}, named)
 
 
-def settle(provider: SignInProvider, user: User, wanted: set[tuple[Workspace | None, str]]) -> None:
+def settle(
+    provider: SignInProvider,
+    user: User,
+    wanted: set[tuple[Workspace | None, str]],
+    named: Collection[str] = frozenset(),
+) -> None:
     """Bring what providers have given a person into line; for services that have asked for permission already."""
     actor = _actor(provider)
     rooms: dict[uuid.UUID, tuple[Workspace, str]] = {}
@@ -84,7 +91,8 @@ def settle(provider: SignInProvider, user: User, wanted: set[tuple[Workspace | N
         for grant in RoleGrant.objects.filter(user=user, source=RoleGrant.Source.PROVIDER):
             if grant.role not in system:
                 _attempt(lambda row=grant: revoke_role(actor=actor, grant=row, reason="Not in the group any more"))
-        held = set(RoleGrant.objects.live().filter(user=user).values_list("role", flat=True))
+        own = RoleGrant.objects.live().filter(user=user, group=None, elevation=None)
+        held = set(own.values_list("role", flat=True))
         for role in sorted(system - held):
             reason = f"Group at {provider.name}"
             _attempt(
@@ -92,7 +100,8 @@ def settle(provider: SignInProvider, user: User, wanted: set[tuple[Workspace | N
                     actor=actor, user=user, role=role, reason=reason, source=RoleGrant.Source.PROVIDER
                 )
             )
-        inside = set(Membership.objects.live().filter(user=user).values_list("workspace_id", flat=True))
+        members = Membership.objects.live().filter(user=user, group=None, elevation=None)
+        inside = set(members.values_list("workspace_id", flat=True))
         for workspace, role in rooms.values():
             if workspace.pk not in inside:
                 _attempt(
@@ -100,6 +109,23 @@ def settle(provider: SignInProvider, user: User, wanted: set[tuple[Workspace | N
                         actor=actor, workspace=workspace, user=user, role=role, source=Membership.Source.PROVIDER
                     )
                 )
+
+    _settle_groups(actor, provider, user, named)
+
+
+def _settle_groups(actor: Actor, provider: SignInProvider, user: User, named: Collection[str]) -> None:
+    """Put a person into the groups that the provider fills and they are in there, and out of the others."""
+    reason = f"Group at {provider.name}"
+    for group in Group.objects.filter(provider=provider):
+        member = GroupMember.objects.filter(group=group, user=user).select_related("group", "user").first()
+        if group.provider_group in named and member is None:
+            _attempt(
+                lambda group=group: add_to_group(
+                    actor=actor, group=group, user=user, reason=reason, source=GroupMember.Source.PROVIDER
+                )
+            )
+        elif group.provider_group not in named and member and member.source == GroupMember.Source.PROVIDER:
+            _attempt(lambda member=member: remove_from_group(actor=actor, member=member, reason="Not in it any more"))
 
 
 def _attempt(change: Any) -> None:

@@ -14,7 +14,7 @@ from aiwriter.core.errors import Conflict, Detail, InvalidInput
 from apps.users.models import ApiToken, RoleGrant, User
 from apps.users.models.people import validate_timezone
 from apps.users.selectors.access import Actor, require, require_person, require_proof
-from apps.users.services import audit, sessions
+from apps.users.services import audit, elevations, sessions
 
 
 def create_user(
@@ -131,7 +131,8 @@ def suspend_user(*, actor: Actor, user: User, reason: str) -> User:
         changed = User.objects.filter(pk=user.pk).exclude(status=User.Status.SUSPENDED)
         if changed.update(status=User.Status.SUSPENDED):
             audit.record(actor, "user.suspended", obj=user, reason=reason)
-            # Both are refused from now on because the account is; they must not come back to life with it.
+            # All of it is refused from now on because the account is; it must not come back to life with it.
+            elevations.end_all_of(actor=actor, user=user, reason="the account was suspended")
             sessions.close_all(actor=actor, user=user, reason="the account was suspended")
             tokens = ApiToken.objects.filter(user=user, enabled=True)
             for key_id in list(tokens.values_list("key_id", flat=True)):
@@ -210,8 +211,12 @@ def clean_email(email: str) -> str:
     return email
 
 
-def refuse_losing_last_admin(user: User) -> None:
+def refuse_losing_last_admin(user: User, grant: RoleGrant | None = None) -> None:
     """Keep the portal from losing its last administrator. Call it inside the transaction that takes one away.
+
+    Args:
+        user: who would not be one any more.
+        grant: the one grant that goes; None: all of theirs.
 
     Raises:
         Conflict: nobody else is an administrator.
@@ -219,10 +224,12 @@ def refuse_losing_last_admin(user: User) -> None:
     # Locks every administrator's grant: two administrators who take each other away at the same moment must not both
     # see the other one still there. Who is active is asked after the lock was got: PostgreSQL would answer the locking
     # statement itself from before the wait, where an account that was suspended meanwhile is active.
-    admins = RoleGrant.objects.live().filter(role=RoleGrant.Role.ADMIN)
+    # One to whom the role was lent, or who has only a part of it left, is not there to mend things tomorrow.
+    admins = RoleGrant.objects.live().filter(role=RoleGrant.Role.ADMIN, elevation=None, only__isnull=True)
     list(admins.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
-    holders = set(admins.filter(user__status=User.Status.ACTIVE).values_list("user_id", flat=True))
-    if holders == {user.pk}:
+    active = admins.filter(user__status=User.Status.ACTIVE)
+    left = active.exclude(pk=grant.pk) if grant else active.exclude(user=user)
+    if not left.exists() and active.filter(user=user).exists():
         raise Conflict(f"{user} is the last administrator.", remedy="Make somebody else an administrator first.")
 
 

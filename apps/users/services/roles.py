@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from aiwriter.core.errors import Conflict, InvalidInput
-from apps.users.models import RoleGrant, User
+from apps.users.models import Membership, RoleGrant, User
 from apps.users.models.capabilities import EXCLUSIVE_SYSTEM_ROLE
 from apps.users.selectors.access import Actor, require, require_proof
 from apps.users.services import audit
@@ -52,13 +52,9 @@ def grant_role(
         # The person's row is the lock: two grants at once would otherwise not see each other.
         User.objects.select_for_update().get(pk=user.pk)
         user.role_grants.exclude(pk__in=user.role_grants.live().values("pk")).delete()
-        held = set(user.role_grants.values_list("role", flat=True))
-        if role in held:
+        if user.role_grants.filter(role=role, group=None, elevation=None).exists():
             raise Conflict(f"{user} is {role} already.", field="role")
-        if held and EXCLUSIVE_SYSTEM_ROLE in held | {role}:
-            raise Conflict(
-                "An auditor holds no other system role.", field="role", remedy="Take the other role away first."
-            )
+        refuse_mixing(user, role)
         grant = RoleGrant.objects.create(
             user=user,
             role=role,
@@ -72,17 +68,43 @@ def grant_role(
     return grant
 
 
+def refuse_mixing(user: User, role: str) -> None:
+    """Keep an auditor from holding another system role, wherever the roles come from. Call it with the person's row locked.
+
+    Raises:
+        Conflict: they would hold both.
+    """
+    held = {each for each in user.role_grants.live().values_list("role", flat=True) if each != role}
+    if held and EXCLUSIVE_SYSTEM_ROLE in held | {role}:
+        raise Conflict(
+            f"{user}: an auditor holds no other system role.", field="role", remedy="Take the other role away first."
+        )
+
+
 def revoke_role(*, actor: Actor, grant: RoleGrant, reason: str = "") -> None:
     """Take a system role away. The actor needs "users.manage".
 
     Raises:
-        Conflict: it is the last administrator's.
+        Conflict: it is the last administrator's, or comes from a group or an elevation, which has to end itself.
     """
     require(actor, "users.manage")
     require_proof(actor)
+    refuse_derived(grant)
     with transaction.atomic():
         if grant.role == RoleGrant.Role.ADMIN:
-            refuse_losing_last_admin(grant.user)
+            refuse_losing_last_admin(grant.user, grant)
         before = {"user": grant.user.email, "role": grant.role}
         audit.record(actor, "role.revoked", obj=grant, reason=reason, before=before)
         grant.delete()
+
+
+def refuse_derived(row: RoleGrant | Membership) -> None:
+    """Send somebody to where a grant comes from, when it is not the person's own one.
+
+    Raises:
+        Conflict: a group gives it, or it was lent.
+    """
+    if row.group_id:
+        raise Conflict(f"It comes from the group {row.group}.", remedy="Take the person out of the group.")
+    if row.elevation_id:
+        raise Conflict("It was lent for a time.", remedy="Take the elevation back: Access now.")

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 
 from aiwriter.core.egress_requests import get_json
 from aiwriter.core.errors import Conflict, Detail, InvalidInput, Unavailable
-from apps.users.models import Membership, RoleGrant, RoleRule, SignInMode, SignInProvider, User, Workspace
+from apps.users.models import Group, Membership, RoleGrant, RoleRule, SignInMode, SignInProvider, User, Workspace
 from apps.users.selectors.access import Actor, require, require_proof
 from apps.users.services import audit, identities, sealing
 
@@ -115,6 +115,8 @@ def delete_provider(*, actor: Actor, provider: SignInProvider) -> None:
     with transaction.atomic():
         comers = list(SocialAccount.objects.filter(provider=provider.slug).values_list("user_id", flat=True))
         audit.record(actor, "sign_in_provider.deleted", obj=provider, before=_state(provider))
+        # A group that it filled stays, and from here on people fill it.
+        Group.objects.filter(provider=provider).update(provider_group="")
         for user in User.objects.filter(pk__in=comers):
             identities.settle(provider, user, set())
         SocialAccount.objects.filter(provider=provider.slug).delete()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hmac
+import ipaddress
 import secrets
 import uuid
 from collections.abc import Sequence
@@ -13,14 +14,17 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from aiwriter.core import keyring
-from aiwriter.core.clients import network_of
+from aiwriter.core.clients import lies_within, network_of
 from aiwriter.core.errors import InvalidInput, NotFound, PermissionDenied
 from aiwriter_sdk import Secret
-from apps.users.models import ApiToken, User, Workspace
+from apps.users.models import ApiToken, AuditEvent, User, Workspace
 from apps.users.models.capabilities import CAPABILITIES
 from apps.users.models.tokens import DEFAULT_DAYS, KEY_PREFIX, MAX_DAYS
 from apps.users.selectors.access import Actor, capabilities_of, get_workspace, require, require_proof, require_user
 from apps.users.services import audit
+from apps.users.services.notifications import notify
+
+_MOST_NETWORKS = 20
 
 
 def create_token(
@@ -31,6 +35,7 @@ def create_token(
     workspace: Workspace | str | None = None,
     days: int = DEFAULT_DAYS,
     user: User | None = None,
+    networks: Sequence[str] = (),
 ) -> tuple[ApiToken, Secret]:
     """Make a token.
 
@@ -41,12 +46,13 @@ def create_token(
         workspace: binds it to one workspace; None: all of the person's.
         days: how long it works, 1 to 365.
         user: a service account; None: the actor's own.
+        networks: from which it works, "10.8.0.0/24" or one address; none: from anywhere.
 
     Returns:
         the row and the text to send as `Authorization: Bearer …`, which cannot be read again.
 
     Raises:
-        InvalidInput: the name, a scope or the days cannot be used.
+        InvalidInput: the name, a scope, the days or a network cannot be used.
         NotFound: no such workspace of the person.
         PermissionDenied: a token may not make tokens that allow more than itself.
     """
@@ -67,6 +73,7 @@ def create_token(
     # A token of the person's own asks as that token: it cannot hand on what it was not given.
     asker = actor if owner.pk == actor.user_id else Actor.for_user(owner)
     wanted = _clean_scopes(scopes, capabilities_of(asker, workspace=bound))
+    places = _clean_networks(networks)
     key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
     raw = f"{KEY_PREFIX}_{key_id}_{secret}"
     with transaction.atomic():
@@ -78,9 +85,10 @@ def create_token(
             pepper_id=(pepper := _pepper()),
             digest=_digest(raw, pepper),
             scopes=sorted(wanted),
+            networks=places or None,
             expires_at=timezone.now() + dt.timedelta(days=days),
         )
-        after = {"name": token.name, "scopes": token.scopes, "expires_at": token.expires_at}
+        after = {"name": token.name, "scopes": token.scopes, "networks": places, "expires_at": token.expires_at}
         audit.record(actor, "token.created", obj=token, after=after)
     return token, Secret(raw)
 
@@ -122,7 +130,7 @@ def authenticate(raw: str, address: str = "") -> Actor | None:
 
     Args:
         raw: the text after "Bearer ".
-        address: the client's, for "last used"; only its network is kept.
+        address: the client's, for the networks that the token is bound to, and for "last used"; only its network is kept.
     """
     prefix, _, rest = raw.partition("_")
     key_id, _, secret = rest.partition("_")
@@ -130,6 +138,9 @@ def authenticate(raw: str, address: str = "") -> Actor | None:
         return None
     token = next(iter(ApiToken.objects.usable(key_id=key_id).select_related("user").order_by()), None)
     if token is None or not _matches(token, raw):
+        return None
+    if token.networks and not lies_within(address, token.networks):
+        _note_refusal(token)
         return None
     _note_use(token, address)
     return Actor.for_token(token)
@@ -141,6 +152,38 @@ def _note_use(token: ApiToken, address: str) -> None:
         network = network_of(address)
         ApiToken.objects.filter(pk=token.pk).update(last_used_at=hour, last_used_address=network)
         User.objects.filter(pk=token.user_id).update(last_seen_day=hour.date())
+
+
+def _note_refusal(token: ApiToken) -> None:
+    """Record that a right token came from a wrong place: somebody may have got hold of it. Once an hour is enough."""
+    before = AuditEvent.objects.filter(
+        object_type="users.apitoken",
+        object_id=str(token.pk),
+        action="token.refused",
+        occurred_at__gte=timezone.now() - dt.timedelta(hours=1),
+    )
+    if before.exists():
+        return
+    with transaction.atomic():
+        audit.record(
+            Actor.for_token(token), "token.refused", obj=token, outcome="denied", reason="From another network"
+        )
+        title = f"The API key {token.name} was used from a network that it is not bound to"
+        notify(token.user, "token.refused", title, "If that was not you, revoke it and make another.", "/tokens/")
+
+
+def _clean_networks(networks: Sequence[str]) -> list[str]:
+    found = []
+    for text in networks:
+        try:
+            found.append(str(ipaddress.ip_network(text.strip(), strict=False)))
+        except ValueError as error:
+            raise InvalidInput(
+                f"'{text[:60]}' is not a network.", field="networks", remedy="Write it like 10.8.0.0/24."
+            ) from error
+    if len(found) > _MOST_NETWORKS:
+        raise InvalidInput(f"A token has at most {_MOST_NETWORKS} networks.", field="networks")
+    return sorted(set(found))
 
 
 def _clean_scopes(scopes: Sequence[str], allowed: frozenset[str]) -> set[str]:

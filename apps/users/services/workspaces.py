@@ -14,6 +14,7 @@ from aiwriter.core.errors import Conflict, InvalidInput, NotFound
 from apps.users.models import Membership, User, Workspace
 from apps.users.selectors.access import Actor, require, require_proof, workspaces_of
 from apps.users.services import audit
+from apps.users.services.roles import refuse_derived
 
 
 def create_workspace(*, actor: Actor, name: str, slug: str = "", personal_of: User | None = None) -> Workspace:
@@ -73,6 +74,7 @@ def add_member(
     role: str = Membership.Role.WRITER,
     expires_at: dt.datetime | None = None,
     source: str = Membership.Source.PERSON,
+    reason: str = "",
 ) -> Membership:
     """Let a person into a workspace.
 
@@ -83,6 +85,7 @@ def add_member(
         role: "writer" or "editor".
         expires_at: when it ends by itself; None: not.
         source: "provider" for one that comes from a group there and goes with it.
+        reason: why, for those who review it later.
 
     Raises:
         InvalidInput: no such role, or the end lies in the past.
@@ -94,8 +97,9 @@ def add_member(
     try:
         with transaction.atomic():
             # What has ended does not stand in the way of a new beginning.
-            Membership.objects.filter(workspace=workspace, user=user, expires_at__lte=timezone.now()).delete()
-            return _add(actor, workspace, user, role, expires_at, source)
+            own = Membership.objects.filter(workspace=workspace, user=user, group=None, elevation=None)
+            own.filter(expires_at__lte=timezone.now()).delete()
+            return _add(actor, workspace, user, role, expires_at, source, reason)
     except IntegrityError as error:
         raise Conflict(
             f"{user} is a member of {workspace} already.", field="user", remedy="Change the role instead."
@@ -113,14 +117,18 @@ def change_member(
     """
     require(actor, "members.manage", workspace=membership.workspace_id)
     require_proof(actor)
+    refuse_derived(membership)
     _check(role, expires_at)
     before = {"role": membership.role, "expires_at": membership.expires_at}
     with transaction.atomic():
         if role != Membership.Role.EDITOR:
             _refuse_losing_last_editor(membership)
         # From here on it is a person's decision; a group at a provider does not undo it.
+        if role != membership.role:
+            # What was left of the one role says nothing about another.
+            membership.only = None
         membership.role, membership.expires_at, membership.source = role, expires_at, Membership.Source.PERSON
-        membership.save(update_fields=["role", "expires_at", "source"])
+        membership.save(update_fields=["role", "expires_at", "source", "only"])
         after = {"role": role, "expires_at": expires_at}
         audit.record(actor, "member.changed", obj=membership, before=before, after=after)
     return membership
@@ -130,9 +138,10 @@ def remove_member(*, actor: Actor, membership: Membership) -> None:
     """Take a person out of a workspace; what they wrote stays. The actor needs "members.manage" there.
 
     Raises:
-        Conflict: the workspace would be without an editor.
+        Conflict: the workspace would be without an editor, or it comes from a group or an elevation.
     """
     require(actor, "members.manage", workspace=membership.workspace_id)
+    refuse_derived(membership)
     with transaction.atomic():
         _refuse_losing_last_editor(membership)
         audit.record(actor, "member.removed", obj=membership, before={"role": membership.role})
@@ -167,12 +176,19 @@ def _add(
     role: str,
     expires_at: dt.datetime | None,
     source: str = Membership.Source.PERSON,
+    reason: str = "",
 ) -> Membership:
     membership = Membership.objects.create(
-        workspace=workspace, user=user, role=role, expires_at=expires_at, source=source
+        workspace=workspace,
+        user=user,
+        role=role,
+        expires_at=expires_at,
+        source=source,
+        granted_by=actor.user,
+        reason=reason.strip()[:300],
     )
     after = {"user": user.email, "role": role, "expires_at": expires_at}
-    audit.record(actor, "member.added", obj=membership, after=after)
+    audit.record(actor, "member.added", obj=membership, reason=reason, after=after)
     return membership
 
 
@@ -184,10 +200,11 @@ def _check(role: str, expires_at: dt.datetime | None) -> None:
 
 
 def _refuse_losing_last_editor(membership: Membership) -> None:
+    # One to whom the role was lent leaves again: a workspace needs an editor who stays.
     editors = (
         Membership.objects.live()
         .select_for_update()
-        .filter(workspace_id=membership.workspace_id, role=Membership.Role.EDITOR)
+        .filter(workspace_id=membership.workspace_id, role=Membership.Role.EDITOR, elevation=None)
     )
     if set(editors.values_list("pk", flat=True)) == {membership.pk}:
         raise Conflict(

@@ -24,6 +24,8 @@ def test_the_check_says_whose_token_it_is(api, people: People):
         "email": "wanda@example.org",
         "workspace_id": str(people.press.pk),
         "scopes": ["content.read"],
+        "networks": None,
+        "capabilities": ["content.read"],
         "expires_at": token.expires_at.isoformat().replace("+00:00", "Z"),
     }
     assert api("wanda").get(f"{BASE}/auth/check").json()["method"] == "session"

@@ -154,9 +154,10 @@ def test_lists_ask_the_same_number_of_queries_for_many_rows(portal, people: Peop
 def test_every_model_of_the_app_is_in_the_console_or_nobody_s_business():
     shown = {model._meta.model_name for model in site._registry if model._meta.app_label == "users"}
     people = {"user", "workspace", "membership", "rolegrant", "apitoken", "notification"}
+    rights = {"group", "elevation", "elevationpolicy", "accessreview"}
     door = {"factorpolicy", "invitation", "signinprovider", "rolerule"}
     record = {"auditevent", "auditcheckpoint", "auditsegment", "auditsink", "auditverification", "keyrecord", "rewrap"}
-    assert shown == people | door | record | {"privacyrequest"}
+    assert shown == people | rights | door | record | {"privacyrequest"}
 
 
 @pytest.mark.parametrize(("name", "opens"), [("wanda", False), ("otto", True), ("ada", True), ("alma", True)])
