@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import random
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -27,6 +28,13 @@ def text(seed: int, size: int) -> bytes:
         parts.append(part)
         have += len(part)
     return b"".join(parts)[:size]
+
+
+def whole(opened: sqlite3.Connection) -> str:
+    """What SQLite's own check says of a database: "ok", or what is wrong."""
+    # Rules of tables use functions that only Django's connections have; they were kept when the rows were written.
+    opened.execute("PRAGMA ignore_check_constraints = ON")
+    return str(opened.execute("PRAGMA integrity_check").fetchone()[0])
 
 
 def noise(seed: int, size: int) -> bytes:
@@ -173,4 +181,4 @@ def chunk_copies(place: Place) -> tuple[int, int]:
         return int(rows[0][0] or 0), int(rows[0][1] or 0)  # type: ignore[call-overload]
 
 
-__all__ = ["Contents", "FaultyStore", "Place", "chunk_copies", "contents", "flip", "noise", "text", "write"]
+__all__ = ["Contents", "FaultyStore", "Place", "chunk_copies", "contents", "flip", "noise", "text", "whole", "write"]

@@ -25,6 +25,7 @@ import psycopg
 
 from apps.backups.repository import FolderStore, Repository
 from tests.lab.portal import ROOT
+from tests.lab.repositories import whole
 from tests.proofs import expect
 from tests.servers.postgres import Postgres
 
@@ -133,7 +134,7 @@ def _look(reader: Any, folder: Path, url: str, programs: str) -> None:
         copy = folder / "copy.sqlite3"
         reader.extract("database/aiwriter.sqlite3", copy)
         with contextlib.closing(sqlite3.connect(copy)) as opened:
-            answer = opened.execute("PRAGMA integrity_check").fetchone()[0]
+            answer = whole(opened)
             expect(answer == "ok", f"integrity: {answer}")
             _invariant(opened)
         copy.unlink()

@@ -30,6 +30,7 @@ from typing import Any
 import psycopg
 
 from tests.lab.portal import ROOT
+from tests.lab.repositories import whole
 from tests.proofs import expect
 from tests.servers.postgres import Postgres
 
@@ -107,7 +108,7 @@ class Sqlite:
     def marks(self, url: str) -> set[int]:
         """The marks of a restored database, which is whole."""
         with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as opened:
-            found = opened.execute("PRAGMA integrity_check").fetchone()[0]
+            found = whole(opened)
             expect(found == "ok", f"integrity: {found}")
             return {row[0] for row in opened.execute("SELECT n FROM proof_mark")}
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection
+from django.db.backends.sqlite3._functions import register as register_functions  # type: ignore[import-untyped]
 
 from aiwriter.core.errors import StorageFull, Unavailable
 from apps.backups.services import capture_state
@@ -189,6 +190,8 @@ def check(path: Path) -> None:
     """
     try:
         with contextlib.closing(reading(path)) as opened:
+            # Rules of tables use functions that Django gives to its connections; the check evaluates these rules too.
+            register_functions(opened)
             answer = opened.execute("PRAGMA quick_check").fetchone()[0]
     except sqlite3.Error as error:
         answer = str(error)
