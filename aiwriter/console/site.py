@@ -106,6 +106,7 @@ GROUPS: Sequence[tuple[str | Promise, str, Sequence[str]]] = (
         "shield",
         (
             "users.AuditEvent",
+            "monitoring.Anomaly",
             "users.AuditSink",
             "users.AuditCheckpoint",
             "users.AuditVerification",

@@ -51,7 +51,7 @@ def part() -> str:
         return "scheduler" if "beat" in sys.argv else "worker"
     if words[0] == "manage.py" or words[0] == "django-admin":
         return (words[1:2] or ["command"])[0][:40]
-    return "web" if "uvicorn" in " ".join(words) or "uvicorn" in sys.argv[0] else (words[0] or "python")[:40]
+    return "web" if "uvicorn" in " ".join(words) else (words[0].removesuffix(".py") or "python")[:40]
 
 
 def noted(record: logging.LogRecord) -> Noted:

@@ -62,8 +62,12 @@ class RequestContextMiddleware:
 
 def _line(request: HttpRequest, route: str, status: int, took: float) -> None:
     """A line of the log. Neither address nor query: both hold what people typed."""
+    user = getattr(request, "_cached_user", None)
+    if user is not None and user.is_authenticated and not context.actor_id.get():
+        # Pages of the console that ask no service; who is signed in was looked up for them already.
+        context.actor_id.set(f"user:{user.pk}")
     facts = {"method": request.method, "route": route, "status": status, "ms": round(took * 1000, 1)}
-    requests.info("%s %s %s", request.method, route, status, extra={"facts": facts})
+    requests.info("%s /%s %s", request.method, route, status, extra={"facts": facts})
 
 
 class AppErrorMiddleware:

@@ -2,6 +2,7 @@
 
 from apps.monitoring.admin import (
     alerts,
+    anomalies,
     captures,
     channels,
     errors,
@@ -16,6 +17,7 @@ from apps.monitoring.admin import (
 
 __all__ = [
     "alerts",
+    "anomalies",
     "captures",
     "channels",
     "errors",

@@ -4,6 +4,7 @@ from django.urls import path
 
 from apps.monitoring.api import (
     alerts,
+    anomalies,
     captures,
     channels,
     errors,
@@ -71,6 +72,8 @@ urlpatterns = [
     path("debug-captures/<uuid:capture_id>/refuse", captures.CaptureRefuse.as_view(), name="api-capture-refuse"),
     path("debug-captures/<uuid:capture_id>/end", captures.CaptureEnd.as_view(), name="api-capture-end"),
     path("debug-captures/<uuid:capture_id>/lines", captures.CaptureLines.as_view(), name="api-capture-lines"),
+    path("anomalies", anomalies.AnomalyList.as_view(), name="api-anomalies"),
+    path("anomalies/<uuid:anomaly_id>/seen", anomalies.AnomalySeen.as_view(), name="api-anomaly-seen"),
     path("metrics", series.MetricsQuery.as_view(), name="api-metrics"),
     path("metrics/series", series.SeriesList.as_view(), name="api-metrics-series"),
     path("health", health.HealthList.as_view(), name="api-health"),

@@ -1,6 +1,7 @@
 """Tables of health, figures, alerts, usage and budgets."""
 
 from apps.monitoring.models.alerts import LONGEST_SILENCE, Alert, AlertRule, Leadership, Severity, Silence
+from apps.monitoring.models.anomalies import Anomaly
 from apps.monitoring.models.channels import AlertChannel, AlertDelivery, AlertRoute
 from apps.monitoring.models.errors import ErrorDay, ErrorGroup, ErrorIntake, ErrorSample
 from apps.monitoring.models.expected_runs import ExpectedRun, RunReport
@@ -32,6 +33,7 @@ __all__ = [
     "AlertDelivery",
     "AlertRoute",
     "AlertRule",
+    "Anomaly",
     "Budget",
     "BudgetHold",
     "BudgetPeriod",

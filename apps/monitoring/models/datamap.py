@@ -206,6 +206,17 @@ TABLES = (
         internal="reason",
         personal="asked_by:shape decided_by:shape",
     ),
+    table(
+        "monitoring.Anomaly",
+        staging="drop",
+        people="user_id seen_by",
+        erasure="delete",
+        retention="400 days",
+        technical="id user_id begins_at value usual score found_at seen_at",
+        public="kind",
+        internal="note",
+        personal="seen_by:shape",
+    ),
     table("monitoring.Heartbeat", staging="drop", retention="a day", technical="id part node beat_at"),
     table(
         "monitoring.UsageRow",

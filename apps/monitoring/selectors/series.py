@@ -88,7 +88,7 @@ def histories(
     labels: Sequence[str] | None = None,
     now: float | None = None,
 ) -> dict[str, list[History]]:
-    """Series with their points, by name, in one query. Machines are taken together: sums add up, means are means.
+    """Series with their points, by name, in two queries. Machines are taken together: sums add up, means are means.
 
     Args:
         actor: needs "monitoring.read".
@@ -107,20 +107,30 @@ def read_histories(
     """The same for the portal itself."""
     seconds, step, bucket = check_range(span)
     start = int(time.time() if now is None else now) - seconds
-    rows = MetricPoint.objects.filter(series__name__in=names, step=step, at__gte=start)
+    series = MetricSeries.objects.filter(name__in=names)
     if labels is not None:
-        rows = rows.filter(series__label__in=labels)
+        series = series.filter(label__in=labels)
+    # The ids first: with a join SQLite walks through the points of all series in this time, which for a year took 120 ms.
+    which = {pk: (name, label) for pk, name, label in series.values_list("pk", "name", "label")}
     grouped = (
-        rows.annotate(begin=F("at") - F("at") % bucket)
-        .order_by("series__name", "series__label", "begin")
-        .values_list("series__name", "series__label", "begin")
+        MetricPoint.objects.filter(series_id__in=list(which), step=step, at__gte=start)
+        .annotate(begin=F("at") - F("at") % bucket)
+        .order_by()
+        .values_list("series_id", "begin")
         .annotate(Sum("count"), Sum("total"), Min("low"), Max("high"))
     )
-    found: dict[tuple[str, str], History] = {}
-    for name, label, begin, count, total, low, high in grouped:
-        history = found.setdefault((name, label), History(name, label))
-        history.points.append(Point(begin, total / count if count else 0.0, total, low, high))
+    sums: dict[tuple[str, str], dict[int, tuple[float, float, float, float]]] = {}
+    for pk, begin, count, total, low, high in grouped:
+        points = sums.setdefault(which[pk], {})
+        before = points.get(begin)
+        if before is not None:  # of another machine
+            count, total = count + before[0], total + before[1]
+            low, high = min(low, before[2]), max(high, before[3])
+        points[begin] = (count, total, low, high)
     by_name: dict[str, list[History]] = {name: [] for name in names}
-    for history in found.values():
-        by_name[history.name].append(history)
+    for (name, label), points in sorted(sums.items()):
+        history = History(name, label)
+        for begin, (count, total, low, high) in sorted(points.items()):
+            history.points.append(Point(begin, total / count if count else 0.0, total, low, high))
+        by_name[name].append(history)
     return by_name

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from apps.monitoring.selectors.errors import newly_open
+from apps.monitoring.services import anomalies
 from apps.monitoring.services.alerting import ROUND_SECONDS, evaluate
 from apps.monitoring.services.captures import drop_strays, tend_captures
 from apps.monitoring.services.emergency import Emergency
@@ -50,6 +51,7 @@ def start_chores(watch: Watch, stop: threading.Event) -> list[Chore]:
         Chore("captures", 2.0, tend_captures, stop),
         Chore("prune-logs", 1800.0, prune_logs, stop),
         Chore("strays", 3600.0, drop_strays, stop),
+        Chore("anomalies", anomalies.EVERY, anomalies.find_anomalies, stop),
         Chore("errors", 2.0, take_in, stop),
         Chore("prune-errors", 3600.0, prune_errors, stop),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,10 +11,11 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
+from aiwriter.core import metrics
 from apps.monitoring.models import Alert, AlertRule, CheckResult, MetricPoint, MetricSeries, Slo
 from apps.monitoring.services.alert_defaults import ensure_alerts
 from apps.monitoring.services.alerting import evaluate
-from tests.house import prometheus
+from tests.house import grafana, prometheus
 from tests.lab.alert_cases import BURNS, CASES, STEP, BurnCase, Case, promtool_file, promtool_file_of_budgets
 
 STATUS = {"o": "ok", "w": "warn", "f": "fail", "u": "ok"}
@@ -89,3 +91,13 @@ def test_prometheus(tmp_path: Path) -> None:
 
 def test_the_shipped_file_is_made_from_our_rules() -> None:
     assert prometheus.FILE.read_text() == prometheus.rules(), "run: python -m tests.house.prometheus"
+
+
+def test_the_dashboard_asks_for_what_is_counted() -> None:
+    assert grafana.FILE.read_text() == grafana.dashboard(), "run: python -m tests.house.grafana"
+    counted = {"aiw_check_status", "aiw_check_figure", "aiw_watch_up"}  # healthd's own
+    for metric in vars(metrics).values():
+        name = getattr(metric, "_name", "")
+        counted |= {name, f"{name}_total", f"{name}_bucket"} if str(name).startswith("aiw_") else set()
+    asked = set(re.findall(r"\baiw_[a-z_]+", grafana.dashboard()))
+    assert asked <= counted, asked - counted

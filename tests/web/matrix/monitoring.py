@@ -12,6 +12,7 @@ from apps.monitoring.models import (
     Alert,
     AlertDelivery,
     AlertRule,
+    Anomaly,
     CheckHistory,
     CheckResult,
     ErrorGroup,
@@ -87,6 +88,12 @@ def _delivery(people):
 
 def _series(people):
     return MetricSeries.objects.create(name="requests", label="web", node="here").pk
+
+
+def _anomaly(people):
+    return Anomaly.objects.create(
+        kind="downloads", user_id=people.wanda.pk, begins_at=timezone.now(), value=90, usual=2, score=40
+    ).pk
 
 
 def _error(people):
@@ -232,6 +239,8 @@ BODIES = {
 THINGS = {
     "budget_id": _budget,
     "alert_id": _alert,
+    "anomaly_id": _anomaly,
+    "monitoring.anomaly": _anomaly,
     "error_id": _error,
     "monitoring.errorgroup": _error,
     "slo_id": _slo,
