@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from aiwriter.core.datamap import JOB, table
+from apps.users.models.datamap_access import ACCESS
 
 _ACCOUNT = "as long as the account"
 
 TABLES = (
+    *ACCESS,
     table(
         "users.User",
         people="id",
@@ -24,110 +26,6 @@ TABLES = (
         retention="until an administrator deletes it; a personal one as long as the account",
         technical="id personal_of created_at updated_at",
         internal="name:name slug:name",
-    ),
-    table(
-        "users.Membership",
-        people="user granted_by",
-        erasure="delete",
-        retention=_ACCOUNT,
-        technical="id user workspace source only granted_by group elevation expires_at created_at",
-        public="role",
-        internal="reason",
-    ),
-    table(
-        "users.RoleGrant",
-        people="user granted_by",
-        erasure="delete",
-        retention=_ACCOUNT,
-        technical="id user granted_by source only group elevation expires_at created_at",
-        public="role",
-        internal="reason",
-    ),
-    table(
-        "users.Group",
-        retention="until an administrator removes it",
-        technical="id provider created_at updated_at",
-        internal="name description provider_group",
-    ),
-    table(
-        "users.GroupRole",
-        retention="as its group",
-        technical="id group workspace created_at",
-        public="role",
-    ),
-    table(
-        "users.GroupMember",
-        people="user added_by",
-        erasure="delete",
-        retention=_ACCOUNT,
-        technical="id group user added_by source expires_at created_at",
-        internal="reason",
-    ),
-    table(
-        "users.ElevationPolicy",
-        people="set_by",
-        erasure="detach",
-        retention="until an administrator removes it; a used one stays as history",
-        technical="id capabilities eligible_roles approver_roles approvals default_minutes max_minutes proof_minutes "
-        "weekdays from_hour to_hour extendable strict enabled set_by created_at updated_at",
-        public="role",
-        internal="name description ticket_pattern",
-    ),
-    table(
-        "users.Elevation",
-        people="user ended_by",
-        erasure="delete",
-        retention=_ACCOUNT,
-        technical="id policy user workspace minutes approvals lapses_at starts_at expires_at extended_at ended_at "
-        "ended_by created_at",
-        public="state",
-        internal="reason ticket end_reason",
-    ),
-    table(
-        "users.ElevationVote",
-        people="voter requester",
-        erasure="delete",
-        retention=_ACCOUNT,
-        technical="id elevation voter requester agrees created_at",
-        internal="comment",
-    ),
-    table(
-        "users.CapabilityUse",
-        people="user",
-        erasure="delete",
-        retention="120 days",
-        technical="id user token_id workspace_id day allowed denied",
-        public="capability",
-    ),
-    table(
-        "users.Reduction",
-        people="adopted_by undone_by",
-        erasure="detach",
-        retention="as its grant",
-        technical="id role_grant membership before after adopted_by undo_until undone_at undone_by created_at",
-        internal="reason",
-    ),
-    table(
-        "users.AccessReview",
-        # The signed file names people, and a copy's masking would break its signature.
-        staging="drop",
-        people="created_by",
-        erasure="detach",
-        retention="evidence: until an administrator removes it",
-        technical="id workspace recurrence_days due_days due_at previous created_by escalated_at closed_at created_at",
-        public="scope on_overdue state",
-        internal="name",
-        content="evidence",
-    ),
-    table(
-        "users.ReviewItem",
-        staging="drop",
-        people="user decided_by",
-        erasure="delete",
-        retention="as its review; the signed file stays",
-        technical="id review user workspace role_grant membership decided_by decided_at kept created_at",
-        public="role decision",
-        internal="comment problem snapshot:json facts:json",
     ),
     table(
         "users.FactorPolicy",
