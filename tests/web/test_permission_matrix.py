@@ -42,6 +42,8 @@ OPEN: Mapping[str, str] = {
     "s/<str:secret>/": "a share link: whoever has its secret reads one text, which tests/unit/content/test_sharing.py bounds",
     "s/<str:secret>/pictures/<uuid:picture_id>": "a picture of the text that this share link shows, and of no other",
     "invitations/<str:token>/": "a link to one address: whoever has its secret may make the account that it names",
+    "api/v1/privacy/requests/<uuid:privacy_id>/file": "one person's alone, once it is made: tests/unit/users/test_privacy.py",
+    "privacy/<uuid:privacy_id>/file": "the same as a page",
     "admin/login/": "the console's door",
     "admin/logout/": "leaving is always allowed",
     "admin/jsi18n/": "words for scripts",

@@ -117,7 +117,7 @@ def _query(people):
 
 
 def _capture(people):
-    return captures.ask_capture(actor=SETUP, reason="Slow saving", request_id="request-0001").pk
+    return captures.ask_capture(actor=SETUP, reason="Slow saving", user_id=people.wanda.pk).pk
 
 
 _SLO_FORM = {
