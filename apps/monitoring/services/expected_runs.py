@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound
@@ -14,7 +14,7 @@ from apps.monitoring.models import ExpectedRun, RunReport
 from apps.monitoring.models.expected_runs import cron
 from apps.monitoring.services.channels import checked
 from apps.users.selectors.access import Actor, require
-from apps.users.services.audit import record
+from apps.users.services.audit import record, record_change
 
 FIELDS = ("title", "period_seconds", "cron", "grace_seconds", "enabled")
 REPORTS_KEPT = 100
@@ -34,7 +34,7 @@ def create_expected_run(*, actor: Actor, slug: str, **values: Any) -> ExpectedRu
     """
     require(actor, "monitoring.manage")
     if ExpectedRun.objects.filter(slug=slug).exists():
-        raise Conflict("There is a heartbeat of this name.", field="slug", remedy="Choose another one.")
+        raise _taken()
     return _save(actor, ExpectedRun(slug=slug), values, "expected_run.created")
 
 
@@ -57,7 +57,7 @@ def delete_expected_run(*, actor: Actor, run_id: uuid.UUID | str) -> None:
     require(actor, "monitoring.manage")
     run = _get(run_id)
     with transaction.atomic():
-        record(actor, "expected_run.deleted", obj=run, before={name: getattr(run, name) for name in FIELDS})
+        record(actor, "expected_run.deleted", obj=run, before=_values(run))
         run.delete()
 
 
@@ -117,8 +117,16 @@ def _get(run_id: uuid.UUID | str) -> ExpectedRun:
     return found
 
 
+def _taken() -> Conflict:
+    return Conflict("There is a heartbeat of this name.", field="slug", remedy="Choose another one.")
+
+
+def _values(run: ExpectedRun) -> dict[str, Any]:
+    return {name: getattr(run, name) for name in FIELDS}
+
+
 def _save(actor: Actor, run: ExpectedRun, values: dict[str, Any], action: str) -> ExpectedRun:
-    before = {name: getattr(run, name) for name in FIELDS}
+    before = _values(run)
     for name in FIELDS:
         if name in values:
             setattr(run, name, values[name])
@@ -142,15 +150,10 @@ def _save(actor: Actor, run: ExpectedRun, values: dict[str, Any], action: str) -
             remedy="Fill in one of period and times.",
         )
     checked(run)
-    after = {name: getattr(run, name) for name in FIELDS}
-    changed = {name for name in FIELDS if before[name] != after[name]}
-    with transaction.atomic():
-        run.save()
-        record(
-            actor,
-            action,
-            obj=run,
-            before={name: before[name] for name in changed},
-            after={name: after[name] for name in changed},
-        )
+    try:
+        with transaction.atomic():
+            run.save()
+            record_change(actor, action, obj=run, before=before, after=_values(run))
+    except IntegrityError:
+        raise _taken() from None
     return run

@@ -18,7 +18,7 @@ from apps.monitoring.services.judging import Track, look
 from apps.monitoring.services.observing import Look, looks_of, shadow
 from apps.users.models.audit import known_actions
 from apps.users.selectors.access import Actor, require
-from apps.users.services.audit import record
+from apps.users.services.audit import record, record_change
 
 FIELDS = (
     "title",
@@ -87,7 +87,7 @@ def delete_rule(*, actor: Actor, rule_id: uuid.UUID | str) -> None:
     if rule.built_in:
         raise Conflict("This rule ships with the product.", remedy="Switch it off instead; it would come back.")
     with transaction.atomic():
-        record(actor, "alert_rule.deleted", obj=rule, before={name: getattr(rule, name) for name in FIELDS})
+        record(actor, "alert_rule.deleted", obj=rule, before=_values(rule))
         rule.delete()
 
 
@@ -166,25 +166,21 @@ def _fired(rule: AlertRule, now: dt.datetime) -> Look:
     return found
 
 
+def _values(rule: AlertRule) -> dict[str, Any]:
+    return {name: getattr(rule, name) for name in FIELDS}
+
+
 def _save(actor: Actor, rule: AlertRule, values: dict[str, Any], action: str) -> AlertRule:
-    before = {name: getattr(rule, name) for name in FIELDS}
+    before = _values(rule)
     for name in FIELDS:
         if name in values:
             setattr(rule, name, values[name])
     checked(rule)
     _check_subject(rule)
-    after = {name: getattr(rule, name) for name in FIELDS}
-    changed = {name for name in FIELDS if before[name] != after[name]}
     try:
         with transaction.atomic():
             rule.save()
-            record(
-                actor,
-                action,
-                obj=rule,
-                before={name: before[name] for name in changed},
-                after={name: after[name] for name in changed},
-            )
+            record_change(actor, action, obj=rule, before=before, after=_values(rule))
     except IntegrityError:
         raise Conflict("There is a rule of this name.", field="slug", remedy="Choose another one.") from None
     return rule

@@ -5,13 +5,13 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound
 from apps.monitoring.models import Slo
 from apps.monitoring.services.channels import checked
 from apps.users.selectors.access import Actor, require
-from apps.users.services.audit import record
+from apps.users.services.audit import record, record_change
 
 FIELDS = ("title", "source", "label", "objective", "window_days", "slow_seconds", "least_bad", "enabled")
 # What an installation begins with: what people and programs see, and what they wait for.
@@ -44,7 +44,7 @@ def create_slo(*, actor: Actor, slug: str, **values: Any) -> Slo:
     """
     require(actor, "monitoring.manage")
     if Slo.objects.filter(slug=slug).exists():
-        raise Conflict("There is an objective of this name.", field="slug", remedy="Choose another one.")
+        raise _taken()
     return _save(actor, Slo(slug=slug), values, "slo.created")
 
 
@@ -67,7 +67,7 @@ def delete_slo(*, actor: Actor, slo_id: uuid.UUID | str) -> None:
     require(actor, "monitoring.manage")
     slo = _get(slo_id)
     with transaction.atomic():
-        record(actor, "slo.deleted", obj=slo, before={name: getattr(slo, name) for name in FIELDS})
+        record(actor, "slo.deleted", obj=slo, before=_values(slo))
         slo.delete()
 
 
@@ -78,8 +78,16 @@ def _get(slo_id: uuid.UUID | str) -> Slo:
     return found
 
 
+def _taken() -> Conflict:
+    return Conflict("There is an objective of this name.", field="slug", remedy="Choose another one.")
+
+
+def _values(slo: Slo) -> dict[str, Any]:
+    return {name: getattr(slo, name) for name in FIELDS}
+
+
 def _save(actor: Actor, slo: Slo, values: dict[str, Any], action: str) -> Slo:
-    before = {name: getattr(slo, name) for name in FIELDS}
+    before = _values(slo)
     for name in FIELDS:
         if name in values:
             setattr(slo, name, values[name])
@@ -88,15 +96,10 @@ def _save(actor: Actor, slo: Slo, values: dict[str, Any], action: str) -> Slo:
     if slo.source == Slo.Source.REQUESTS and slo.label == "all":
         raise InvalidInput("Requests are counted for each surface.", field="label", remedy="Use web, api or console.")
     checked(slo)
-    after = {name: getattr(slo, name) for name in FIELDS}
-    changed = {name for name in FIELDS if before[name] != after[name]}
-    with transaction.atomic():
-        slo.save()
-        record(
-            actor,
-            action,
-            obj=slo,
-            before={name: before[name] for name in changed},
-            after={name: after[name] for name in changed},
-        )
+    try:
+        with transaction.atomic():
+            slo.save()
+            record_change(actor, action, obj=slo, before=before, after=_values(slo))
+    except IntegrityError:
+        raise _taken() from None
     return slo

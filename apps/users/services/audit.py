@@ -78,6 +78,26 @@ def record(
     return event
 
 
+def record_change(
+    actor: Actor, action: str, *, obj: models.Model, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> AuditEvent:
+    """As `record`, for a row that was saved: of its values those that differ.
+
+    Args:
+        actor, action: as for `record`.
+        obj: the row.
+        before, after: the same names.
+    """
+    changed = [name for name, value in before.items() if value != after[name]]
+    return record(
+        actor,
+        action,
+        obj=obj,
+        before={name: before[name] for name in changed},
+        after={name: after[name] for name in changed},
+    )
+
+
 def mac_of(event: AuditEvent, key: keyring.Key) -> str:
     """What shows the sealer that the portal wrote a row: an HMAC of all that it says but the time.
 
