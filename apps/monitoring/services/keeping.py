@@ -9,6 +9,7 @@ from pathlib import Path
 
 from django.db.models import Max, Min, Sum
 
+from aiwriter.core.metric_files import settle_dead
 from apps.monitoring.models import FIVE_MINUTES, HOUR, MINUTE, MetricPoint, MetricSeries
 from apps.monitoring.services import measuring
 from apps.monitoring.services.measuring import Figure
@@ -43,6 +44,7 @@ class Recorder:
         Returns:
             how many were kept.
         """
+        settle_dead(self._folder)
         now = measuring.read(self._folder)
         found = [*more]
         # The first look only begins: what was counted before it belongs to no minute that is known.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +14,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
+from aiwriter.core.metric_files import settle_dead
 from apps.monitoring.models import FIVE_MINUTES, HOUR, MINUTE, MetricPoint, MetricSeries
 from apps.monitoring.selectors.series import histories, read_histories
 from apps.monitoring.services import keeping, measuring
@@ -55,6 +59,33 @@ class TestMeasuring:
         assert found["model_cost", "B USD"] == 0.5
         assert 0.25 < found["model_first_token_p95_seconds", "B"] <= 0.5
         assert 40 < found["model_tokens_p50_per_second", "B"] <= 60
+
+    def test_what_dead_processes_counted_stays_in_the_sums_and_their_files_go(self, tmp_path: Path) -> None:
+        for seconds in (0.02, 0.3, 0.02):
+            counted(
+                tmp_path, f"metrics.count_request('web', 'a/', 200, {seconds})\nmetrics.streams.labels('page').inc()"
+            )
+        living = tmp_path / f"counter_{socket.gethostname()}-{os.getpid()}.db"
+        elsewhere = tmp_path / "counter_elsewhere-1.db"
+        for path in (living, elsewhere):
+            shutil.copy(next(tmp_path.glob("counter_*.db")), path)
+
+        before = measuring.read(tmp_path)
+        assert settle_dead(tmp_path) == 9
+        # Nothing more was counted, and what they had open is closed.
+        assert [f.name for f in measuring.figures(before, before)] == ["streams_open"]
+        assert measuring.figures(before, measuring.read(tmp_path)) == []
+        names = {path.name.replace(socket.gethostname(), "host") for path in tmp_path.glob("*.db")}
+        assert names == {living.name.replace(socket.gethostname(), "host"), elsewhere.name} | {
+            "counter_host-gone.db",
+            "histogram_host-gone.db",
+        }
+        # Once more, with another one that died since: into the same files.
+        counted(tmp_path, "metrics.count_request('web', 'a/', 200, 0.02)")
+        settle_dead(tmp_path)
+        found = {(f.name, f.label): f.value for f in measuring.figures(before, measuring.read(tmp_path))}
+        assert found["requests", "web a/"] == 1
+        assert len(list(tmp_path.glob("*.db"))) == 4
 
     def test_percentiles(self) -> None:
         assert percentile({}, 0.5) == 0.0
