@@ -36,10 +36,13 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     return _SHAPES[3].sub(lambda m: f"{m.group('name')}{m.group('sep')}{MASK}", text)
 
 
+_LOOKED_AT = 4000
 # What errors quote: a value in quotation marks, a row's values in PostgreSQL's DETAIL, addresses of people, long words with
 # letters and digits that are no id.
 _QUOTED = re.compile(r"""(?P<mark>['"`\u201c])(?P<text>[^'"`\u201c\u201d\n]{17,})['"`\u201d]""")
-_ROW = re.compile(r"=\([^)]*\)")
+# A value so long that its end was cut off.
+_QUOTED_ON = re.compile(r"""(?P<mark>['"`\u201c])[^'"`\u201c\u201d\n]{17,}\Z""")
+_ROW = re.compile(r"=\([^)]*(?:\)|\Z)")
 _PERSON = re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}\.[\w.-]{1,200}")
 _WORD = re.compile(
     r"(?<![\w-])(?![0-9a-f]{8}-[0-9a-f]{4}-)(?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])[A-Za-z0-9_-]{20,}(?![\w-])"
@@ -52,8 +55,11 @@ def redact_error(text: str) -> str:
     Args:
         text: of an exception or a line of the log.
     """
-    text = redact(text[:4000])
+    cut = len(text) > _LOOKED_AT
+    text = redact(text[:_LOOKED_AT])
     text = _ROW.sub(f"=({MASK})", text)
     text = _PERSON.sub(MASK, text)
     text = _QUOTED.sub(lambda m: f"{m.group('mark')}{MASK}{m.group('mark')}", text)
+    if cut:
+        text = _QUOTED_ON.sub(lambda m: f"{m.group('mark')}{MASK}", text)
     return _WORD.sub(MASK, text)

@@ -36,7 +36,7 @@ RRF_K = 5
 WEIGHTS = (0.35, 1.0)
 WEIGHTS_EXACT = (1.0, 1.0)
 WEIGHTS_LEXICAL = (1.0, 0.3)
-_EXACT = re.compile(r"\d|_|[a-z][A-Z]|\b[A-Z]{2,}\b|\"[^\"]+\"|“[^”]+”|\w[./:]\w")
+_EXACT = re.compile(r"\d|_|[a-z][A-Z]|\b[A-Z]{2,}\b|\"[^\"]+\"|“[^“”]+”|\w[./:]\w")
 DEPTH = 50
 Embed = Callable[[str], EmbedResult]
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
 
+from aiwriter.core.context import accept_request_id, accept_trace
 from aiwriter.core.logs import ConsoleFormatter, JsonFormatter, ProbeFilter, RedactingFilter
+from aiwriter.core.redact import redact, redact_error
+from apps.content.retrieval import hybrid
+from apps.content.selectors.searching import query_words
 
 
 def record(message: str, *args: object, **extra: object) -> logging.LogRecord:
@@ -35,6 +41,24 @@ def test_shapes_of_secrets_are_masked(secret: str) -> None:
     assert "[redacted]" in shown
     for part in ("abcdefghijklmnop1234", "0123456789abcdef", "hunter2secret", "abcd1234efgh", "correct-horse"):
         assert part not in shown
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["a", "password", "secret-", "token ", "bearer ", "://", "://:", "a@", "=(", "'", '"', "“", "sk-", "a1-", "é1a"],
+)
+@pytest.mark.parametrize(
+    "read", [redact, redact_error, accept_request_id, accept_trace, query_words, hybrid._EXACT.search], ids=str
+)
+def test_a_hundred_thousand_letters_are_read_once(piece: str, read: Callable[[str], object]) -> None:
+    # A pattern that looks at every place again from every place takes minutes for them, and the others 0.1 s.
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.alarm(15)
+    try:
+        read((piece * 100_000)[:100_000])
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.mark.parametrize("breaker", ["\n", "\r\n", "\u2028", "\x1b[31m", "\x00"])

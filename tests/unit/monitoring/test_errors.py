@@ -142,6 +142,9 @@ def test_an_error_that_is_new_is_told(log: logging.Logger, defaults: People) -> 
         ("nobody@example.org is not known", "nobody@"),
         ("key sk-abcdefghijklmnop1234 was refused", "sk-abc"),
         ("found canary0123456789abcdef01", "canary0"),
+        # Longer than what is looked at: their ends are not there.
+        ("it holds '" + "my diary " * 1000 + "'", "my diary"),
+        ("DETAIL:  Failing row contains=(" + "my diary " * 1000 + ")", "my diary"),
     ],
 )
 def test_values_that_an_error_quotes_are_left_out(text: str, kept: str) -> None:
