@@ -6,9 +6,12 @@ import datetime as dt
 import hashlib
 import re
 import uuid
+from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from aiwriter.core import captures
@@ -183,35 +186,47 @@ def read_capture(*, actor: Actor, capture_id: uuid.UUID | str, limit: int = 500)
 
 def announce_running() -> None:
     """Let the processes of this machine know which captures run."""
-    now = timezone.now()
-    rows = DebugCapture.objects.filter(state=DebugCapture.State.RUNNING, ends_at__gt=now).order_by("pk")
+    _announce(DebugCapture.objects.filter(state=DebugCapture.State.RUNNING).order_by("pk"), timezone.now())
+
+
+def _announce(rows: Iterable[DebugCapture], now: dt.datetime) -> None:
     captures.announce(
         [
             captures.Capture(
                 str(row.pk), f"user:{row.user_id}" if row.user_id else "", row.request_id, row.ends_at.timestamp()
             )
             for row in rows
-            if row.ends_at is not None
+            if row.state == DebugCapture.State.RUNNING and row.ends_at is not None and row.ends_at > now
         ]
     )
 
 
 def tend_captures() -> int:
-    """Let captures begin and end on this machine, and destroy what is over. For the watch.
+    """Let captures begin and end on this machine, and destroy what is over. For the watch, which asks every two seconds.
 
     Returns:
         how many were destroyed.
     """
-    now = timezone.now()
-    announce_running()
-    DebugCapture.objects.filter(state=DebugCapture.State.RUNNING, ends_at__lte=now).update(
-        state=DebugCapture.State.ENDED
-    )
-    DebugCapture.objects.filter(state=DebugCapture.State.ASKED, asked_at__lt=now - WAITS).update(
-        state=DebugCapture.State.REFUSED
-    )
-    due = DebugCapture.objects.filter(state__in=("ended", "running"), destroy_at__lte=now)
-    return sum(_destroy(row) for row in due)
+    now, state, here = timezone.now(), DebugCapture.State, _files()
+    not_over = (state.ASKED, state.RUNNING, state.ENDED)
+    # With those of which there is a file here though another machine has destroyed its own.
+    rows = DebugCapture.objects.filter(Q(state__in=not_over) | Q(pk__in=list(here))).order_by("pk")
+    found = list(rows)
+    _announce(found, now)
+    if any(row.state == state.RUNNING and row.ends_at is not None and row.ends_at <= now for row in found):
+        DebugCapture.objects.filter(state=state.RUNNING, ends_at__lte=now).update(state=state.ENDED)
+    if any(row.state == state.ASKED and row.asked_at < now - WAITS for row in found):
+        DebugCapture.objects.filter(state=state.ASKED, asked_at__lt=now - WAITS).update(state=state.REFUSED)
+    return sum(_destroy(row) for row in found if row.destroy_at is not None and row.destroy_at <= now)
+
+
+def _files() -> dict[uuid.UUID, Path]:
+    """The files of captures on this machine."""
+    found = {}
+    for path in captures.folder().glob("*.jsonl"):
+        with suppress(ValueError):
+            found[uuid.UUID(path.stem)] = path
+    return found
 
 
 def _destroy(row: DebugCapture) -> int:
@@ -236,11 +251,8 @@ def _destroy(row: DebugCapture) -> int:
 
 def drop_strays() -> int:
     """Remove files of captures that there are no rows of: those of a database that was restored."""
-    gone = 0
-    for path in captures.folder().glob("*.jsonl"):
-        with suppress(ValueError, OSError):
-            row = DebugCapture.objects.filter(pk=uuid.UUID(path.stem)).first()
-            if row is None or row.state == DebugCapture.State.DESTROYED:
-                path.unlink(missing_ok=True)
-                gone += 1
-    return gone
+    here = _files()
+    known = set(DebugCapture.objects.filter(pk__in=list(here)).values_list("pk", flat=True))
+    for pk in set(here) - known:
+        here[pk].unlink(missing_ok=True)
+    return len(set(here) - known)

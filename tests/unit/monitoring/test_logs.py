@@ -7,6 +7,7 @@ import json
 import logging
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,7 @@ def test_a_search_finds_the_newest_first_and_goes_on_where_it_stopped(
     ):
         with pytest.raises(InvalidInput):
             search_logs(ada, wrong)
-    for cursor in ("../../etc/passwd:3", "2026-01-01T00.jsonl:x"):
+    for cursor in ("../../etc/passwd:3", "2026-01-01T00.jsonl:x", "2026-01-01T00.jsonl:²"):
         with pytest.raises(InvalidInput):
             search_logs(ada, {}, cursor=cursor)
     with pytest.raises(PermissionDenied):
@@ -210,6 +211,14 @@ def test_a_capture_needs_a_second_person_and_is_destroyed_on_time(
     assert receipt.after["sha256"] == row.digest  # type: ignore[index]
     captures._running.looked_at = 0.0
     assert not captures.refresh()
+    # Another machine that took part destroys its own share, with a receipt of its own; what nobody knows goes without one.
+    captures.path_of(row.pk).write_bytes(b"{}\n{}\n")
+    captures.path_of(uuid.uuid4()).write_bytes(b"{}\n")
+    assert services.tend_captures() == 1
+    receipts = AuditEvent.objects.filter(action="debug_capture.destroyed").order_by("occurred_at")
+    assert [receipt.after["lines"] for receipt in receipts] == [1, 2]  # type: ignore[index]
+    assert services.drop_strays() == 1
+    assert list(captures.folder().glob("*.jsonl")) == []
 
 
 def test_the_pages_and_the_api_of_captures(log: logging.Logger, people: People, portal: Any, api: Any) -> None:
