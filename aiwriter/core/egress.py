@@ -278,7 +278,8 @@ def post(url: str, *, headers: Mapping[str, str], content: bytes, timeout: float
                         if len(answer) > beginning:
                             break
                 wait = response.headers.get("retry-after", "")
-                return Posted(response.status_code, answer, float(wait) if wait.isdigit() else 0.0)
+                is_number = wait.isascii() and wait.isdigit() and len(wait) < 8
+                return Posted(response.status_code, answer, float(wait) if is_number else 0.0)
         except TimeoutError:
             raise TimedOut(f"The receiver did not answer within {timeout:.0f} seconds.") from None
         finally:

@@ -43,7 +43,7 @@ class CursorPage(BasePagination):
             InvalidInput: the limit is no number from 1 to 200, or the cursor belongs to another list.
         """
         self.ordering: Sequence[str] = getattr(view, "ordering", None) or DEFAULT_ORDERING
-        self.limit = self._limit(request)
+        self.limit = limit_of(request, default=self.default_limit, most=self.max_limit)
         self._list = _identity(request, self.ordering)
         queryset = queryset.order_by(*self.ordering)
         if text := request.query_params.get("cursor", ""):
@@ -92,15 +92,6 @@ class CursorPage(BasePagination):
             },
         ]
 
-    def _limit(self, request: Request) -> int:
-        text = request.query_params.get("limit", "")
-        if not text:
-            return self.default_limit
-        limit = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
-        if not 1 <= limit <= self.max_limit:
-            raise InvalidInput(f"limit is '{text[:20]}'.", field="limit", remedy=f"Use 1 to {self.max_limit}.")
-        return limit
-
     def _write(self, row: Any) -> str:
         values = [_dump(_value(row, name.lstrip("-"))) for name in self.ordering]
         return signing.dumps([self._list, *values], salt=_SALT)
@@ -117,6 +108,26 @@ class CursorPage(BasePagination):
                 remedy="Leave it out to start at the first page, and keep filters the same from page to page.",
             )
         return [_load(value) for value in values]
+
+
+def limit_of(request: Request, *, default: int, most: int) -> int:
+    """How many rows a page is asked to have.
+
+    Args:
+        request: whose query may say so.
+        default: when it does not.
+        most: of them.
+
+    Raises:
+        InvalidInput: it is no number, or too many.
+    """
+    text = request.query_params.get("limit", "")
+    if not text:
+        return default
+    limit = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+    if not 1 <= limit <= most:
+        raise InvalidInput(f"limit is '{text[:20]}'.", field="limit", remedy=f"Use 1 to {most}.")
+    return limit
 
 
 def paginated(

@@ -105,7 +105,7 @@ class AlertAdmin(ReadOnlyAdmin):
             services.create_silence(
                 actor=actor,
                 reason=request.POST.get("reason", ""),
-                ends_at=timezone.now() + dt.timedelta(hours=int(hours) if hours.isdigit() else 1),
+                ends_at=timezone.now() + dt.timedelta(hours=int(hours) if hours.isdecimal() and len(hours) < 6 else 1),
                 rule_id=alert.rule_id,
                 subject=alert.subject or alert.title,
             )

@@ -126,7 +126,9 @@ class IncidentAdmin(ServiceAdmin):
             request,
             incident_id,
             lambda actor: services.finish_action(
-                actor=actor, incident_id=incident_id, action_id=int(number) if number.isdigit() else 0
+                actor=actor,
+                incident_id=incident_id,
+                action_id=int(number) if number.isdecimal() and len(number) < 16 else 0,
             ),
         )
 

@@ -87,7 +87,7 @@ class MetricSeriesAdmin(ReadOnlyAdmin):
         if object_id is None or request.method != "GET":
             raise PermissionDenied
         actor = actor_of(request)
-        row = all_series(actor).filter(pk=object_id).first() if object_id.isdigit() else None
+        row = all_series(actor).filter(pk=object_id).first() if object_id.isdecimal() and len(object_id) < 16 else None
         if row is None:
             return HttpResponseRedirect(reverse("admin:monitoring_metricseries_changelist"))
         span = request.GET.get("range", "24h")

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from aiwriter.core.errors import InvalidInput
+from aiwriter.core.rest.pagination import limit_of
 from aiwriter.core.rest.serializers import Input, read
 from apps.monitoring.models import LogQuery
 from apps.monitoring.selectors import logs as selectors
@@ -89,11 +89,9 @@ class LogSearch(APIView):
     def get(self, request: Request) -> Response:
         """Lines of the last seven days, newest first, of the machine that answers."""
         query = request.query_params
-        limit = query.get("limit", "100")
-        if not limit.isdigit():
-            raise InvalidInput("The limit is no number.", field="limit", remedy="1 to 500.")
+        limit = limit_of(request, default=100, most=selectors.MAX_LINES)
         filters = {name: query[name] for name in selectors.FILTERS if query.get(name)}
-        found = selectors.search_logs(actor_of(request), filters, cursor=query.get("cursor", ""), limit=int(limit[:9]))
+        found = selectors.search_logs(actor_of(request), filters, cursor=query.get("cursor", ""), limit=limit)
         return Response(
             {
                 "data": LogLineOut(found.lines, many=True).data,

@@ -109,7 +109,7 @@ def _read_cursor(cursor: str) -> tuple[str, int]:
     if not cursor:
         return "", 0
     name, _, at = cursor.rpartition(":")
-    if logfiles.hour_of(Path(name)) is None or "/" in name or not at.isdigit():
+    if logfiles.hour_of(Path(name)) is None or "/" in name or not (at.isascii() and at.isdigit() and len(at) < 16):
         raise InvalidInput("This is no cursor of the log.", field="cursor", remedy="Use the one of the page before.")
     return name, int(at)
 
@@ -166,16 +166,16 @@ def _moment(text: str, field_name: str) -> dt.datetime | None:
         return None
     try:
         found = dt.datetime.fromisoformat(text)
-    except ValueError:
+        return (found if found.tzinfo else found.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+    except (ValueError, OverflowError):
         raise InvalidInput(
             f"'{text[:40]}' is no moment.", field=field_name, remedy="Write it as 2026-11-26T14:03 (UTC)."
         ) from None
-    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
 
 
 def _text(moment: dt.datetime) -> str:
     """As the log writes it, so that texts can be compared."""
-    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds")
+    return moment.isoformat(timespec="milliseconds")
 
 
 def log_queries(actor: Actor) -> QuerySet[LogQuery]:
