@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the portal on this machine from the checkout or archive that this script lies in. Safe to repeat: says "changed: …"
 # for what it did and nothing for what was right already. Run as root on a Debian or Ubuntu with Python 3.11 or newer.
+# Where /etc/aiwriter/deployd.toml is, the agent exchanges versions: then only the release and the units are put there.
 #
 #   install.sh [--topology basic|standard] [--site HOST] [--database-url FILE] [--redis-url FILE] [--wheels DIR] [--no-start]
 #   install.sh --uninstall            stops and removes programs and units; keeps /var/lib/aiwriter and /etc/aiwriter
@@ -18,7 +19,7 @@ while [ $# -gt 0 ]; do
     --no-start) start="" ;;
     --uninstall) uninstall=yes ;;
     --purge) purge=yes ;;
-    *) sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; echo "unknown: $1" >&2; exit 64 ;;
+    *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; echo "unknown: $1" >&2; exit 64 ;;
     esac
     shift
 done
@@ -161,6 +162,7 @@ if [ ! -e "$release/.complete" ]; then
         deploy/topologies) | tar -C "$release/app" -xf -
     chown -R root:root "$release"
     "$release/venv/bin/python" -m compileall -q "$release/app" "$release/venv/lib" || true
+    echo "{\"version\": \"$version-$content\"}" >"$release/release.json"
     touch "$release/.complete"
     changed "$release"
 fi
@@ -194,6 +196,11 @@ exec setpriv --reuid=aiwriter --regid=aiwriter --init-groups /opt/aiwriter/curre
 WRAP
 put "$scratch/aiwriter" /usr/local/bin/aiwriter 755 root:root || true
 if [ -n "$reload" ] && has_systemd; then systemctl daemon-reload; fi
+
+if [ -e "$etc/deployd.toml" ]; then
+    echo "Unpacked: $version-$content. Roll it out: aw-deployd plan $version-$content --key FILE"
+    exit 0
+fi
 
 # ---------------------------------------------------------------- database, then traffic
 if leads "$home/current" "$release"; then fresh=yes; fi

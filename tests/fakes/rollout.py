@@ -158,9 +158,9 @@ def environment(folder: Path, slots: int = 2) -> Environment:
     """An environment with releases 1.0 and 2.0."""
     for version in ("1.0", "2.0"):
         place = folder / "releases" / version
-        place.mkdir(parents=True, exist_ok=True)
+        (place / "app").mkdir(parents=True, exist_ok=True)
         (place / "release.json").write_text(f'{{"version": "{version}"}}')
-        (place / "code.py").write_text(version)
+        (place / "app" / "code.py").write_text(version)
     names = ("blue", "green", "red")[:slots]
     return Environment(
         name="lab",

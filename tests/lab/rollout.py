@@ -191,8 +191,8 @@ class Host:
             after: so many requests are answered well first: those of the smoke test, which would find it.
             migration: operations of one more migration of `apps.monitoring`, as Python.
         """
-        folder = self.releases / version
-        folder.mkdir()
+        folder = self.code(version)
+        folder.mkdir(parents=True)
         for name in _CODE:
             source = ROOT / name
             if source.is_dir():
@@ -213,9 +213,14 @@ class Host:
         if migration:
             self._add_migration(folder, migration)
         manifest: dict[str, str] = {"version": version, "python": sys.executable}
-        (folder / "release.json").write_text(json.dumps(manifest))
+        path = folder.parent / "release.json"
+        path.write_text(json.dumps(manifest))
         manifest["digest"] = self.agent("digest", version, check=True).stdout.strip()
-        (folder / "release.json").write_text(json.dumps(manifest))
+        path.write_text(json.dumps(manifest))
+
+    def code(self, version: str) -> Path:
+        """Where the program of a version lies."""
+        return self.releases / version / "app"
 
     @staticmethod
     def _add_migration(folder: Path, text: str) -> None:
@@ -289,7 +294,7 @@ class Host:
         """Run a management command of a version."""
         return subprocess.run(
             [sys.executable, "manage.py", *arguments],
-            cwd=self.releases / version,
+            cwd=self.code(version),
             env={**self.variables(), **({"DATABASE_URL": database} if database else {})},
             capture_output=True,
             text=True,

@@ -48,7 +48,7 @@ def prove() -> str:
         for number, (name, allowed, operation) in enumerate(REFERENCE):
             version = f"2.{number}"
             host.release(version, migration=f"    operations = [{operation}]")
-            done = host.manage(version, "rehearse_migrations", "--previous", str(host.releases / "1.0"), check=False)
+            done = host.manage(version, "rehearse_migrations", "--previous", str(host.code("1.0")), check=False)
             passed = done.returncode == 0
             print(f"  {name}: {'passes' if passed else 'refused'}", flush=True)
             expect(passed == allowed, f"{name}: {done.stdout}{done.stderr[-1500:]}")
@@ -83,7 +83,7 @@ def _lock(host: Host) -> tuple[float, int, float]:
             begun = time.monotonic()
             migrating = subprocess.Popen(
                 [sys.executable, "manage.py", "migrate", "--phase", "expand", "--verbosity", "0"],
-                cwd=host.releases / "2.0",
+                cwd=host.code("2.0"),
                 env=variables,
             )
             # Begins to ask for the lock after its own start.

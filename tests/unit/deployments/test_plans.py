@@ -138,21 +138,25 @@ class TestJournal:
 class TestReleases:
     def test_a_changed_file_another_version_and_a_long_jump_are_refused(self, tmp_path: Path) -> None:
         folder = tmp_path / "2.0"
-        folder.mkdir()
-        (folder / "code.py").write_text("one")
-        true = release.digest(folder)
+        code = folder / "app"
+        code.mkdir(parents=True)
+        (code / "code.py").write_text("one")
+        true = release.digest(code)
         manifest = {"version": "2.0", "digest": true, "min_upgrade_from": "1.5"}
         (folder / "release.json").write_text(json.dumps(manifest))
         found = release.load(tmp_path, "2.0")
         assert release.verify(found, wanted=true, coming_from="1.10")["digest"] == true
         with pytest.raises(Refused, match=r"Go to 1\.5 first"):
             release.verify(found, wanted=true, coming_from="1.4.9")
-        (folder / "code.py").write_text("two")
+        (code / "code.py").write_text("two")
         with pytest.raises(Refused, match="the plan says"):
             release.verify(found, wanted=true, coming_from="")
         with pytest.raises(Refused, match="holds no release"):
             release.load(tmp_path, "3.0")
         (tmp_path / "2.1").mkdir()
+        (tmp_path / "2.1" / "release.json").write_text(json.dumps({**manifest, "version": "2.1"}))
+        with pytest.raises(Refused, match="no folder 'app'"):
+            release.load(tmp_path, "2.1")
         (tmp_path / "2.1" / "release.json").write_text(json.dumps(manifest))
         with pytest.raises(Refused, match=r"calls itself 2\.0"):
             release.load(tmp_path, "2.1")

@@ -34,7 +34,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Environme
     for version in ("1.0", "2.0"):
         manifest = {"version": version, "python": sys.executable}
         (made.releases / version / "release.json").write_text(json.dumps(manifest))
-        (made.releases / version / "manage.py").write_text("import os, sys; print(os.environ['COLOUR'], sys.argv[1:])")
+        (made.releases / version / "app" / "manage.py").write_text(
+            "import os, sys; print(os.environ['COLOUR'], sys.argv[1:])"
+        )
     monkeypatch.setattr(processes, "SETTLED_SECONDS", 0.2)
     monkeypatch.setattr(
         processes,

@@ -298,7 +298,7 @@ def _history(given: argparse.Namespace) -> int:
 
 def _digest(given: argparse.Namespace) -> int:
     environment = load(given.environment)
-    sys.stdout.write(release.digest(environment.releases / given.release) + "\n")
+    sys.stdout.write(release.digest(release.load(environment.releases, given.release).code) + "\n")
     return 0
 
 

@@ -228,7 +228,7 @@ class Engine(Hands):
         else:
             if plan.from_release and plan.rehearse:
                 before = release.load(self.environment.releases, plan.from_release)
-                self._job(row, plan.release, "rehearse", "--previous", str(before.folder), "--python", before.python)
+                self._job(row, plan.release, "rehearse", "--previous", str(before.code), "--python", before.python)
             self._job(row, plan.release, "prepare")
             if plan.from_release:
                 self._job(row, plan.from_release, "fit")

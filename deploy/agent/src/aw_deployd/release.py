@@ -1,18 +1,17 @@
-"""A release: a folder with the code of one version and a `release.json` that says what it is."""
+"""A release: a folder with `app`, the code of one version, `venv`, its packages, and a `release.json` that says what it is."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aw_deployd.errors import Refused
 
 MANIFEST = "release.json"
-_NOT_OF_THE_CODE = {".venv", "__pycache__", MANIFEST}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +19,10 @@ class Release:
     """What is known of a version.
 
     Args:
-        folder: where its code lies.
+        folder: what it is; `code` is within.
         python: the interpreter that has its packages.
         digest: of its files; "" when the manifest has none.
         min_upgrade_from: no version before this one may be replaced directly.
-        contract: names of its migrations that wait.
     """
 
     version: str
@@ -33,8 +31,11 @@ class Release:
     digest: str = ""
     git_sha: str = ""
     min_upgrade_from: str = ""
-    contract: tuple[str, ...] = ()
-    notes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def code(self) -> Path:
+        """Where its programs are started."""
+        return self.folder / "app"
 
 
 def load(releases: Path, version: str) -> Release:
@@ -50,26 +51,26 @@ def load(releases: Path, version: str) -> Release:
         raise Refused(f"{folder} holds no release: {error}.", "Unpack it there; release.json must be in it.") from error
     if values.get("version") != version:
         raise Refused(f"{folder} calls itself {values.get('version')}.", "Unpack it under its own version.")
-    python = str(values.get("python") or folder / ".venv" / "bin" / "python")
-    return Release(
+    found = Release(
         version=version,
         folder=folder,
-        python=python,
+        python=str(values.get("python") or folder / "venv" / "bin" / "python"),
         digest=str(values.get("digest", "")),
         git_sha=str(values.get("git_sha", "")),
         min_upgrade_from=str(values.get("min_upgrade_from", "")),
-        contract=tuple(values.get("contract", ())),
-        notes=dict(values.get("notes", {})),
     )
+    if not found.code.is_dir():
+        raise Refused(f"{folder} has no folder 'app'.", "Its code belongs there.")
+    return found
 
 
-def digest(folder: Path) -> str:
+def digest(code: Path) -> str:
     """Of all files of the code: names, and what is in them."""
     total = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and not _NOT_OF_THE_CODE & set(path.relative_to(folder).parts):
+    for path in sorted(code.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
             inside = hashlib.sha256(path.read_bytes()).hexdigest()
-            total.update(f"{path.relative_to(folder).as_posix()}\0{inside}\n".encode())
+            total.update(f"{path.relative_to(code).as_posix()}\0{inside}\n".encode())
     return f"sha256:{total.hexdigest()}"
 
 
@@ -86,7 +87,7 @@ def verify(release: Release, *, wanted: str, coming_from: str) -> dict[str, str]
     Raises:
         Refused: no.
     """
-    found = digest(release.folder)
+    found = digest(release.code)
     for name, value in (("the plan", wanted), ("the manifest", release.digest)):
         if value and value != found:
             raise Refused(

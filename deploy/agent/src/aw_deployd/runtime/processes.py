@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pwd
 import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 from aw_deployd.environment import Environment
 from aw_deployd.errors import DeployError
@@ -86,6 +88,14 @@ class Processes:
             "MALLOC_ARENA_MAX": found.get("MALLOC_ARENA_MAX", "2"),
         }
 
+    def _who(self) -> dict[str, Any]:
+        """The user of the portal with the groups of that user: `user` alone would leave the agent's, which are root's."""
+        if not self._environment.user:
+            return {}
+        known = pwd.getpwnam(self._environment.user)
+        groups = os.getgrouplist(known.pw_name, known.pw_gid)
+        return {"user": known.pw_uid, "group": known.pw_gid, "extra_groups": groups, "umask": 0o027}
+
     # ------------------------------------------------------------ acting
     def start_web(self, slot: str, release: Release) -> None:
         """Start it, or find it running."""
@@ -107,13 +117,13 @@ class Processes:
         with (self._logs / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 [release.python, *command],
-                cwd=release.folder,
+                cwd=release.code,
                 env=self.variables(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                user=self._environment.user or None,
+                **self._who(),
             )
         self._children[process.pid] = process
         noted = {"release": release.version, "pid": process.pid, "started": _started(process.pid)}
@@ -158,14 +168,14 @@ class Processes:
         try:
             done = subprocess.run(
                 [release.python, *JOBS[job], *arguments],
-                cwd=release.folder,
+                cwd=release.code,
                 env=variables,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
-                user=self._environment.user or None,
                 timeout=timeout,
                 check=False,
+                **self._who(),
             )
         except subprocess.TimeoutExpired:
             return JobResult(124, time.monotonic() - begun, f"It did not end within {timeout:.0f} s.")

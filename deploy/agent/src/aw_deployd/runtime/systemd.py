@@ -1,6 +1,7 @@
-"""Versions as units of systemd: `aiwriter-web@blue`, `aiwriter-worker@0.2.0`; systemd restarts them, also without the agent.
+"""Versions as units of systemd, those of deploy/host/systemd; systemd restarts them, also without the agent and after a boot.
 
-Each slot and each role has a link in `releases/` that says which version it runs: the unit's template reads it.
+Two kinds of links beside the folder of releases say what a unit runs: `slots/NAME` for the web and the worker of a slot,
+`current` for parts that exist once.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from aw_deployd.release import Release
 from aw_deployd.runtime import OVERLAPPING, JobResult, Running
 from aw_deployd.runtime.processes import Processes
 
+# A unit that systemd calls active for so long did not end at once.
+SETTLED_SECONDS = 1.0
+KILLED_SECONDS = 10.0
+
 
 class Systemd:
     """The driver.
@@ -28,77 +33,103 @@ class Systemd:
         self._environment = environment
         self._systemctl = systemctl
         self._jobs = Processes(environment)
+        self._slots = tuple(slot.name for slot in environment.slots)
 
     def _call(self, *words: str, timeout: float = 30.0) -> subprocess.CompletedProcess[str]:
         return subprocess.run([*self._systemctl, *words], capture_output=True, text=True, timeout=timeout, check=False)
 
-    def _slots(self) -> tuple[str, ...]:
-        return tuple(slot.name for slot in self._environment.slots)
-
-    def _unit(self, name: str) -> str:
-        if name in self._slots():
-            return f"aiwriter-web@{name}.service"
-        role, _, place = name.partition("-")
-        if role in OVERLAPPING:
-            return f"aiwriter-{role}@{place or 'a'}.service"
-        return f"aiwriter-{role}.service"
-
-    def _link(self, name: str) -> Path:
-        return self._environment.releases / f".{name}"
+    def units(self, name: str) -> dict[str, Path]:
+        """The units of a slot or a role, and the link that says what each runs. A worker has one in each slot."""
+        home = self._environment.releases.parent
+        if name in self._slots:
+            return {f"aiwriter-web@{name}.service": home / "slots" / name}
+        if name in OVERLAPPING:
+            return {f"aiwriter-{name}@{slot}.service": home / "slots" / slot for slot in self._slots}
+        return {f"aiwriter-{name}.service": home / "current"}
 
     # ------------------------------------------------------------ observing
     def observe(self, name: str) -> Running:
-        """What systemd says, and which version the link names."""
-        if name in OVERLAPPING:
-            name = self._holder(name) or name
-        shown = self._call("show", self._unit(name), "--property=ActiveState,MainPID").stdout
-        values = dict(line.partition("=")[::2] for line in shown.splitlines())
-        if values.get("ActiveState") not in ("active", "activating", "reloading"):
-            return Running()
-        try:
-            release = self._link(name).resolve(strict=True).name
-        except OSError:
-            return Running()
-        return Running(release, int(values.get("MainPID") or 0))
+        """What systemd and the process itself say; of two workers the younger one."""
+        return next(iter(self._running(name).values()), Running())
 
-    def _holder(self, role: str) -> str:
-        """Which of the two places of an overlapping role has the work: that of the newest link."""
-        found = [f"{role}-{place}" for place in "ab" if self._link(f"{role}-{place}").is_symlink()]
-        return max(found, key=lambda each: self._link(each).lstat().st_mtime, default="")
+    def _running(self, name: str) -> dict[str, Running]:
+        """By unit, the youngest first."""
+        found = {}
+        for unit, link in self.units(name).items():
+            shown = self._call("show", unit, "--property=ActiveState,MainPID,ExecMainStartTimestampMonotonic").stdout
+            values = dict(line.partition("=")[::2] for line in shown.splitlines())
+            # What is ending has not ended: a worker may finish for a minute.
+            if values.get("ActiveState") in ("active", "activating", "reloading", "deactivating"):
+                pid = int(values.get("MainPID") or 0)
+                begun = int(values.get("ExecMainStartTimestampMonotonic") or 0)
+                found[unit] = (begun, Running(self._release(pid, link), pid))
+        ordered = sorted(found.items(), key=lambda each: -each[1][0])
+        return {unit: running for unit, (_, running) in ordered if running.release}
+
+    def _release(self, pid: int, link: Path) -> str:
+        """Where the process works: the link may lead on while what was started before still runs."""
+        for place in (Path(f"/proc/{pid}/cwd"), link / "app"):
+            try:
+                code = place.resolve(strict=True)
+            except OSError:
+                continue
+            if code.parent.parent == self._environment.releases.resolve():
+                return code.parent.name
+        return ""
 
     # ------------------------------------------------------------ acting
     def start_web(self, slot: str, release: Release) -> None:
         """Link and start."""
-        self._start(slot, release)
+        self._start_once(slot, release)
 
     def start_role(self, role: str, release: Release) -> None:
         """Link and start."""
-        self._start(f"{role}-a" if role in OVERLAPPING else role, release)
+        if role in OVERLAPPING:
+            self.swap_role(role, release, 0.0)
+        else:
+            self._start_once(role, release)
 
-    def _start(self, name: str, release: Release) -> None:
+    def _start_once(self, name: str, release: Release) -> None:
         running = self.observe(name)
         if running.release == release.version:
             return
         if running.release:
             raise DeployError(f"{name} runs {running.release}.", "Stop it first.")
-        new = self._link(f"{name}.new")
+        ((unit, link),) = self.units(name).items()
+        link.parent.mkdir(exist_ok=True)
+        new = link.with_name(f"{link.name}.new")
         new.unlink(missing_ok=True)
         new.symlink_to(release.folder)
-        new.replace(self._link(name))
-        done = self._call("start", "--no-block", self._unit(name))
+        new.replace(link)
+        self._start(unit)
+
+    def _start(self, unit: str) -> None:
+        # Enabled too: else another version is back after the next boot.
+        done = self._call("enable", "--now", "--no-block", unit)
         if done.returncode:
-            raise DeployError(f"{self._unit(name)} was not started: {done.stderr.strip()}", "Install the units first.")
+            raise DeployError(f"{unit} was not started: {done.stderr.strip()}", "deploy/host/install.sh has the units.")
 
     def stop(self, name: str, grace: float) -> bool:
         """Ask systemd; the unit's TimeoutStopSec kills, and so does the end of `grace`."""
-        self._call("stop", "--no-block", self._unit(name))
-        end = time.monotonic() + grace
-        while time.monotonic() < end:
-            if not self.observe(name).release:
-                return True
-            time.sleep(0.1)
-        self._call("kill", "--signal=KILL", self._unit(name))
+        return self._stop(name, tuple(self._running(name)), grace)
+
+    def _stop(self, name: str, units: tuple[str, ...], grace: float) -> bool:
+        if not units:
+            return True
+        self._call("disable", "--now", "--no-block", *units)
+        if self._gone(name, units, grace):
+            return True
+        self._call("kill", "--signal=KILL", *units)
+        self._gone(name, units, KILLED_SECONDS)
         return False
+
+    def _gone(self, name: str, units: tuple[str, ...], within: float) -> bool:
+        end = time.monotonic() + within
+        while not set(self._running(name)).isdisjoint(units):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.1)
+        return True
 
     def fallen(self) -> list[tuple[str, str]]:
         """None: systemd starts them again."""
@@ -111,21 +142,25 @@ class Systemd:
         return self._jobs.run_job(release, job, timeout, arguments, database)
 
     def swap_role(self, role: str, release: Release, grace: float) -> bool:
-        """The other place of the role gets the new version; then the one before ends."""
+        """A worker begins in the slot of its version, then the one before ends; other parts one after the other."""
         if role not in OVERLAPPING:
             if self.observe(role).release == release.version:
                 return True
             ended = self.stop(role, grace)
-            self._start(role, release)
+            self._start_once(role, release)
             return ended
-        holder = self._holder(role)
-        if holder and self.observe(holder).release == release.version:
-            other = f"{role}-{'b' if holder.endswith('a') else 'a'}"
-            return self.stop(other, grace)
-        place = f"{role}-{'b' if holder.endswith('a') else 'a'}"
-        self.stop(place, grace)
-        self._start(place, release)
-        time.sleep(1.0)
-        if self.observe(place).release != release.version:
-            raise DeployError(f"{self._unit(place)} ended at once.", f"journalctl -u {self._unit(place)}")
-        return self.stop(holder, grace) if holder else True
+        running = self._running(role)
+        here = next((unit for unit, found in running.items() if found.release == release.version), "")
+        if not here:
+            places = [unit for unit, link in self.units(role).items() if link.resolve() == release.folder.resolve()]
+            if not places:
+                raise DeployError(f"No slot has {release.version}.", "Its web process is started first.")
+            here = next((unit for unit in places if unit not in running), places[0])
+            ended = self._stop(role, (here,), grace) if here in running else True
+            self._start(here)
+            time.sleep(SETTLED_SECONDS)
+            if self._running(role).get(here, Running()).release != release.version:
+                raise DeployError(f"{here} ended at once.", f"journalctl -u {here}")
+        else:
+            ended = True
+        return self._stop(role, tuple(unit for unit in running if unit != here), grace) and ended
