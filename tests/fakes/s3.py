@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -23,6 +21,8 @@ import boto3.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from moto.server import ThreadedMotoServer
+
+from tests.servers import installed
 
 _POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
 
@@ -72,7 +72,7 @@ def moto(bucket: str = "aiwriter-test") -> Iterator[S3Server]:
 
 def weed() -> str:
     """The path of SeaweedFS's program, in this environment or on the path; "" where it is not installed."""
-    return shutil.which("weed", path=str(Path(sys.executable).parent)) or shutil.which("weed") or ""
+    return installed("weed")
 
 
 @contextlib.contextmanager

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.lab.portal import ROOT
+from tests.servers import installed, proxies
 
 DEPLOY = ROOT / "deploy"
 
@@ -78,24 +78,21 @@ def _ansible(program: str) -> str:
     return found
 
 
+def _certificate(folder: Path) -> str:
+    """portal.key, portal.crt, and both in portal.pem."""
+    key, certificate = folder / "portal.key", folder / "portal.crt"
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=x"]
+    problem = said_by("openssl", "req", "-x509", *kind, "-keyout", str(key), "-out", str(certificate))
+    if not problem:
+        (folder / "portal.pem").write_text(certificate.read_text() + key.read_text())
+    return problem
+
+
 def _haproxy(program: str) -> str:
     with tempfile.TemporaryDirectory() as scratch:
-        words = [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "1",
-        ]
-        if problem := said_by(*words, "-subj", "/CN=x", "-keyout", f"{scratch}/key", "-out", f"{scratch}/crt"):
+        if problem := _certificate(Path(scratch)):
             return problem
         pem = Path(scratch) / "portal.pem"
-        pem.write_text((Path(scratch) / "crt").read_text() + (Path(scratch) / "key").read_text())
         variables = {"AW_TLS_PEM": str(pem), "AW_RATE": "600", "AW_REDIS_PASSWORD": "word"}
         variables |= {f"AW_{each}": "127.0.0.1" for each in ("DB_1", "DB_2", "REDIS_1", "REDIS_2", "REDIS_3")}
         for name in ("host/haproxy/haproxy.cfg", "compose/haproxy/haproxy.cfg", "compose/haproxy/route.cfg"):
@@ -126,21 +123,7 @@ def _caddy(program: str) -> str:
 def _nginx(program: str) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        words = [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "1",
-        ]
-        if problem := said_by(
-            *words, "-subj", "/CN=x", "-keyout", f"{scratch}/portal.key", "-out", f"{scratch}/portal.crt"
-        ):
+        if problem := _certificate(folder):
             return problem
         text = (DEPLOY / "host/nginx/aiwriter.conf").read_text()
         # A name is looked up by its folder and not bound: ports are others than 80 and 443, which may be in use here.
@@ -168,7 +151,7 @@ def _nft(program: str) -> str:
 def _systemd(program: str) -> str:
     """Units without their programs and user, which are not on this machine."""
     with tempfile.TemporaryDirectory() as scratch:
-        for unit in (DEPLOY / "host/systemd").iterdir():
+        for unit in (*(DEPLOY / "host/systemd").iterdir(), *(DEPLOY / "agent/systemd").iterdir()):
             text = re.sub(r"(?m)^ExecStart=.*$", "ExecStart=/bin/true", unit.read_text())
             text = re.sub(r"(?m)^(WorkingDirectory|User|Group|EnvironmentFile)=.*\n", "", text)
             (Path(scratch) / unit.name).write_text(text)
@@ -179,11 +162,12 @@ def _systemd(program: str) -> str:
             [program, "verify", "--man=no", *(f"{scratch}/{name}" for name in names)],
             capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip
-        ours = [line for line in said.stderr.splitlines() if "aiwriter" in line]
+        ours = [line for line in said.stderr.splitlines() if "aiwriter" in line or "aw-deployd" in line]
         if ours:
             return "\n".join(ours)
         for name in names:
-            if name.endswith(".service"):
+            # The agent is root and starts units; it is not measured by what they may not do.
+            if name.endswith(".service") and name.startswith("aiwriter"):
                 problem = said_by(program, "security", "--offline=true", "--threshold=30", f"{scratch}/{name}")
                 if problem:
                     return f"{name}: {problem[-200:]}"
@@ -207,5 +191,7 @@ LINTS: dict[str, Callable[[str], str]] = {
 
 def program(name: str, *more: Path) -> str:
     """Where a judge is, or ""."""
-    path = os.pathsep.join([*map(str, more), os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
-    return shutil.which(name, path=path) or ""
+    try:
+        return installed(name, *more) or proxies.binary(name, fetch=False)
+    except proxies.NotHere:
+        return ""

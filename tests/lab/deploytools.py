@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from tests.lab.portal import ROOT
 from tests.proofs import NotRun
+from tests.servers import installed
 
 FOLDER = ROOT / ".venv" / "deploy"
 LIST = ROOT / "requirements" / "deploy.txt"
@@ -54,8 +54,8 @@ def program(name: str, remedy: str) -> str:
     Raises:
         NotRun: it is not there.
     """
-    found = shutil.which(name)
-    if found is None:
+    found = installed(name)
+    if not found:
         raise NotRun(f"{name} is not installed ({remedy})")
     return found
 

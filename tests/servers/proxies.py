@@ -1,14 +1,17 @@
-"""The proxies that roll-outs are proven with: those of the machine, or Debian's packages unpacked into a folder of the cache."""
+"""The proxies that roll-outs are proven with: those of the machine, or Debian's packages unpacked into a folder of the cache.
+
+`python -m tests.servers.proxies` gets those that are missing, for tests, which fetch nothing.
+"""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
-PACKAGES = {"haproxy": "haproxy", "nginx": "nginx"}
+from tests.servers import installed
+
+PACKAGES = ("haproxy", "nginx")
 _CACHE = Path.home() / ".cache" / "aiwriter-tests" / "proxies"
 
 
@@ -26,10 +29,8 @@ def binary(name: str, *, fetch: bool = True) -> str:
     Raises:
         NotHere: it is neither installed nor to be had.
     """
-    beside = Path(sys.executable).parent / name
-    for found in (shutil.which(name), shutil.which(name, path="/usr/sbin:/usr/local/sbin"), str(beside)):
-        if found and Path(found).is_file():
-            return found
+    if found := installed(name):
+        return found
     if name in PACKAGES and (fetch or (_CACHE / name / name).exists()):
         return _unpacked(name)
     raise NotHere(f"{name} is not installed.")
@@ -45,12 +46,12 @@ def _unpacked(name: str) -> str:
     (archives / "partial").mkdir(parents=True, exist_ok=True)
     command = ["apt-get", "-y", "--no-install-recommends", "--download-only", "-o", f"Dir::Cache::archives={archives}"]
     try:
-        done = subprocess.run([*command, "install", PACKAGES[name]], capture_output=True, text=True, check=False)
+        done = subprocess.run([*command, "install", name], capture_output=True, text=True, check=False)
     except OSError as error:
         raise NotHere(f"{name} is not installed, and there is no apt-get to fetch it.") from error
     packages = list(archives.glob("*.deb"))
     if done.returncode or not packages:
-        raise NotHere(f"{name} is not installed: apt install {PACKAGES[name]} ({done.stderr.strip()[-200:]})")
+        raise NotHere(f"{name} is not installed: apt install {name} ({done.stderr.strip()[-200:]})")
     root = folder / "root"
     for package in packages:
         subprocess.run(["dpkg", "-x", str(package), str(root)], check=True)
@@ -75,3 +76,11 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 def clean_environment() -> dict[str, str]:
     """What a proxy gets: no variables of the portal's."""
     return {name: value for name, value in os.environ.items() if not name.startswith("AIWRITER_")}
+
+
+if __name__ == "__main__":
+    for each in PACKAGES:
+        try:
+            print(binary(each))
+        except NotHere as error:
+            print(error)
