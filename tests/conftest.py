@@ -16,8 +16,10 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 from queue import Empty
 from typing import Any
 
@@ -60,6 +62,21 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
     return _Scheduling(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
+def _with_room(test: Callable[[], None]) -> None:
+    test()
+
+
+# Python 3.11 takes memory for frames from the system in pieces of 16 KB and gives a piece back when its first frame ends
+# (`push_chunk` in Python/pystate.c), so a loop whose calls happen to begin a new piece asks the system each time: under
+# pytest's deep stack that was a quarter of what a request takes. Behind one large frame comes one large piece.
+_with_room.__code__ = _with_room.__code__.replace(co_stacksize=1 << 14)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Each test runs behind a frame with room for all that it calls."""
+    item.runtest = partial(_with_room, item.runtest)  # type: ignore[method-assign]
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On PostgreSQL run what touches the database; everything else has run with SQLite and would only run again."""
@@ -83,6 +100,10 @@ def django_db_keepdb() -> bool:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, django_db_keepdb: bool) -> None:
     """Puts that copy where this worker's database is looked for; PostgreSQL makes its own (`tests/settings.py`)."""
+    if ready := os.environ.get("TESTS_MIGRATED_READY"):
+        while not Path(ready).exists():
+            time.sleep(0.1)
+        assert Path(ready).read_text(encoding="ascii") == "0", "the database could not be migrated, see above"
     if django_db_keepdb and connection.vendor == "sqlite":
         shutil.copy(os.environ["TESTS_MIGRATED"], connection.settings_dict["TEST"]["NAME"])
 

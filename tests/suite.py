@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,35 +17,48 @@ import psycopg
 from tests.servers.postgres import Postgres
 from tests.servers.redis import Redis
 
-# Run once, with SQLite: the plugins' own tests touch no database, the browser's portals bring their own, and who may ask
-# what is decided in Python; its eight requests an address are a third of a run.
+# Run once, with SQLite: the plugins' own tests touch no database, the browser's portals bring their own, delegates and
+# sign-in providers are programs beside it, and who may ask what is decided in Python, with eight requests an address.
 ONLY_ON_SQLITE = (
     "plugins",
     "tests/plugins/test_wrong_backends.py",
     "tests/e2e",
     "tests/web/test_permission_matrix.py",
+    "tests/unit/backups/test_delegates.py",
+    "tests/unit/users/test_single_sign_on.py",
 )
 
 
-def _migrate(environment: dict[str, str], folder: Path) -> str:
-    """Make one migrated database, which each worker copies: migrating takes 8 s, and there are four workers.
+def _migrate(environment: dict[str, str], folder: Path) -> threading.Thread:
+    """Make one migrated database, which each worker copies: migrating takes 11 s, and there are four workers.
+
+    It is made while the workers collect their tests; they wait for the file `ready` (`tests/conftest.py`).
 
     Args:
-        environment: of the tests; with PostgreSQL it has DATABASE_URL.
+        environment: of the tests; with PostgreSQL it has DATABASE_URL. Learns where the database is.
         folder: for a file of SQLite.
 
     Returns:
-        the path of the file, or the database's name.
+        who makes it.
     """
     place = {"AIWRITER_DATA_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "aiwriter.settings"}
     if server := environment.get("DATABASE_URL"):
         with psycopg.connect(server, autocommit=True) as connection:
             connection.execute("CREATE DATABASE migrated")
         place["DATABASE_URL"] = server.rpartition("/")[0] + "/migrated"
-    subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--no-input", "-v0"], env={**environment, **place}, check=True
-    )
-    return "migrated" if server else str(folder / "aiwriter.sqlite3")
+    command = [sys.executable, "manage.py", "migrate", "--no-input", "-v0"]
+    migrating = {**environment, **place}
+
+    def make() -> None:
+        done = subprocess.run(command, env=migrating, check=False)
+        (folder / "writing").write_text(str(done.returncode), encoding="ascii")
+        (folder / "writing").replace(folder / "ready")
+
+    environment["TESTS_MIGRATED"] = "migrated" if server else str(folder / "aiwriter.sqlite3")
+    environment["TESTS_MIGRATED_READY"] = str(folder / "ready")
+    thread = threading.Thread(target=make)
+    thread.start()
+    return thread
 
 
 def _collect_once(environment: dict[str, str]) -> subprocess.Popen[bytes] | None:
@@ -77,7 +91,7 @@ def main() -> int:
         begun = time.monotonic()
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="aiwriter-migrated-"))
         collecting = _collect_once(environment)
-        environment["TESTS_MIGRATED"] = _migrate(environment, Path(folder))
+        migrating = _migrate(environment, Path(folder))
         if collecting is not None:
             collecting.wait()
         if arguments.database == "postgres":
@@ -85,6 +99,7 @@ def main() -> int:
         # Twice as many as there are cores: tests of killed processes, wrong backends and browsers mostly wait.
         command = [sys.executable, "-m", "pytest", "-n", str(2 * (os.cpu_count() or 2)), "--dist", "loadscope", "-q"]
         code = subprocess.run([*command, *more], env=environment, check=False).returncode
+        migrating.join()
         print(f"== {arguments.database}: exit code {code} after {time.monotonic() - begun:.0f} s", flush=True)
     return code
 
