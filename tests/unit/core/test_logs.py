@@ -48,7 +48,9 @@ def test_shapes_of_secrets_are_masked(secret: str) -> None:
     ["a", "password", "secret-", "token ", "bearer ", "://", "://:", "a@", "=(", "'", '"', "“", "sk-", "a1-", "é1a"],
 )
 @pytest.mark.parametrize(
-    "read", [redact, redact_error, accept_request_id, accept_trace, query_words, hybrid._EXACT.search], ids=str
+    "read",
+    [redact, redact_error, accept_request_id, accept_trace, query_words, hybrid._EXACT.search],
+    ids=lambda read: read.__name__,
 )
 def test_a_hundred_thousand_letters_are_read_once(piece: str, read: Callable[[str], object]) -> None:
     # A pattern that looks at every place again from every place takes minutes for them, and the others 0.1 s.
