@@ -13,6 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page
 
+from tests.e2e.access_stage import add_access
 from tests.e2e.browser import NARROW, WIDE, Visitor, chromium
 from tests.e2e.stage import PASSWORD, Cast, set_stage, wait_for_sources
 from tests.e2e.trust_stage import add_voice
@@ -121,6 +122,29 @@ def open_request(page: Page) -> None:
     page.wait_for_selector(".privacy-facts")
 
 
+def open_link(selector: str) -> Callable[[Page], None]:
+    """Follow the first link of a kind."""
+
+    def act(page: Page) -> None:
+        page.locator(selector).first.click()
+        page.wait_for_load_state()
+
+    return act
+
+
+def open_review(page: Page) -> None:
+    """Open the access review that the editor was told of."""
+    page.locator("a[href*='/access/reviews/']").first.click()
+    page.wait_for_url("**/access/reviews/**")
+
+
+def rehearse(page: Page) -> None:
+    """Try out what it would mean to remove the first group."""
+    page.locator("select[name=what]").select_option(index=2)
+    page.get_by_role("button", name="Rehearse").click()
+    page.locator(".access-effects").wait_for()
+
+
 def shots(cast: Cast, draft: str, voice: str) -> list[Shot]:
     """All pictures; `draft` is the address of a finished generation, `voice` the id of a voice that has learnt."""
     document = f"/documents/{cast.document}/"
@@ -199,6 +223,25 @@ def shots(cast: Cast, draft: str, voice: str) -> list[Shot]:
         Shot("console-audit", "/admin/users/auditevent/", cast.admin),
         Shot("console-ledger", "/admin/users/auditevent/ledger/", cast.admin),
         Shot("console-keys", "/admin/users/keyrecord/", cast.admin),
+        Shot("access", "/access/", cast.editor),
+        Shot("access-why", "/access/why/", cast.editor),
+        Shot("access-raised", "/access/", cast.operator),
+        Shot("access-review", "/notifications/", cast.editor, open_review),
+        Shot("console-access-now", "/admin/users/elevation/", cast.admin),
+        Shot("console-elevation", "/admin/users/elevation/", cast.admin, open_link("main td a[href*='/elevation/']")),
+        Shot("console-policies", "/admin/users/elevationpolicy/", cast.admin),
+        Shot("console-policy", "/admin/users/elevationpolicy/", cast.admin, open_first),
+        Shot("console-groups", "/admin/users/group/", cast.admin),
+        Shot("console-group", "/admin/users/group/", cast.admin, open_first),
+        Shot("console-grants", "/admin/users/rolegrant/", cast.admin),
+        Shot("console-access-of", "/admin/users/accessreview/matrix/", cast.admin, open_link("main tbody th a")),
+        Shot("console-matrix", "/admin/users/accessreview/matrix/", cast.admin),
+        Shot("console-access-reviews", "/admin/users/accessreview/", cast.admin),
+        Shot("console-access-review", "/admin/users/accessreview/?q=quarter", cast.admin, open_first),
+        Shot("console-shrink", "/admin/users/rolegrant/shrink/", cast.admin),
+        Shot("console-adopt", "/admin/users/rolegrant/shrink/", cast.admin, open_link("main td .btn[href*='/role/']")),
+        Shot("console-rehearse", "/admin/users/rolegrant/rehearse/", cast.admin, rehearse),
+        Shot("console-idle", "/admin/users/rolegrant/idle/", cast.admin),
         Shot("my-data", "/privacy/", cast.writer, act=ask_for_erasure),
         Shot("console-privacy", "/admin/users/privacyrequest/", cast.admin),
         Shot("console-privacy-request", "/admin/users/privacyrequest/", cast.admin, act=open_request),
@@ -213,6 +256,7 @@ def main(wanted: list[str]) -> int:
         wait_for_sources(portal)
         draft = write_draft(browser, portal.url, cast.writer)
         voice = add_voice(portal, cast.document)
+        add_access(portal)
         chosen = [s for s in shots(cast, draft, voice) if not wanted or s.name.startswith(tuple(wanted))]
         for size in (WIDE, NARROW):
             for dark in (False, True):

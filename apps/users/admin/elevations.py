@@ -21,7 +21,7 @@ from apps.users.models import AuditEvent, Elevation, ElevationPolicy
 from apps.users.models.capabilities import CAPABILITIES, SYSTEM_ROLES, WORKSPACE_ROLES
 from apps.users.selectors.access import Actor, can
 from apps.users.selectors.callers import actor_of
-from apps.users.selectors.elevations import get_elevation, may_decide, visible_elevations
+from apps.users.selectors.elevations import decidable_by, get_elevation, visible_elevations
 from apps.users.services import elevation_policies, elevations
 from apps.users.services.subjects import named
 
@@ -148,13 +148,13 @@ class ElevationAdmin(ReadOnlyAdmin):
         actor = actor_of(request)
         rows: Any = visible_elevations(actor=actor)
         live, waiting = list(rows.live().order_by("expires_at")), list(rows.open())
-        known = {row.pk for row in (*live, *waiting)}
+        known, mine = {row.pk for row in (*live, *waiting)}, decidable_by(actor.user, waiting)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": _("Access now"),
             "live": live,
-            "waiting": [(row, actor.user is not None and may_decide(actor.user, row)) for row in waiting],
+            "waiting": [(row, row.pk in mine) for row in waiting],
             "past": [row for row in rows[:_PAST] if row.pk not in known],
             "may_end": can(actor, "users.manage"),
             "policies": ElevationPolicy.objects.filter(enabled=True).count(),
@@ -180,7 +180,7 @@ class ElevationAdmin(ReadOnlyAdmin):
             "title": str(row),
             "row": row,
             "may_end": can(actor, "users.manage"),
-            "may_decide": actor.user is not None and may_decide(actor.user, row),
+            "may_decide": bool(decidable_by(actor.user, [row])),
             "acts": named(acts.filter(after__elevation__icontains=str(row.pk))[:_PAST]) if row.starts_at else [],
             "may_read_record": can(actor, "audit.read"),
         }

@@ -21,7 +21,7 @@ from apps.users.models import AccessReview
 from apps.users.models.reviews import LONGEST_DAYS
 from apps.users.selectors.access import Actor
 from apps.users.selectors.callers import actor_of
-from apps.users.selectors.reviews import get_review, items_of, matrix, may_decide, reviews
+from apps.users.selectors.reviews import get_review, items_of, matrix, reviews, sheet_of
 from apps.users.services.reviews import decide_items, start_review
 
 
@@ -92,7 +92,7 @@ class AccessReviewAdmin(ServiceAdmin):
         if request.method != "GET" or not self.has_view_permission(request):
             raise PermissionDenied
         actor, review = actor_of(request), self._review(request, object_id)
-        rows = [(item, not item.decision and may_decide(actor, item)) for item in items_of(actor=actor, review=review)]
+        rows = sheet_of(actor=actor, review=review)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,

@@ -11,7 +11,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from aiwriter.core.errors import InvalidInput
 from aiwriter.core.rest.pagination import CursorPage, paginated
 from aiwriter.core.rest.serializers import Input, read
 from apps.users.api.authentication import actor_of
@@ -147,10 +146,8 @@ class NotificationListView(APIView):
     )
     def get(self, request: Request) -> Response:
         """List notifications, newest first."""
-        unread = request.query_params.get("unread", "false")
-        if unread not in ("true", "false"):
-            raise InvalidInput("unread is neither true nor false.", field="unread")
-        rows = notifications_of(actor=actor_of(request), unread=unread == "true").values(*self.fields)
+        unread = request.query_params.get("unread") == "true"
+        rows = notifications_of(actor=actor_of(request), unread=unread).values(*self.fields)
         return paginated(request, rows)
 
 

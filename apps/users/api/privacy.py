@@ -12,7 +12,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from aiwriter.core.errors import InvalidInput
 from aiwriter.core.rest.pagination import CursorPage, paginated
 from aiwriter.core.rest.serializers import Input, read
 from apps.users.api.authentication import actor_of
@@ -111,14 +110,7 @@ class LegalHoldInput(Input):
     reason = serializers.CharField(max_length=500)
 
 
-_MINE = OpenApiParameter("mine", OpenApiTypes.BOOL, description="Only one's own.")
-
-
-def _flag(request: Request, name: str) -> bool:
-    text = request.query_params.get(name, "")
-    if text not in ("", "true", "false"):
-        raise InvalidInput(f"{name} is '{text[:20]}'.", field=name, remedy="Use true or false.")
-    return text == "true"
+_MINE = OpenApiParameter("mine", bool, description="Only one's own.")
 
 
 class PrivacyRequestListView(APIView):
@@ -130,7 +122,7 @@ class PrivacyRequestListView(APIView):
     def get(self, request: Request) -> Response:
         """List them, newest first: all with `privacy.read`, one's own with `mine`."""
         actor = actor_of(request)
-        rows = own_requests(actor) if _flag(request, "mine") else requests_for(actor)
+        rows = own_requests(actor) if request.query_params.get("mine") == "true" else requests_for(actor)
         return paginated(request, rows, row=lambda row: PrivacyRequestOutput(row).data)
 
     @extend_schema(operation_id="privacy_requests_ask", request=PrivacyAskInput, responses={201: PrivacyRequestOutput})

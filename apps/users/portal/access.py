@@ -22,7 +22,7 @@ from apps.users.selectors.access import require_user
 from apps.users.selectors.callers import actor_of
 from apps.users.selectors.effective import effective_access
 from apps.users.selectors.elevations import desk_of, get_elevation
-from apps.users.selectors.reviews import get_review, items_of, may_decide
+from apps.users.selectors.reviews import get_review, items_of, sheet_of
 from apps.users.services import elevations
 from apps.users.services.reviews import decide_items
 
@@ -121,7 +121,7 @@ def review(request: HttpRequest, access_review_id: uuid.UUID) -> HttpResponse:
         else:
             messages.success(request, _("Decided: %(number)s.") % {"number": len(done)})
         return redirect("users:access-review", access_review_id=access_review_id)
-    rows = [(item, not item.decision and may_decide(actor, item)) for item in items_of(actor=actor, review=found)]
+    rows = sheet_of(actor=actor, review=found)
     context = {"review": found, "rows": rows, "may": any(mine for _item, mine in rows), "action": request.path}
     return render(request, "users/access_review.html", context)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from aiwriter.core.errors import InvalidInput
 from apps.users.models import ApiToken, ElevationPolicy, Membership, RoleGrant, User, Workspace
-from apps.users.models.capabilities import CAPABILITIES, GRAVE
+from apps.users.models.capabilities import CAPABILITIES
 from apps.users.models.grants import contents, policy_contents, withheld
 from apps.users.selectors.access import ALL_ROLES, Actor, require_sight
 from apps.users.selectors.elevations import policies_for
@@ -103,7 +103,7 @@ def effective_access(*, actor: Actor, user: User, capability: str = "") -> Effec
         raise InvalidInput(f"'{capability[:60]}' is no capability.", field="capability")
     grants, members = grants_of([user]), members_of([user])
     tokens = list(ApiToken.objects.usable(user=user).order_by("name"))
-    held = work_out(user, grants, members, tokens)
+    held = work_out(user, grants, members, withheld(), tokens)
     may_ask = [
         (policy, sorted(policy_contents(policy.role, policy.capabilities)))
         for policy in policies_for(actor=Actor.for_user(user))
@@ -125,16 +125,24 @@ def members_of(users: Iterable[User]) -> list[Membership]:
 
 
 def work_out(
-    user: User, grants: Iterable[RoleGrant], members: Iterable[Membership], tokens: Iterable[ApiToken] = ()
+    user: User,
+    grants: Iterable[RoleGrant],
+    members: Iterable[Membership],
+    strict: frozenset[str],
+    tokens: Iterable[ApiToken] = (),
 ) -> list[Held]:
-    """Put grants together into what they allow. `apps.users.selectors.access.can` gives the same answers one by one."""
+    """Put grants together into what they allow. `apps.users.selectors.access.can` gives the same answers one by one.
+
+    Args:
+        user: whose.
+        grants, members: live ones of theirs.
+        strict: what policies withhold, from `apps.users.models.grants.withheld`.
+        tokens: of theirs.
+    """
     ways: dict[tuple[Workspace | None, str], list[Way]] = {}
-    closed: frozenset[str] | None = frozenset() if user.is_emergency else None
     for grant in grants:
         for capability in contents(grant.role, grant.only, ALL_ROLES):
-            if capability in GRAVE and closed is None:
-                closed = withheld()
-            shut = not grant.elevation_id and capability in (closed or ())
+            shut = not grant.elevation_id and not user.is_emergency and capability in strict
             ways.setdefault((None, capability), []).append(_way("role", grant, shut))
     for member in members:
         for capability in contents(member.role, member.only, ALL_ROLES):

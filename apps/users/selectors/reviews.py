@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,14 +71,22 @@ def get_item(*, actor: Actor, review: AccessReview, item_id: uuid.UUID | str) ->
     return found
 
 
-def may_decide(actor: Actor, item: ReviewItem) -> bool:
-    """Whether an actor's word counts: who manages accounts, of a membership also who manages the members there; never the
-    person in question."""
-    if actor.user_id == item.user_id:
-        return False
+def decidable_by(actor: Actor, items: Iterable[ReviewItem]) -> set[uuid.UUID]:
+    """Ids of those grants about which an actor's word counts: of who manages accounts, and about memberships also of who
+    manages the members there; never about oneself."""
+    others = [item for item in items if item.user_id != actor.user_id]
     if can(actor, "users.manage"):
-        return True
-    return item.workspace_id is not None and can(actor, "members.manage", workspace=item.workspace_id)
+        return {item.pk for item in others}
+    rooms = {item.workspace_id for item in others if item.workspace_id is not None}
+    managed = {room for room in rooms if can(actor, "members.manage", workspace=room)}
+    return {item.pk for item in others if item.workspace_id in managed}
+
+
+def sheet_of(*, actor: Actor, review: AccessReview) -> list[tuple[ReviewItem, bool]]:
+    """Everything in a campaign, and what of it waits for the actor's decision; by the same few queries for any number."""
+    items = list(items_of(actor=actor, review=review))
+    mine = decidable_by(actor, items)
+    return [(item, not item.decision and item.pk in mine) for item in items]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from aiwriter.core import patterns
 from aiwriter.core.errors import Conflict, Detail, InvalidInput
 from apps.users.models import ElevationPolicy, User
 from apps.users.models.capabilities import CAPABILITIES, GRAVE, SYSTEM_ROLES, WORKSPACE_ROLES
@@ -163,9 +163,10 @@ def _wrong_times(policy: ElevationPolicy) -> list[Detail | None]:
     if not 1 <= policy.proof_minutes <= LONGEST_PROOF_MINUTES:
         wrong.append(Detail("proof_minutes", f"The proof may be 1 to {LONGEST_PROOF_MINUTES} minutes old."))
     try:
-        re.compile(policy.ticket_pattern)
-    except re.error as error:
-        wrong.append(Detail("ticket_pattern", f"This is not a regular expression: {error}."))
+        patterns.check(policy.ticket_pattern)
+    except patterns.PatternProblem as error:
+        remedy = "Letters, classes, groups with alternatives; repeat letters and classes only: OPS-[0-9]{1,6}."
+        wrong.append(Detail("ticket_pattern", f"This pattern cannot be used: {error}.", remedy))
     if not isinstance(policy.weekdays, list) or any(each not in range(7) for each in policy.weekdays):
         wrong.append(Detail("weekdays", "Days are numbers from 0, Monday, to 6."))
     hours = (policy.from_hour, policy.to_hour)

@@ -7,13 +7,13 @@ even when no worker runs.
 from __future__ import annotations
 
 import datetime as dt
-import re
 import uuid
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
+from aiwriter.core import patterns
 from aiwriter.core.errors import Conflict, Detail, InvalidInput, NotFound, PermissionDenied
 from apps.users.models import Elevation, ElevationPolicy, ElevationVote, Membership, RoleGrant, User, Workspace
 from apps.users.models.capabilities import EXCLUSIVE_SYSTEM_ROLE
@@ -21,7 +21,7 @@ from apps.users.models.elevations import ANSWERED_WITHIN
 from apps.users.selectors.access import Actor, can, require_session
 from apps.users.selectors.elevations import approvers_of, may_decide, roles_of
 from apps.users.services import audit
-from apps.users.services.notifications import notify, tell_roles
+from apps.users.services.notifications import notify, tell_editors, tell_roles
 
 DESK = "/access/"
 
@@ -252,10 +252,8 @@ def _tell(row: Elevation, until: dt.datetime) -> None:
         notify(row.user, "elevation.activated", f"You have, until {until:%H:%M} UTC: {row.policy}", row.reason, DESK)
     if row.workspace is not None:
         # Whose texts these are hears of it, whoever has agreed.
-        editors = Membership.objects.live().filter(workspace=row.workspace, role="editor", elevation=None)
-        people = User.objects.filter(pk__in=editors.values("user_id"), status=User.Status.ACTIVE)
-        for person in people.exclude(pk=row.user_id):
-            notify(person, "elevation.activated", f"{title} ({row.workspace})", row.reason, DESK)
+        words = f"{title} ({row.workspace})"
+        tell_editors(row.workspace.pk, "elevation.activated", words, row.reason, DESK, but=row.user)
     tell_roles(("admin",), "elevation.activated", title, row.reason, "/admin/users/elevation/", but=row.user)
 
 
@@ -287,14 +285,24 @@ def _check(policy: ElevationPolicy, reason: str, minutes: int, ticket: str, work
         wrong.append(Detail("reason", "A request needs a reason.", "Say what you have to do."))
     if not 1 <= minutes <= policy.max_minutes:
         wrong.append(Detail("minutes", f"By this policy it lasts 1 to {policy.max_minutes} minutes."))
-    if policy.ticket_pattern and not re.fullmatch(policy.ticket_pattern, ticket.strip()[:80]):
-        wrong.append(
-            Detail("ticket", "The ticket is missing or not of this form.", f"It has to match {policy.ticket_pattern}.")
-        )
+    if policy.ticket_pattern:
+        wrong += _wrong_ticket(policy.ticket_pattern, ticket.strip())
     if policy.needs_workspace and workspace is None:
         wrong.append(Detail("workspace", "Nothing says in which workspace.", "Choose one."))
     if wrong:
         raise InvalidInput("The request cannot be made like this.", details=wrong)
+
+
+def _wrong_ticket(pattern: str, ticket: str) -> list[Detail]:
+    try:
+        if patterns.fits(pattern, ticket):
+            return []
+    except patterns.PatternProblem as error:
+        # Of a policy that was made before patterns were limited.
+        return [
+            Detail("ticket", f"The policy's pattern cannot be used: {error}.", "Ask an administrator to change it.")
+        ]
+    return [Detail("ticket", "The ticket is missing or not of this form.", f"It has to match {pattern}.")]
 
 
 def _refuse_outside(policy: ElevationPolicy, now: dt.datetime) -> None:

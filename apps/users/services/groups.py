@@ -13,7 +13,8 @@ from apps.users.models import Group, GroupMember, GroupRole, Membership, RoleGra
 from apps.users.selectors.access import Actor, require, require_proof
 from apps.users.services import audit
 from apps.users.services.people import refuse_losing_last_admin
-from apps.users.services.roles import refuse_mixing
+from apps.users.services.roles import check_end, refuse_mixing
+from apps.users.services.workspaces import refuse_losing_last_editor
 
 
 def create_group(*, actor: Actor, **values: Any) -> Group:
@@ -33,21 +34,31 @@ def create_group(*, actor: Actor, **values: Any) -> Group:
 
 
 def update_group(*, actor: Actor, group: Group, **values: Any) -> Group:
-    """Change what `create_group` takes. People whom a provider has put in stay until they sign in again.
+    """Change what `create_group` takes.
+
+    People whom a provider has put in stay until they sign in again; when another provider or none fills the group, they go at
+    once, because no sign-in would take them out.
 
     Raises:
-        InvalidInput, Conflict: as for `create_group`.
+        InvalidInput: as for `create_group`.
+        Conflict: as for `create_group`, or one of those who go is the last administrator or editor.
     """
     require(actor, "users.manage")
     require_proof(actor)
-    return _store(actor, group, values, "group.changed")
+    before = group.provider_id
+    with transaction.atomic():
+        _store(actor, group, values, "group.changed")
+        if before is not None and group.provider_id != before:
+            for member in group.members.filter(source=GroupMember.Source.PROVIDER).select_related("user", "group"):
+                remove_from_group(actor=actor, member=member, reason="The provider does not fill the group any more.")
+    return group
 
 
 def delete_group(*, actor: Actor, group: Group) -> None:
     """Remove a group, and with it all that it gives. The actor needs "users.manage".
 
     Raises:
-        Conflict: the portal would lose its last administrator.
+        Conflict: the portal would lose its last administrator, or a workspace its last editor.
     """
     require(actor, "users.manage")
     require_proof(actor)
@@ -56,6 +67,9 @@ def delete_group(*, actor: Actor, group: Group) -> None:
         for grant in RoleGrant.objects.filter(group=group, role="admin").select_related("user"):
             refuse_losing_last_admin(grant.user, grant)
             grant.delete()
+        for held in Membership.objects.filter(group=group, role="editor").select_related("user", "workspace"):
+            refuse_losing_last_editor(held)
+            held.delete()
         people = [str(each) for each in group.members.values_list("user_id", flat=True)]
         audit.record(actor, "group.deleted", obj=group, before={"name": group.name, "members": people})
         group.delete()
@@ -96,7 +110,7 @@ def remove_role(*, actor: Actor, row: GroupRole) -> None:
     """Take a role from a group, and so from everybody who has it through the group alone.
 
     Raises:
-        Conflict: the portal would lose its last administrator.
+        Conflict: the portal would lose its last administrator, or the workspace its last editor.
     """
     require(actor, "users.manage")
     require_proof(actor)
@@ -105,7 +119,8 @@ def remove_role(*, actor: Actor, row: GroupRole) -> None:
         Group.objects.select_for_update().get(pk=group.pk)
         before = {"role": str(row)}
         audit.record(actor, "group.role_removed", obj=group, workspace=row.workspace_id, before=before)
-        row.delete()
+        # Not by the object, which would lose its id also where the next line refuses.
+        GroupRole.objects.filter(pk=row.pk).delete()
         _settle(actor, group)
 
 
@@ -136,8 +151,7 @@ def add_to_group(
     require_proof(actor)
     if not reason.strip():
         raise InvalidInput("It needs a reason.", field="reason", remedy="Say why this person is in the group.")
-    if expires_at is not None and expires_at <= timezone.now():
-        raise InvalidInput("The end lies in the past.", field="expires_at", remedy="Choose a later moment.")
+    check_end(expires_at)
     if actor.user_id == user.pk and group.roles.filter(workspace=None).exists():
         raise Conflict("You cannot grant a role to yourself.", remedy="Ask another administrator.")
     try:
@@ -165,7 +179,7 @@ def remove_from_group(*, actor: Actor, member: GroupMember, reason: str = "") ->
     """Take somebody out of a group.
 
     Raises:
-        Conflict: the portal would lose its last administrator.
+        Conflict: the portal would lose its last administrator, or a workspace its last editor.
     """
     require(actor, "users.manage")
     require_proof(actor)
@@ -174,7 +188,7 @@ def remove_from_group(*, actor: Actor, member: GroupMember, reason: str = "") ->
         Group.objects.select_for_update().get(pk=group.pk)
         before = {"user": member.user.email, "group": str(group.pk)}
         audit.record(actor, "group.member_removed", obj=member, reason=reason, before=before)
-        member.delete()
+        GroupMember.objects.filter(pk=member.pk).delete()
         _settle(actor, group)
 
 
@@ -227,9 +241,10 @@ def _settle(actor: Actor, group: Group) -> None:
     _settle_system(actor, group, members, {row.role for row in roles if row.workspace_id is None})
     rooms = {row.workspace_id: row.role for row in roles if row.workspace_id is not None}
     wanted = {(each.user_id, room): (each, role) for each in members for room, role in rooms.items()}
-    for held in Membership.objects.filter(group=group):
+    for held in Membership.objects.filter(group=group).select_related("user", "workspace"):
         found = wanted.pop((held.user_id, held.workspace_id), None)
         if found is None:
+            refuse_losing_last_editor(held)
             held.delete()
             continue
         member, role = found

@@ -116,8 +116,10 @@ def settle(
 def _settle_groups(actor: Actor, provider: SignInProvider, user: User, named: Collection[str]) -> None:
     """Put a person into the groups that the provider fills and they are in there, and out of the others."""
     reason = f"Group at {provider.name}"
+    members = GroupMember.objects.live().filter(user=user, group__provider=provider).select_related("group", "user")
+    inside = {member.group_id: member for member in members}
     for group in Group.objects.filter(provider=provider):
-        member = GroupMember.objects.filter(group=group, user=user).select_related("group", "user").first()
+        member = inside.get(group.pk)
         if group.provider_group in named and member is None:
             _attempt(
                 lambda group=group: add_to_group(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from django.utils import timezone
 
 from aiwriter.core.errors import InvalidInput, NotFound
-from apps.users.models import Notification, RoleGrant, User
+from apps.users.models import Membership, Notification, RoleGrant, User
 from apps.users.selectors.access import Actor, require_person
 
 
@@ -58,6 +58,15 @@ def tell_roles(
     """
     grants = RoleGrant.objects.live().filter(role__in=roles).exclude(user=but)
     people = User.objects.filter(pk__in=grants.values("user_id"), status=User.Status.ACTIVE)
+    return len([notify(person, kind, title, body, link) for person in people])
+
+
+def tell_editors(
+    workspace_id: uuid.UUID, kind: str, title: str, body: str = "", link: str = "", *, but: User | None = None
+) -> int:
+    """Leave a message for every editor who stays in a workspace; one to whom the role was lent is not told. As `tell_roles`."""
+    editors = Membership.objects.live().filter(workspace_id=workspace_id, role="editor", elevation=None)
+    people = User.objects.filter(pk__in=editors.exclude(user=but).values("user_id"), status=User.Status.ACTIVE)
     return len([notify(person, kind, title, body, link) for person in people])
 
 

@@ -24,10 +24,12 @@ from apps.users.models import (
     Group,
     GroupMember,
     GroupRole,
+    Membership,
     RoleGrant,
     User,
     Workspace,
 )
+from apps.users.models.grants import withheld
 from apps.users.selectors.access import Actor, require
 from apps.users.selectors.effective import grants_of, members_of, work_out
 from apps.users.selectors.shrinking import find_grant
@@ -208,16 +210,23 @@ def _in_group(group: Group) -> list[uuid.UUID]:
 
 
 _Places = dict[tuple[str, uuid.UUID], Workspace | None]
+# Where, how often done and refused, the last day; by person and capability.
+_Counted = tuple[uuid.UUID, int, int, dt.date]
+_Seen = dict[tuple[uuid.UUID, str], list[_Counted]]
 
 
 def _held(users: list[User]) -> dict[uuid.UUID, _Places]:
-    grants, members = grants_of(users), members_of(users)
+    strict = withheld()
+    grants: dict[uuid.UUID, list[RoleGrant]] = {}
+    members: dict[uuid.UUID, list[Membership]] = {}
+    for grant in grants_of(users):
+        grants.setdefault(grant.user_id, []).append(grant)
+    for member in members_of(users):
+        members.setdefault(member.user_id, []).append(member)
     return {
         user.pk: {
             (each.capability, each.workspace.pk if each.workspace else NOWHERE): each.workspace
-            for each in work_out(
-                user, [g for g in grants if g.user_id == user.pk], [m for m in members if m.user_id == user.pk]
-            )
+            for each in work_out(user, grants.get(user.pk, ()), members.get(user.pk, ()), strict)
             if each.allowed
         }
         for user in users
@@ -232,16 +241,16 @@ def _compare(users: list[User], before: dict[uuid.UUID, _Places], after: dict[uu
         .values_list("user_id", "capability", "workspace_id")
         .annotate(done=Sum("allowed"), refused=Sum("denied"), last=Max("day"))
     )
-    seen = {
-        (user_id, capability, room): (done, refused, last) for user_id, capability, room, done, refused, last in rows
-    }
+    seen: _Seen = {}
+    for user_id, capability, room, done, refused, last in rows:
+        seen.setdefault((user_id, capability), []).append((room, done, refused, last))
     effects = []
     for user in users:
         was, will = before[user.pk], after[user.pk]
         for gains, changed in ((False, was.keys() - will.keys()), (True, will.keys() - was.keys())):
             for capability, room in sorted(changed):
                 place = (was if not gains else will)[capability, room]
-                uses, last = _felt(seen, user.pk, capability, room, gains=gains)
+                uses, last = _felt(seen.get((user.pk, capability), []), room, gains=gains)
                 if not gains and not _still_missed(will, capability, room):
                     uses, last = 0, None
                 effects.append(Effect(user, capability, place, gains, uses, last))
@@ -249,19 +258,12 @@ def _compare(users: list[User], before: dict[uuid.UUID, _Places], after: dict[uu
     return Rehearsal(len(users), effects, since)
 
 
-def _felt(
-    seen: Mapping[tuple[uuid.UUID, str, uuid.UUID], tuple[int, int, dt.date]],
-    user_id: uuid.UUID,
-    capability: str,
-    room: uuid.UUID,
-    *,
-    gains: bool,
-) -> tuple[int, dt.date | None]:
+def _felt(seen: list[_Counted], room: uuid.UUID, *, gains: bool) -> tuple[int, dt.date | None]:
     """How often it was used or asked for there; a role for the whole portal answers for every place."""
     found = [
-        (counts[1] if gains else counts[0], counts[2])
-        for (who, what, where), counts in seen.items()
-        if who == user_id and what == capability and (room == NOWHERE or where in (room, NOWHERE))
+        (refused if gains else done, last)
+        for where, done, refused, last in seen
+        if room == NOWHERE or where in (room, NOWHERE)
     ]
     total = sum(number for number, _ in found)
     return total, max((day for number, day in found if number), default=None)

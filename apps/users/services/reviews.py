@@ -14,14 +14,14 @@ from django.utils import timezone
 
 from aiwriter.core import ledger
 from aiwriter.core.errors import AppError, Conflict, Detail, InvalidInput, PermissionDenied
-from apps.users.models import AccessReview, GroupMember, LedgerHead, Membership, ReviewItem, RoleGrant, User, Workspace
+from apps.users.models import AccessReview, GroupMember, LedgerHead, Membership, ReviewItem, RoleGrant, Workspace
 from apps.users.models.reviews import LONGEST_DAYS, RECURRENCE_DAYS
 from apps.users.selectors.access import Actor, can, require, require_proof
-from apps.users.selectors.reviews import may_decide
+from apps.users.selectors.reviews import decidable_by
 from apps.users.selectors.shrinking import Grant, find_grant, used_of
 from apps.users.services import audit, groups, roles, shrinking, workspaces
 from apps.users.services.keys import installed_key
-from apps.users.services.notifications import notify, tell_roles
+from apps.users.services.notifications import notify, tell_editors, tell_roles
 
 log = logging.getLogger(__name__)
 SCHEDULE = Actor.system_actor("access reviews")
@@ -102,8 +102,9 @@ def decide_items(
     rows = list(items)
     if not rows:
         raise InvalidInput("Nothing was chosen.", field="items", remedy="Choose what you decide about.")
+    mine = decidable_by(actor, rows)
     for item in rows:
-        if not may_decide(actor, item):
+        if item.pk not in mine:
             raise PermissionDenied(f"{item}: this is not yours to decide.", remedy="Nobody decides about themselves.")
         if decision == "keep" and not item.facts["uses"] and not comment.strip():
             raise InvalidInput(
@@ -371,10 +372,7 @@ def _revoke_overdue(item: ReviewItem) -> int:
 
 def _tell_reviewers(review: AccessReview, title: str, body: str) -> None:
     if review.workspace_id:
-        editors = Membership.objects.live().filter(workspace=review.workspace_id, role="editor", elevation=None)
-        people = User.objects.filter(pk__in=editors.values("user_id"), status=User.Status.ACTIVE)
-        for person in people:
-            notify(person, "access_review.started", title, body, f"/access/reviews/{review.pk}/")
+        tell_editors(review.workspace_id, "access_review.started", title, body, f"/access/reviews/{review.pk}/")
     else:
         tell_roles(("admin",), "access_review.started", title, body, _page(review))
 

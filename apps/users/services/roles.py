@@ -46,8 +46,7 @@ def grant_role(
         raise InvalidInput(f"'{role}' is not a system role.", field="role", remedy="Use operator, auditor or admin.")
     if not reason.strip():
         raise InvalidInput("A grant needs a reason.", field="reason", remedy="Say what the role is needed for.")
-    if expires_at is not None and expires_at <= timezone.now():
-        raise InvalidInput("The end lies in the past.", field="expires_at", remedy="Choose a later moment.")
+    check_end(expires_at)
     with transaction.atomic():
         # The person's row is the lock: two grants at once would otherwise not see each other.
         User.objects.select_for_update().get(pk=user.pk)
@@ -66,6 +65,16 @@ def grant_role(
         after = {"user": user.email, "role": role, "expires_at": expires_at, "source": source}
         audit.record(actor, "role.granted", obj=grant, reason=reason, after=after)
     return grant
+
+
+def check_end(expires_at: dt.datetime | None) -> None:
+    """Refuse a grant that would have ended before it began.
+
+    Raises:
+        InvalidInput: the end lies in the past.
+    """
+    if expires_at is not None and expires_at <= timezone.now():
+        raise InvalidInput("The end lies in the past.", field="expires_at", remedy="Choose a later moment.")
 
 
 def refuse_mixing(user: User, role: str) -> None:

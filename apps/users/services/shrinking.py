@@ -17,6 +17,7 @@ from apps.users.selectors.shrinking import Grant
 from apps.users.services import audit
 from apps.users.services.people import refuse_losing_last_admin
 from apps.users.services.roles import refuse_derived
+from apps.users.services.workspaces import refuse_losing_last_editor
 
 UNDO = dt.timedelta(days=14)
 
@@ -32,23 +33,27 @@ def reduce_grant(*, actor: Actor, grant: Grant, keep: Sequence[str], reason: str
 
     Raises:
         InvalidInput: nothing would be left, or something that it does not allow.
-        Conflict: it is the actor's own, the last administrator's, or comes from a group or an elevation.
+        Conflict: it is the actor's own, the last administrator's or editor's, or comes from a group or an elevation.
     """
     require(actor, "users.manage")
     require_proof(actor)
     refuse_derived(grant)
     if actor.user_id == grant.user_id:
         raise Conflict("You cannot change your own rights.", remedy="Ask another administrator.")
-    held = contents(grant.role, grant.only, ALL_ROLES)
-    if beyond := sorted(set(keep) - held):
-        raise InvalidInput(f"It does not allow '{beyond[0][:60]}'.", field="keep", remedy="Leave it out.")
     if not keep:
         raise InvalidInput("Nothing would be left.", field="keep", remedy="Take the role away instead.")
-    if set(keep) == held:
-        raise Conflict("It is no larger than that.")
     with transaction.atomic():
+        # Of two who reduce it at once the second sees what the first has left.
+        grant.only = type(grant).objects.select_for_update().values_list("only", flat=True).get(pk=grant.pk)
+        held = contents(grant.role, grant.only, ALL_ROLES)
+        if beyond := sorted(set(keep) - held):
+            raise InvalidInput(f"It does not allow '{beyond[0][:60]}'.", field="keep", remedy="Leave it out.")
+        if set(keep) == held:
+            raise Conflict("It is no larger than that.")
         if isinstance(grant, RoleGrant) and grant.role == RoleGrant.Role.ADMIN and grant.only is None:
             refuse_losing_last_admin(grant.user, grant)
+        if isinstance(grant, Membership) and "members.manage" in held - set(keep):
+            refuse_losing_last_editor(grant)
         row = Reduction.objects.create(
             role_grant=grant if isinstance(grant, RoleGrant) else None,
             membership=grant if isinstance(grant, Membership) else None,
@@ -77,6 +82,7 @@ def undo_reduction(*, actor: Actor, reduction: Reduction) -> Reduction:
     if grant is None or actor.user_id == grant.user_id:
         raise Conflict("You cannot change your own rights.", remedy="Ask another administrator.")
     with transaction.atomic():
+        grant.only = type(grant).objects.select_for_update().values_list("only", flat=True).get(pk=grant.pk)
         if grant.only != reduction.after:
             raise Conflict("The grant was changed since.", remedy="Undo the later reduction first, or grant anew.")
         open_rows = Reduction.objects.filter(pk=reduction.pk, undone_at=None, undo_until__gt=Now())

@@ -14,7 +14,7 @@ from aiwriter.core.errors import Conflict, InvalidInput, NotFound
 from apps.users.models import Membership, User, Workspace
 from apps.users.selectors.access import Actor, require, require_proof, workspaces_of
 from apps.users.services import audit
-from apps.users.services.roles import refuse_derived
+from apps.users.services.roles import check_end, refuse_derived
 
 
 def create_workspace(*, actor: Actor, name: str, slug: str = "", personal_of: User | None = None) -> Workspace:
@@ -122,7 +122,7 @@ def change_member(
     before = {"role": membership.role, "expires_at": membership.expires_at}
     with transaction.atomic():
         if role != Membership.Role.EDITOR:
-            _refuse_losing_last_editor(membership)
+            refuse_losing_last_editor(membership)
         # From here on it is a person's decision; a group at a provider does not undo it.
         if role != membership.role:
             # What was left of the one role says nothing about another.
@@ -143,7 +143,7 @@ def remove_member(*, actor: Actor, membership: Membership) -> None:
     require(actor, "members.manage", workspace=membership.workspace_id)
     refuse_derived(membership)
     with transaction.atomic():
-        _refuse_losing_last_editor(membership)
+        refuse_losing_last_editor(membership)
         audit.record(actor, "member.removed", obj=membership, before={"role": membership.role})
         membership.delete()
 
@@ -195,18 +195,23 @@ def _add(
 def _check(role: str, expires_at: dt.datetime | None) -> None:
     if role not in Membership.Role.values:
         raise InvalidInput(f"'{role}' is not a role.", field="role", remedy="Use writer or editor.")
-    if expires_at is not None and expires_at <= timezone.now():
-        raise InvalidInput("The end lies in the past.", field="expires_at", remedy="Choose a later moment.")
+    check_end(expires_at)
 
 
-def _refuse_losing_last_editor(membership: Membership) -> None:
-    # One to whom the role was lent leaves again: a workspace needs an editor who stays.
+def refuse_losing_last_editor(membership: Membership) -> None:
+    """Keep a workspace from losing the last one who can let others in. Call it inside the transaction that takes one away.
+
+    Raises:
+        Conflict: it is this membership, and there is no other.
+    """
+    # One to whom the role was lent leaves again, and one who has only a part of it left may let nobody in.
     editors = (
         Membership.objects.live()
         .select_for_update()
         .filter(workspace_id=membership.workspace_id, role=Membership.Role.EDITOR, elevation=None)
     )
-    if set(editors.values_list("pk", flat=True)) == {membership.pk}:
+    able = {pk for pk, only in editors.values_list("pk", "only") if only is None or "members.manage" in only}
+    if able == {membership.pk}:
         raise Conflict(
             f"{membership.user} is the last editor of {membership.workspace}.",
             remedy="Make somebody else an editor first.",

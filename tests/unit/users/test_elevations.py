@@ -6,8 +6,9 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound, PermissionDenied, ProofRequired
@@ -198,6 +199,40 @@ def test_racing_votes_raise_a_person_exactly_once(transactional_db):
     ask = lambda: elevations.request_elevation(actor=Actor.for_user(voters[0]), policy=second, reason="r")  # noqa: E731
     again = together(ask, ask, ask, ask)
     assert again == ["conflict", "conflict", "conflict", "done"]
+
+
+def test_a_ticket_has_to_fit_and_its_pattern_cannot_take_long(people: People, db):
+    with pytest.raises(InvalidInput) as raised:
+        policy(ticket_pattern="(a+)+b")
+    assert [each.field for each in raised.value.details] == ["ticket_pattern"]
+    policy(ticket_pattern="OPS-[0-9]{1,6}", approvals=0)
+    for ticket in ("", "OPS-", "OPS-1 " + "x" * 100):
+        with pytest.raises(InvalidInput) as raised:
+            asked(people, ticket=ticket)
+        assert [each.field for each in raised.value.details] == ["ticket"]
+    ElevationPolicy.objects.update(ticket_pattern="(a+)+b")
+    with pytest.raises(InvalidInput):
+        asked(people, ticket="a" * 60)
+    ElevationPolicy.objects.update(ticket_pattern="OPS-[0-9]{1,6}")
+    assert asked(people, ticket=" OPS-412 ").is_live
+
+
+def test_many_requests_cost_the_desk_no_more_queries(people: People, client: Client, db):
+    policy()
+    asked(people)
+    open_session(client, people.alma)
+
+    def cost(path: str) -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(path).status_code == 200
+        return len(queries)
+
+    paths = ("/access/", "/admin/users/elevation/")
+    before = [cost(path) for path in paths for _ in range(2)][1::2]
+    for _ in range(4):
+        person = Actor.for_user(RoleGrantFactory(role="operator").user)
+        elevations.request_elevation(actor=person, policy=ElevationPolicy.objects.get(), reason="r")
+    assert [cost(path) for path in paths] == before
 
 
 def test_the_pages_carry_a_request_from_asking_to_the_end(people: People, client: Client, db):

@@ -32,6 +32,7 @@ def _nothing_counted(db):
 
 
 def test_a_group_gives_takes_and_leaves_what_is_ones_own(people: People):
+    people.eddie  # noqa: B018  without another editor the last one stays
     crew = groups.create_group(actor=SETUP, name="Crew")
     in_press = groups.add_role(actor=SETUP, group=crew, role="editor", workspace=people.press)
     groups.add_role(actor=SETUP, group=crew, role="operator")
@@ -69,6 +70,29 @@ def test_a_group_is_no_way_round_the_rules(people: People):
     own = grant_role(actor=SETUP, user=people.wanda, role="admin", reason="r")
     revoke_role(actor=SETUP, grant=own)
     assert can(people.actor("wanda"), "users.manage")
+
+
+def test_a_group_leaves_no_workspace_without_an_editor(people: People):
+    crew = groups.create_group(actor=SETUP, name="Crew")
+    row = groups.add_role(actor=SETUP, group=crew, role="editor", workspace=people.press)
+    wanda = groups.add_to_group(actor=SETUP, group=crew, user=people.wanda, reason="r")
+    for attempt in (
+        lambda: groups.remove_from_group(actor=SETUP, member=wanda),
+        lambda: groups.remove_role(actor=SETUP, row=row),
+        lambda: groups.delete_group(actor=SETUP, group=crew),
+    ):
+        with pytest.raises(Conflict, match="last editor"):
+            attempt()
+    assert role_in(people.actor("wanda"), people.press) == "editor"
+    eddie = Membership.objects.get(user=people.eddie)
+    reduce_grant(actor=SETUP, grant=eddie, keep=["content.read"])
+    with pytest.raises(Conflict, match="last editor"):
+        groups.remove_from_group(actor=SETUP, member=wanda)
+    undo_reduction(actor=SETUP, reduction=eddie.reductions.get())
+    groups.delete_group(actor=SETUP, group=crew)
+    assert role_in(people.actor("wanda"), people.press) == "writer"
+    with pytest.raises(Conflict, match="last editor"):
+        reduce_grant(actor=SETUP, grant=Membership.objects.get(pk=eddie.pk), keep=["content.read"])
 
 
 def test_membership_of_a_group_ends_by_the_clock(people: People):

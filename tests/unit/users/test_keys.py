@@ -20,7 +20,9 @@ from apps.content.models import WebhookEndpoint
 from apps.content.services import webhooks
 from apps.monitoring.health import keyring_state
 from apps.users.models import ApiToken, AuditEvent, KeyRecord, Rewrap, SubjectKey
+from apps.users.selectors.access import Actor
 from apps.users.services import (
+    elevations,
     key_places,
     key_rotation,
     keys,
@@ -30,8 +32,9 @@ from apps.users.services import (
     ledger_sinks,
     tokens,
 )
+from apps.users.services.elevation_policies import create_policy
 from apps.users.services.sealing import open_sealed
-from tests.factories.users import make_token
+from tests.factories.users import SETUP, make_token
 from tests.people import People
 
 PAGE = "/admin/users/keyrecord/"
@@ -296,6 +299,30 @@ def test_the_key_of_archived_events_is_needed(ring: keyring.Ring, people: People
 def test_only_administrators_replace_keys(ring: keyring.Ring, people: People, name: str):
     with pytest.raises(PermissionDenied):
         key_rotation.rotate_key(actor=people.actor(name), purpose="url")
+
+
+def test_only_by_elevation_keys_are_replaced_by_one_who_was_lent_it(ring: keyring.Ring, people: People):
+    rule = {"name": "Keys", "role": "admin", "capabilities": ["keys.manage"], "eligible_roles": ["admin"]}
+    alma = people.actor("alma")
+    token, _ = make_token(people.alma, "keys.manage")
+    policy = create_policy(actor=SETUP, **rule, approvals=0, strict=True)
+
+    def refused(*actors: Actor) -> None:
+        for actor in actors:
+            with pytest.raises(PermissionDenied):
+                key_rotation.rotate_key(actor=actor, purpose="url")
+
+    refused(alma, Actor.for_token(token))
+    row = elevations.request_elevation(actor=alma, policy=policy, reason="yearly")
+    fresh, _ = key_rotation.rotate_key(actor=people.actor("alma"), purpose="url")
+    assert keyring.load().active("url") == fresh
+    assert AuditEvent.objects.get(action="key.rotated").after["elevation"] == str(row.pk)
+    refused(Actor.for_token(token))
+    elevations.end(actor=people.actor("alma"), elevation=row)
+    refused(people.actor("alma"))
+    # Whoever has the machine has the keys: its command is bound by no policy.
+    call_command("keys", "rotate", "url")
+    assert keyring.load().active("url") != fresh
 
 
 # ---------------------------------------------------------------- console, API, command

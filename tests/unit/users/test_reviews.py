@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from pathlib import Path
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from aiwriter.core import ledger
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound, PermissionDenied
+from apps.users.management.commands.access import CHANGED
 from apps.users.models import AccessReview, CapabilityUse, Membership, ReviewItem, RoleGrant
 from apps.users.selectors.access import Actor, can
 from apps.users.selectors.reviews import get_review, matrix
@@ -138,6 +143,59 @@ def test_editors_decide_about_their_workspace_alone(everybody: People, client: C
     client.post(f"{page}/decide/", {"items": [str(own.pk)], "decision": "keep", "comment": "edits"})
     assert json.loads(client.get(f"{page}/evidence/").content)["document"]["name"] == "Press"
     assert "edits" in client.get(f"{page}/change/").content.decode()
+
+
+def test_the_command_knows_a_right_a_changed_and_a_foreign_file(everybody: People, tmp_path: Path, capsys):
+    review = start_review(actor=SETUP, name="Quarter")
+    boss = Actor.for_user(RoleGrantFactory(role="admin").user)
+    decide_items(actor=boss, items=review.items.all(), decision="keep", comment="needed")
+    review.refresh_from_db()
+    whole = json.loads(review.evidence)
+
+    def verify(document: dict, signature: str, *more: str) -> int:
+        file = tmp_path / "evidence.json"
+        file.write_text(json.dumps({"document": document, "signature": signature}))
+        try:
+            call_command("access", "verify", str(file), *more)
+        except SystemExit as ended:
+            return int(ended.code or 0)
+        except CommandError as error:
+            return error.returncode
+        return 0
+
+    document, signature = whole["document"], whole["signature"]
+    assert verify(document, signature) == 0
+    assert "As signed: Quarter, 3 grants" in capsys.readouterr().out
+    assert verify({**document, "items": document["items"][1:]}, signature) == CHANGED
+    foreign = b"f" * 32
+    forged = {**document, "name": "Forged"}
+    # By another's key under our key's name, by another's key under its own, and checked with the key that it brings along.
+    assert verify(forged, ledger.sign_document(foreign, forged)) == CHANGED
+    own = {**forged, "key_id": "0000", "public_key": ledger.public_key(foreign)}
+    assert verify(own, ledger.sign_document(foreign, own)) == InvalidInput("").exit_code
+    assert verify(own, ledger.sign_document(foreign, own), "--key", document["public_key"]) == CHANGED
+    assert verify(document, signature, "--key", document["public_key"]) == 0
+    assert verify({}, "") == InvalidInput("").exit_code
+
+
+def test_a_long_review_costs_no_more_queries(everybody: People, client: Client):
+    review = start_review(actor=SETUP, name="Everything", scope="all")
+    open_session(client, everybody.alma)
+    page = f"/admin/users/accessreview/{review.pk}/change/"
+
+    def cost() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(page).status_code == 200
+        return len(queries)
+
+    cost()
+    before = cost()
+    for _ in range(5):
+        item = review.items.first()
+        ReviewItem.objects.create(
+            review=review, user=RoleGrantFactory().user, role="operator", snapshot=item.snapshot, facts=item.facts
+        )
+    assert cost() == before
 
 
 def test_the_matrix_shows_who_holds_what_in_few_queries(everybody: People, django_assert_max_num_queries):

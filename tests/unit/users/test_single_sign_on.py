@@ -16,7 +16,8 @@ from django.test import Client
 from django.utils import timezone
 
 from aiwriter.core.errors import Conflict, InvalidInput, Unavailable
-from apps.users.models import AuditEvent, Membership, RoleGrant, SignInProvider, User
+from apps.users.models import AuditEvent, GroupMember, Membership, RoleGrant, SignInProvider, User
+from apps.users.services import groups
 from apps.users.services.factors import set_policy
 from apps.users.services.sso import (
     add_rule,
@@ -211,6 +212,32 @@ def test_groups_are_worth_roles_at_each_sign_in(acme, oidc: OidcProvider, people
     oidc.account("nora", **claims)
     through_oidc("nora", Client())
     assert not Membership.objects.filter(user=nora).exists()
+
+
+def test_a_group_is_filled_and_emptied_by_the_providers_group(acme, oidc: OidcProvider, people: People):
+    crew = groups.create_group(actor=SETUP, name="Crew", provider=acme, provider_group="crew")
+    groups.add_role(actor=SETUP, group=crew, role="operator")
+    groups.add_to_group(actor=SETUP, group=crew, user=people.wanda, reason="by hand")
+    claims = {"email": "nora@acme.example", "email_verified": True}
+    oidc.account("nora", **claims, groups=["crew"])
+    through_oidc("nora", Client())
+    nora = GroupMember.objects.get(user__email="nora@acme.example")
+    assert (nora.group, nora.source, nora.reason) == (crew, "provider", "Group at Acme")
+    assert RoleGrant.objects.get(user=nora.user).source == "group"
+    oidc.account("nora", **claims, groups=["other"])
+    through_oidc("nora", Client())
+    assert [member.user for member in crew.members.all()] == [people.wanda]
+    assert not RoleGrant.objects.filter(user=nora.user).exists()
+    # Who was put in for a time comes back through the provider when that time is over.
+    past = timezone.now() - dt.timedelta(seconds=1)
+    GroupMember.objects.create(group=crew, user=nora.user, reason="by hand", expires_at=past)
+    oidc.account("nora", **claims, groups=["crew"])
+    through_oidc("nora", Client())
+    assert crew.members.get(user=nora.user).source == "provider"
+    # A group that another provider fills keeps nobody whom this one had put in.
+    groups.update_group(actor=SETUP, group=crew, provider=None, provider_group="")
+    assert [member.user for member in crew.members.all()] == [people.wanda]
+    assert not RoleGrant.objects.filter(user=nora.user).exists()
 
 
 def test_what_a_person_gave_by_hand_no_group_takes(acme, oidc: OidcProvider, people: People):
