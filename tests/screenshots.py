@@ -17,6 +17,7 @@ from tests.e2e.access_stage import add_access
 from tests.e2e.browser import NARROW, WIDE, Visitor, chromium
 from tests.e2e.stage import PASSWORD, Cast, set_stage, wait_for_sources
 from tests.e2e.trust_stage import add_voice
+from tests.e2e.watch_stage import add_sightings
 from tests.fakes.provider import FakeProvider
 from tests.lab.models import connect_models
 from tests.lab.portal import Portal
@@ -61,6 +62,12 @@ def choose_first(page: Page) -> None:
 def open_first(page: Page) -> None:
     """Open the first row of a list of the console."""
     page.locator("#result_list th a").first.click()
+    page.wait_for_load_state()
+
+
+def open_web(page: Page) -> None:
+    """Open the objective of the pages, of which there are figures."""
+    page.locator("#result_list th a", has_text="Pages are answered").click()
     page.wait_for_load_state()
 
 
@@ -145,8 +152,15 @@ def rehearse(page: Page) -> None:
     page.locator(".access-effects").wait_for()
 
 
-def shots(cast: Cast, draft: str, voice: str) -> list[Shot]:
-    """All pictures; `draft` is the address of a finished generation, `voice` the id of a voice that has learnt."""
+def shots(cast: Cast, draft: str, voice: str, capture: str) -> list[Shot]:
+    """All pictures.
+
+    Args:
+        cast: who is there.
+        draft: address of a finished generation.
+        voice: id of a voice that has learnt.
+        capture: id of a debug capture that waits for an answer.
+    """
     document = f"/documents/{cast.document}/"
     writer = cast.writer
     return [
@@ -210,9 +224,15 @@ def shots(cast: Cast, draft: str, voice: str) -> list[Shot]:
         Shot("console-error", "/admin/monitoring/errorgroup/", cast.operator, open_first),
         Shot("console-log", "/admin/monitoring/logquery/", cast.operator),
         Shot("console-captures", "/admin/monitoring/debugcapture/", cast.operator),
+        Shot("console-capture", "/admin/monitoring/debugcapture/?state=ended", cast.operator, open_first),
+        Shot("console-capture-new", "/admin/monitoring/debugcapture/add/", cast.operator),
+        Shot("capture", f"/captures/{capture}/", writer),
+        Shot("console-unusual", "/admin/monitoring/anomaly/", cast.admin),
+        Shot("console-unusual-one", "/admin/monitoring/anomaly/", cast.admin, open_first),
         Shot("console-slos", "/admin/monitoring/slo/", cast.operator),
-        Shot("console-slo", "/admin/monitoring/slo/", cast.operator, open_first),
+        Shot("console-slo", "/admin/monitoring/slo/", cast.operator, open_web),
         Shot("console-heartbeats", "/admin/monitoring/expectedrun/", cast.operator),
+        Shot("console-heartbeat", "/admin/monitoring/expectedrun/", cast.operator, open_first),
         Shot("console-rules", "/admin/monitoring/alertrule/", cast.operator),
         Shot("console-backends", "/admin/backends/backendprofile/", cast.operator),
         Shot("console-backups", "/admin/backups/backupset/", cast.operator),
@@ -255,9 +275,9 @@ def main(wanted: list[str]) -> int:
         cast = set_stage(portal)
         wait_for_sources(portal)
         draft = write_draft(browser, portal.url, cast.writer)
-        voice = add_voice(portal, cast.document)
+        voice, capture = add_voice(portal, cast.document), add_sightings(portal)
         add_access(portal)
-        chosen = [s for s in shots(cast, draft, voice) if not wanted or s.name.startswith(tuple(wanted))]
+        chosen = [s for s in shots(cast, draft, voice, capture) if not wanted or s.name.startswith(tuple(wanted))]
         for size in (WIDE, NARROW):
             for dark in (False, True):
                 take(browser, portal.url, chosen, size=size, dark=dark)
