@@ -47,10 +47,13 @@ def problems(released: dict[str, str]) -> list[Problem]:
     """
     loader = MigrationLoader(None)
     graph = loader.graph
+    # What stands for several, that a release had one by one, makes nothing new.
+    stands_for = {old: key for key, squashed in loader.replacements.items() for old in squashed.replaces}
     old: set[Key] = set()
     for app, name in released.items():
-        if (app, name) in graph.nodes:
-            old.update(graph.forwards_plan((app, name)))
+        head = stands_for.get((app, name), (app, name))
+        if head in graph.nodes:
+            old.update(graph.forwards_plan(head))
     new_models: set[tuple[str, str]] = set()
     found: list[Problem] = []
     plan: list[Key] = []

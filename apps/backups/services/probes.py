@@ -24,7 +24,7 @@ def finding(what: str, ok: bool, detail: str) -> Finding:
 def migrations() -> Finding:
     """Whether this version of the portal can take the database over; what is missing is applied here, in the copy."""
     executor = MigrationExecutor(connection)
-    unknown = set(executor.loader.applied_migrations) - set(executor.loader.graph.nodes)
+    unknown = set(executor.loader.applied_migrations) - set(executor.loader.disk_migrations)
     unknown = {key for key in unknown if key[0] in executor.loader.migrated_apps}
     if unknown:
         names = ", ".join(sorted(f"{app}.{name}" for app, name in unknown)[:3])

@@ -88,7 +88,7 @@ def test_a_phase_that_does_not_exist_is_an_error() -> None:
 @pytest.fixture
 def last() -> Iterator[tuple[str, str]]:
     """The last migration of an app, as if it had not been applied."""
-    [key] = MigrationLoader(connection).graph.leaf_nodes("monitoring")
+    [key] = MigrationLoader(connection).graph.leaf_nodes("usersessions")
     recorder = MigrationRecorder(connection)
     recorder.record_unapplied(*key)
     yield key

@@ -131,7 +131,7 @@ class TestOwnChecks:
         from django.db.migrations.loader import MigrationLoader
         from django.db.migrations.recorder import MigrationRecorder
 
-        [last] = MigrationLoader(connection).graph.leaf_nodes("monitoring")
+        [last] = MigrationLoader(connection).graph.leaf_nodes("usersessions")
         recorder = MigrationRecorder(connection)
         recorder.record_unapplied(*last)
         try:
