@@ -45,16 +45,19 @@ class Load:
         token: with it, some requests are a program's, and some of these write.
         writes: share of the requests that make a document.
         people: how many there are; each has a bucket and keeps it.
+        seed: of who comes when.
     """
 
-    def __init__(self, *, url: str, rate: float, token: str = "", writes: float = 0.02, people: int = 400) -> None:
+    def __init__(
+        self, *, url: str, rate: float, token: str = "", writes: float = 0.02, people: int = 400, seed: int = 1
+    ) -> None:
         parts = urlsplit(url)
         self.host, self.port = str(parts.hostname), int(parts.port or 80)
         self.rate, self.token, self.writes, self.people = rate, token, writes, people
         self.seen = Seen(people=people)
         self._times: list[float] = []
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
-        self._chance = random.Random(1)
+        self._chance = random.Random(seed)
         self.over = asyncio.Event()
 
     async def run(self) -> None:

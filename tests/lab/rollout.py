@@ -324,8 +324,8 @@ class Host:
 class Crowd:
     """Load for the time of a `with` block; `seen` afterwards."""
 
-    def __init__(self, host: Host, rate: float, *, token: str = "", people: int = 400) -> None:
-        self._options = {"url": host.url, "rate": rate, "token": token, "people": people}
+    def __init__(self, host: Host, rate: float, *, token: str = "", people: int = 400, seed: int = 1) -> None:
+        self._options = {"url": host.url, "rate": rate, "token": token, "people": people, "seed": seed}
         self.seen: dict[str, Any] = {}
 
     def __enter__(self) -> Crowd:

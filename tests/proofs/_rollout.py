@@ -68,7 +68,7 @@ def blue_green(proxy: str) -> str:
         expect(all(text.split() == expected for text in texts), "a stream has another text")
         written = documents(host, seen["written"])
         expect(written == len(seen["written"]), f"{written} of {len(seen['written'])} documents are there")
-        switch = _switch_seconds(host)
+        switch = switch_seconds(host)
     return (
         f"{proxy}: 0 of {seen['total']} requests failed at {seen['rate']:.0f} a second over roll-out and rollback; "
         f"{streams} streams of {WORDS} words whole; {written} writes, each there; everybody on the old version "
@@ -76,7 +76,7 @@ def blue_green(proxy: str) -> str:
     )
 
 
-def _switch_seconds(host: Host) -> float:
+def switch_seconds(host: Host) -> float:
     """From the rollback's acceptance until the proxy was seen to serve the old version only, by the journal."""
     with sqlite3.connect(host.folder / "state" / "journal.sqlite3") as journal:
         [identifier, begun] = journal.execute(
