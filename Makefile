@@ -3,8 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv
 BIN := $(VENV)/bin
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
-  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+# The system's own first: it is built with profile-guided optimisation, and a version manager's, as a rule, is not (a quarter slower).
+PYTHON ?= $(shell for p in /usr/bin/python3.13 /usr/bin/python3.12 /usr/bin/python3.11 python3.13 python3.12 python3.11 python3; do \
+  $$p -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PLUGINS := sdk storage-local storage-s3 model-offline model-openai model-anthropic model-gemini publish-wordpress
 EDITABLE := $(foreach p,$(PLUGINS),-e plugins/$(p))
 UV := $(BIN)/uv

@@ -180,3 +180,5 @@ def type_at_end(page: Page, words: str) -> None:
     page.locator(".ProseMirror > p").first.click()
     page.keyboard.press("End")
     page.keyboard.type(words)
+    # On a busy machine "Saved" would otherwise be that of the text before.
+    expect(page.locator(".save-state")).not_to_have_text("Saved")

@@ -93,7 +93,7 @@ def verify_cheap(repository: Repository, *, share: float = 1.0, control: Control
     lists = repository.index.list_packs()
     twins = [(TWIN + name, size) for name, size in chosen if name in lists]
     bad = _read_packs(repository, report, [*chosen, *twins], control)
-    _check_twins(repository, report, lists, bad, mark=mark)
+    single = _check_twins(repository, lists, bad, mark=mark)
     repository.index.mark_verified([name for name, _ in chosen if name not in bad])
     bad.update(unreadable)
     if bad and mark:
@@ -102,7 +102,15 @@ def verify_cheap(repository: Repository, *, share: float = 1.0, control: Control
     there = dict(repository.store.names(packs.PLACE))
     bad.update({name: "damaged, as an earlier check found" for name in repository.marks.damaged() if name in there})
     repository.index.doubt(bad)
-    needed = _check_references(repository, report, control)
+    used: set[bytes] = set()
+    needed = _check_references(repository, report, used, control)
+    for problem in single:
+        if not used.isdisjoint(_chunks_of(repository, problem.name.removeprefix(TWIN))):
+            report.problems.append(problem)
+        else:
+            report.notes.append(
+                f"{problem.name}: {problem.what}; no set needs it. A run may have ended between two copies."
+            )
     for name, what in sorted(bad.items()):
         if not needed(name) and name not in unreadable:
             report.notes.append(f"{name} is damaged ({what}); all that it held is in other packs.")
@@ -151,7 +159,7 @@ def verify_deep(repository: Repository, *, share: float = 1.0, control: Control 
         repository.marks.mark_damaged(bad.keys())
         repository.sync(control)
         repository.index.doubt(bad)
-        needed = _check_references(repository, report, control)
+        needed = _check_references(repository, report, set(), control)
         for name, what in sorted(bad.items()):
             if needed(name):
                 report.problems.append(Problem("pack", name, what, tuple(sorted(report.broken_sets))))
@@ -203,10 +211,9 @@ def _check_records(repository: Repository, report: Report) -> None:
             report.problems.append(Problem("companion", name, "missing"))
 
 
-def _check_twins(
-    repository: Repository, report: Report, lists: dict[str, int], bad: dict[str, str], *, mark: bool
-) -> None:
-    """Packs of lists are there twice. What is wrong with one copy is a problem; what one of them has is not lost."""
+def _check_twins(repository: Repository, lists: dict[str, int], bad: dict[str, str], *, mark: bool) -> list[Problem]:
+    """Packs of lists are there twice. Returns what is wrong with either copy; what one of them has is not lost."""
+    found: list[Problem] = []
     there = dict(repository.store.names(TWIN + packs.PLACE))
     first = dict(repository.store.names(packs.PLACE))
     for name, size in lists.items():
@@ -218,10 +225,11 @@ def _check_twins(
                 faults[place] = bad.get(place, "its size is another one")
         if mark:
             repository.marks.mark_damaged([place for place, what in faults.items() if what != "missing"])
-        report.problems += [Problem("pack", place, what) for place, what in faults.items()]
+        found += [Problem("pack", place, what) for place, what in faults.items()]
         bad.pop(TWIN + name, None)
         if len(faults) < 2:
             bad.pop(name, None)
+    return found
 
 
 def _read_packs(
@@ -276,8 +284,13 @@ def _read_packs(
     return bad
 
 
-def _check_references(repository: Repository, report: Report, control: Control) -> Callable[[str], bool]:
-    """Every chunk of every set is in a sound pack. Returns a question: does a set need this damaged pack?"""
+def _check_references(
+    repository: Repository, report: Report, used: set[bytes], control: Control
+) -> Callable[[str], bool]:
+    """Every chunk of every set is in a sound pack. Returns a question: does a set need this damaged pack?
+
+    `used` learns which chunks the lists of the sets are made of.
+    """
     index = repository.index
     report.sets = 0
     names = list(repository.records.names(SETS))
@@ -298,7 +311,9 @@ def _check_references(repository: Repository, report: Report, control: Control) 
         missing: set[bytes] = set()
         try:
             reader = SetReader(repository, manifest)
-            missing.update(index.absent(list(reader.list_ids())))
+            lists = list(reader.list_ids())
+            used.update(lists)
+            missing.update(index.absent(lists))
             for chunk, ids in reader.ref_pieces():
                 if chunk not in checked:
                     checked[chunk] = frozenset(index.absent(ids))
@@ -311,8 +326,9 @@ def _check_references(repository: Repository, report: Report, control: Control) 
             report.problems.append(Problem("chunks", set_id, f"{len(missing)} chunks are in no sound pack", (set_id,)))
             lost |= missing
 
-    def needed(name: str) -> bool:
-        rows = index.rows("select b.id from blobs b join packs p on p.number = b.pack where p.name = ?", (name,))
-        return any(row[0] in lost for row in rows)
+    return lambda name: not lost.isdisjoint(_chunks_of(repository, name))
 
-    return needed
+
+def _chunks_of(repository: Repository, pack: str) -> list[object]:
+    query = "select b.id from blobs b join packs p on p.number = b.pack where p.name = ?"
+    return [row[0] for row in repository.index.rows(query, (pack,))]

@@ -230,10 +230,21 @@ def unpack(reader: Any, folder: Path, progress: Progress) -> None:
     """The files of a base, into an empty folder. The whole is compared with its digest."""
     with contextlib.closing(reader.open(BASE)) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
         for member in archive:
-            archive.extract(member, folder, filter="data")
+            _lay_out(archive, member, folder)
             progress.check()
         while stream.read(1 << 20):
             pass
+
+
+def _lay_out(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    if hasattr(tarfile, "data_filter"):
+        archive.extract(member, folder, filter="data")
+        return
+    # Python before 3.11.4, Debian 12's own, knows no filters. A base has files and folders, and all within.
+    inside = (folder / member.name).resolve().is_relative_to(folder.resolve())
+    if not inside or not (member.isfile() or member.isdir()):
+        raise tarfile.ExtractError(f"{member.name} is no file of a base.")
+    archive.extract(member, folder)
 
 
 @contextlib.contextmanager

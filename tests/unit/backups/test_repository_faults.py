@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from apps.backups.repository import FolderStore, Repository, RepositoryError, losses, verify_cheap, verify_deep
 from apps.backups.repository.errors import Damaged, NoSpace, StorageFailed
+from apps.backups.repository.store import storage_error
 from tests.lab.repositories import Contents, FaultyStore, Place, chunk_copies, contents, flip, noise, write
 
 KINDS = {
@@ -141,6 +143,26 @@ def test_a_full_place_says_so_and_the_next_run_goes_on(place: Place) -> None:
     second = place.back_up(what)
     assert second.bytes_added < 3_000_000, "what fitted in was stored again"
     assert place.restored(second.id) == what
+
+
+def test_a_run_that_ends_between_two_copies_of_its_lists_is_no_damage(place: Place) -> None:
+    class Ends(FaultyStore):
+        def put(self, name: str, data: bytes) -> None:
+            if f"twins/{name}" in self.fresh:
+                raise storage_error(name, OSError(errno.ENOSPC, "No space left on device"))
+            super().put(name, data)
+
+    first = place.back_up({"a": b"x"})
+    with pytest.raises(NoSpace):
+        place.back_up({"b": b"y"}, Ends(place.folder))
+    with closing(place.server()) as repository:
+        report = verify_cheap(repository)
+        assert report.ok
+        [note] = report.notes
+        assert "no set needs it" in note
+    second = place.back_up({"b": b"y"})
+    assert place.restored(first.id) == {"a": b"x"}
+    assert place.restored(second.id) == {"b": b"y"}
 
 
 @pytest.mark.parametrize("fault", ["lose", "cut"])
