@@ -24,8 +24,6 @@ from moto.server import ThreadedMotoServer
 
 from tests.servers import installed
 
-_POLICY = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Server:
@@ -42,9 +40,20 @@ class S3Server:
         return _client("s3", self.url, self.access_key_id, self.secret_access_key)
 
 
+def _policy(append_only: bool) -> dict[str, Any]:
+    said = [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]
+    said += [{"Effect": "Deny", "Action": "s3:Delete*", "Resource": "*"}] if append_only else []
+    return {"Version": "2012-10-17", "Statement": said}
+
+
 @contextlib.contextmanager
-def moto(bucket: str = "aiwriter-test") -> Iterator[S3Server]:
-    """Start it on a free port of the loopback address, with a bucket and one user who may use all of S3."""
+def moto(bucket: str = "aiwriter-test", *, append_only: bool = False) -> Iterator[S3Server]:
+    """Start it on a free port of the loopback address, with a bucket and one user who may use all of S3.
+
+    Args:
+        bucket: its name.
+        append_only: the user may delete nothing.
+    """
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
@@ -52,7 +61,7 @@ def moto(bucket: str = "aiwriter-test") -> Iterator[S3Server]:
         url = f"http://{host}:{port}"
         iam = _client("iam", url, "setup", "setup")
         iam.create_user(UserName="portal")
-        iam.put_user_policy(UserName="portal", PolicyName="s3", PolicyDocument=json.dumps(_POLICY))
+        iam.put_user_policy(UserName="portal", PolicyName="s3", PolicyDocument=json.dumps(_policy(append_only)))
         key = iam.create_access_key(UserName="portal")["AccessKey"]
         _client("s3", url, "setup", "setup").create_bucket(Bucket=bucket)
         _check_signatures(url, "0")

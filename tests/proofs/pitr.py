@@ -179,7 +179,7 @@ class Capturing:
     def stop(self) -> None:
         """As the supervisor stops it."""
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(60)
+        self.process.wait(600)
 
 
 def iso(moment: float) -> str:
@@ -219,7 +219,7 @@ def one(database: Any, folder: Path, dice: random.Random) -> str:
         found = answer(manage(environment, "restore", "moments", "--json"))
     finally:
         over.set()
-        writer.join(30)
+        writer.join(300)
         capturing.stop()
     for gap in found["gaps"]:
         print(f"   noticed: {gap}", flush=True)
@@ -304,7 +304,7 @@ def lose_one(repository: Path, folder: Path, database: Any, key: str, targets: l
     return f"a lost segment is refused by its number ({number})"
 
 
-def wait_for(condition: Any, what: str, patience: float = 60.0) -> None:
+def wait_for(condition: Any, what: str, patience: float = 600.0) -> None:
     """Until it holds."""
     end = time.monotonic() + patience
     while not condition():

@@ -11,11 +11,15 @@ from django.core.files import File
 
 from aiwriter.core.errors import StorageFull, Unavailable
 from aiwriter.pluginhost import calls
-from aiwriter_sdk import BackendError, QuotaExceeded
+from aiwriter_sdk import AuthFailed, BackendError, QuotaExceeded
 from apps.backends.models import BackendProfile
 from apps.backends.services import blobs
 
 _PIECE = 1 << 20
+
+
+class DeleteRefused(Unavailable):
+    """The storage keeps what it has: these credentials may add and not remove."""
 
 
 class ObjectSpace:
@@ -47,6 +51,7 @@ class ObjectSpace:
 
         Raises:
             StorageFull: no space is left.
+            DeleteRefused: the name is taken, and what is there may not be removed.
             Unavailable: the storage failed, or kept something else.
         """
         full = self._prefix + name
@@ -54,7 +59,7 @@ class ObjectSpace:
             if self._place.storage.exists(full):
                 if same_size_is_same and self._place.storage.size(full) == len(data):
                     return
-                self._place.storage.delete(full)
+                self._remove(name)
             given = self._place.storage.save(full, File(io.BytesIO(data)))
             if given != full:
                 self._place.storage.delete(given)
@@ -110,10 +115,21 @@ class ObjectSpace:
         """Remove an object; one that is not there is fine.
 
         Raises:
+            DeleteRefused: these credentials may not remove it.
             Unavailable: the storage failed.
         """
         with contextlib.suppress(FileNotFoundError), self._mapped(name):
+            self._remove(name)
+
+    def _remove(self, name: str) -> None:
+        try:
             self._place.storage.delete(self._prefix + name)
+        except AuthFailed as error:
+            raise DeleteRefused(f"{name} may not be removed: {error.message}", remedy=error.remedy) from error
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+            raise DeleteRefused(f"{name} may not be removed: {error.strerror}.") from error
 
     @contextlib.contextmanager
     def _mapped(self, name: str) -> Iterator[None]:

@@ -20,7 +20,7 @@ from apps.users.management.service_command import ServiceCommand
 from apps.users.selectors.access import Actor
 
 EXIT_CODES = """Exit codes: 0 done · 1 error · 3 incomplete or stopped · 10 no repository · 11 busy · 12 wrong or missing key ·
-13 no space · 14 check or drill failed. Treat an unknown code as failure."""
+13 no space · 14 check or drill failed · 15 the clock is wrong. Treat an unknown code as failure."""
 
 
 class BackupCommand(ServiceCommand):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from apps.backups.repository import packs
 from apps.backups.repository.control import QUIET, Control
-from apps.backups.repository.errors import Damaged, ForeignRepository, NoRepository, ObjectMissing
+from apps.backups.repository.errors import Damaged, DeleteRefused, ForeignRepository, NoRepository, ObjectMissing
 from apps.backups.repository.marks import BENT, DAMAGED
 from apps.backups.repository.mending import mend_lists, replace_pack, sound_pack
 from apps.backups.repository.records import TWIN, Records
@@ -87,16 +88,18 @@ def copy(repository: Repository, target: ObjectStore, *, control: Control = QUIE
     newest = f"keys/{repository.record.generation:04d}" if repository.has_keys else ""
     for name in sorted(there):
         if newest and name.removeprefix(TWIN).startswith("keys/") and name.removeprefix(TWIN) < newest:
-            target.delete(name)
-            report.removed_keys += 1
+            with suppress(DeleteRefused):
+                target.delete(name)
+                report.removed_keys += 1
     # What a check of the copy found damaged there is sent again.
     healed = []
     for mark in [name for name in there if name.startswith((DAMAGED, BENT))]:
         pack = (TWIN if mark.startswith(BENT) else "") + packs.pack_name(mark.rpartition("/")[2])
         if sound_pack(source, pack):
-            target.delete(pack)
-            there.pop(pack, None)
-            healed.append(mark)
+            with suppress(DeleteRefused):
+                target.delete(pack)
+                there.pop(pack, None)
+                healed.append(mark)
     wanted = sorted([*source.names(packs.PLACE), *source.names(TWIN + packs.PLACE)])
     _copy_packs(source, target, wanted, there, report, control)
     for mark in healed:

@@ -109,6 +109,23 @@ class StorageFailed(RepositoryError):
     remedy = "Check the storage and the network, then run it again; what is stored is not stored a second time."
 
 
+class DeleteRefused(StorageFailed):
+    """The place keeps what it has: these credentials may add and not remove."""
+
+    exit_code, code = 3, "delete_refused"
+    remedy = (
+        "Nothing is lost, and backups go on. In an append-only place, clean up now and then with credentials that may "
+        "delete; in any other, give these the right to."
+    )
+
+
+class ClockSkew(RepositoryError):
+    """The clock of this machine cannot be right, or was not when something was written."""
+
+    exit_code, code = 15, "clock_skew"
+    remedy = "Set the clock of this machine (timedatectl), then run it again. Nothing was written."
+
+
 class Damaged(RepositoryError):
     """Stored bytes are not what was written, and no other copy of them is there."""
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from apps.backups.repository.errors import Damaged, ObjectMissing
+from apps.backups.repository.errors import Damaged, DeleteRefused, ObjectMissing
 from apps.backups.repository.records import TWIN, Records
 from apps.backups.repository.sealing import Cipher, open_record, seal_record
 
@@ -84,4 +84,5 @@ class Marks:
 
     def mark_sound(self, pack: str) -> None:
         """The pack is whole again, or gone."""
-        self._records.delete((BENT if pack.startswith(TWIN) else DAMAGED) + pack.rpartition("/")[2])
+        with suppress(DeleteRefused):
+            self._records.delete((BENT if pack.startswith(TWIN) else DAMAGED) + pack.rpartition("/")[2])

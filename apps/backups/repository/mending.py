@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from apps.backups.repository.errors import ObjectMissing
+from apps.backups.repository.errors import DeleteRefused, ObjectMissing
 from apps.backups.repository.packs import PLACE, pack_name
 from apps.backups.repository.records import TWIN
 from apps.backups.repository.store import ObjectStore
@@ -24,8 +24,15 @@ def sound_pack(store: ObjectStore, place: str) -> bytes | None:
 
 
 def replace_pack(store: ObjectStore, place: str, data: bytes) -> bool:
-    """Put sound bytes in the place of damaged ones. Stores may leave alone what has the name and size: so it goes first."""
-    store.delete(place)
+    """Put sound bytes in the place of damaged ones. Stores may leave alone what has the name and size: so it goes first.
+
+    Returns:
+        False when it stays damaged: the place does not let anything be removed, or does not keep what it is given.
+    """
+    try:
+        store.delete(place)
+    except DeleteRefused:
+        return False
     store.put(place, data)
     return sound_pack(store, place) is not None
 

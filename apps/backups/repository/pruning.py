@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from apps.backups.repository.clock import require_clock
 from apps.backups.repository.control import QUIET, Control
-from apps.backups.repository.errors import NoSuchSet
+from apps.backups.repository.errors import DeleteRefused, NoSuchSet
 from apps.backups.repository.index import Index
 from apps.backups.repository.locking import exclusive
 from apps.backups.repository.marks import Doom
@@ -42,6 +43,8 @@ class PruneReport:
         removed_packs: packs removed now, and `freed_bytes` their size.
         spared_packs: packs that were marked and are needed again.
         rewritten_bytes: bytes copied out of packs of which little was needed.
+        refused: what the place said when it did not let anything be removed; "" when nothing was refused. What was
+            marked stays marked, and is removed by whoever may.
     """
 
     doomed_sets: list[str] = field(default_factory=list)
@@ -52,6 +55,7 @@ class PruneReport:
     freed_bytes: int = 0
     spared_packs: int = 0
     rewritten_bytes: int = 0
+    refused: str = ""
 
 
 def prune(
@@ -70,6 +74,7 @@ def prune(
         repack_below: packs of which less than this part is needed are written anew without the rest.
     """
     with exclusive(repository, "Prune"):
+        require_clock(repository, without=drop)
         repository.mend_records()
         repository.sync(control)
         report = PruneReport()
@@ -82,7 +87,13 @@ def prune(
         needs = _Needs(repository, live, control)
         for doom in dooms:
             control.check()
-            _settle(repository, doom, present, needs, report)
+            try:
+                _settle(repository, doom, present, needs, report)
+            except DeleteRefused as error:
+                report.refused = error.message
+                # Nothing that is copied out of packs would make room where the packs stay.
+                repack_below = 0.0
+                break
         doomed = {pack for doom in repository.marks.dooms() for pack in doom.packs}
         _mark(repository, set(drop) - hidden, doomed, needs, report, grace, repack_below, control)
         repository.index.forget_sources()

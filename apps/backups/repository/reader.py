@@ -7,7 +7,7 @@ import hashlib
 import io
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,13 +20,15 @@ from apps.backups.repository.index import Place
 from apps.backups.repository.reading import ChunkReader
 from apps.backups.repository.sets import Entry, Manifest, SetInfo, valid_path
 from apps.backups.repository.shipping import threads_for_sealing
-from apps.backups.repository.store import storage_error
+from apps.backups.repository.store import FolderStore, storage_error
 
 if TYPE_CHECKING:
     from apps.backups.repository.repository import Repository
 
 _BATCH_BYTES = 2 * 1024 * 1024
 _BATCH_CHUNKS = 128
+_GROUP = 4096
+_MANY = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +131,78 @@ class SetReader:
             while part := source.read(1024 * 1024):
                 file.write(part)
 
+    def each(self, paths: Collection[str]) -> Iterator[tuple[str, BinaryIO]]:
+        """Streams of many entries, small ones in the order in which they lie in packs, some opened ahead by other threads.
+
+        Packs in a bucket are fetched whole: one request brings hundreds of files. As with `open`, reading a stream to its
+        end without an error is proof. A stream is good until the next one is asked for.
+        """
+        refs = self.chunk_ids()
+        small: list[tuple[Entry, bytes]] = []
+        large: list[str] = []
+        for entry in self.entries():
+            ids = [next(refs) for _ in range(entry.chunks)]
+            if entry.path not in paths:
+                continue
+            if entry.chunks == 1:
+                small.append((entry, ids[0]))
+            else:
+                large.append(entry.path)
+        # A part of a file of this machine costs next to nothing, a request to a bucket as much as a whole pack.
+        whole = len(small) >= _MANY and not isinstance(self._repository.store, FolderStore)
+        chunks, threads = ChunkReader(self._repository, whole=whole), threads_for_sealing()
+        waiting: deque[Future[list[tuple[str, bytes | memoryview]]]] = deque()
+        with ThreadPoolExecutor(threads, "read") as pool:
+            try:
+                for batch in _batches(_by_place(chunks, small)):
+                    waiting.append(pool.submit(_open_batch, chunks, batch))
+                    while len(waiting) > threads * 2:
+                        yield from ((path, io.BytesIO(data)) for path, data in waiting.popleft().result())
+                while waiting:
+                    yield from ((path, io.BytesIO(data)) for path, data in waiting.popleft().result())
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+        for path in large:
+            with self.open(path) as stream:
+                yield path, stream
+
     def extract_all(self, folder: Path, *, prefix: str = "", control: Control = QUIET) -> int:
         """Write all entries below a prefix into a folder, packs whole and by several threads. Returns the bytes written."""
         return _Extraction(self._repository, self, folder, control).run(prefix)
+
+
+_Lying = tuple[Entry, bytes, Place | None]
+
+
+def _by_place(chunks: ChunkReader, found: Sequence[tuple[Entry, bytes]]) -> list[_Lying]:
+    """Small contents in the order in which they lie in packs: later sets have theirs here and there."""
+    places = chunks.places([chunk for _, chunk in found])
+    lying = [(entry, chunk, places.get(chunk)) for entry, chunk in found]
+    return sorted(lying, key=lambda each: (each[2].name, each[2].start) if each[2] else ("", 0))
+
+
+def _batches(lying: Iterable[_Lying]) -> Iterator[list[_Lying]]:
+    """As much as one thread takes at a time."""
+    batch: list[_Lying] = []
+    size = 0
+    for each in lying:
+        batch.append(each)
+        size += each[0].size
+        if size >= _BATCH_BYTES or len(batch) >= _BATCH_CHUNKS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _open_batch(chunks: ChunkReader, batch: Sequence[_Lying]) -> list[tuple[str, bytes | memoryview]]:
+    opened = []
+    for entry, chunk, place in batch:
+        data = chunks.data(chunk, place)
+        _check(entry, len(data), 1, "")
+        opened.append((entry.path, data))
+    return opened
 
 
 def _split(ids: bytes) -> list[bytes]:
@@ -212,8 +283,7 @@ class _Extraction:
     def run(self, prefix: str) -> int:
         refs = self._reader.chunk_ids()
         self._folder.mkdir(parents=True, exist_ok=True)
-        batch: list[tuple[Entry, bytes]] = []
-        size = 0
+        group: list[tuple[Entry, bytes]] = []
         waiting: deque[Future[int]] = deque()
         with ThreadPoolExecutor(self._threads, "restore") as pool:
             try:
@@ -225,21 +295,26 @@ class _Extraction:
                     if entry.chunks != 1:
                         self._large(pool, entry, ids)
                         continue
-                    batch.append((entry, ids[0]))
-                    size += entry.size
-                    if size >= _BATCH_BYTES or len(batch) >= _BATCH_CHUNKS:
-                        waiting.append(pool.submit(self._small, batch))
-                        batch, size = [], 0
-                    while len(waiting) > self._threads * 2:
-                        self._done(waiting)
-                if batch:
-                    waiting.append(pool.submit(self._small, batch))
+                    group.append((entry, ids[0]))
+                    if len(group) >= _GROUP:
+                        self._spread(pool, group, waiting)
+                        group = []
+                self._spread(pool, group, waiting)
                 while waiting:
                     self._done(waiting)
             except BaseException:
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
         return self._written
+
+    def _spread(
+        self, pool: ThreadPoolExecutor, group: Sequence[tuple[Entry, bytes]], waiting: deque[Future[int]]
+    ) -> None:
+        for batch in _batches(_by_place(self._chunks, group)):
+            self._control.check()
+            waiting.append(pool.submit(self._small, batch))
+            while len(waiting) > self._threads * 2:
+                self._done(waiting)
 
     def _done(self, waiting: deque[Future[int]]) -> None:
         self._written += waiting.popleft().result()
@@ -255,11 +330,10 @@ class _Extraction:
             self._made.add(parent)
         return target
 
-    def _small(self, batch: Sequence[tuple[Entry, bytes]]) -> int:
-        places = self._chunks.places([chunk for _, chunk in batch])
+    def _small(self, batch: Sequence[_Lying]) -> int:
         written = 0
-        for entry, chunk in batch:
-            data = self._chunks.data(chunk, places.get(chunk))
+        for entry, chunk, place in batch:
+            data = self._chunks.lend(chunk, place)
             _check(entry, len(data), 1, "")
             self._write(entry, data)
             self._aside.throttle(len(data))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 
-from apps.backups.repository.errors import Damaged, ObjectMissing
+from apps.backups.repository.errors import Damaged, DeleteRefused, ObjectMissing
 from apps.backups.repository.sealing import with_checksum, without_checksum
 from apps.backups.repository.store import ObjectStore
 
@@ -83,7 +83,7 @@ class Records:
         return found
 
     def mend(self, name: str) -> bool:
-        """Write the missing or damaged copy again. False when there is nothing to mend it from."""
+        """Write the missing or damaged copy again. False when that cannot be done."""
         faults = self.faults(name)
         if not faults:
             return True
@@ -91,6 +91,10 @@ class Records:
             data = self.get(name)
         except (Damaged, ObjectMissing):
             return False
-        for place, _ in faults:
-            self.store.put(place, data)
+        try:
+            for place, _ in faults:
+                self.store.put(place, data)
+        except DeleteRefused:
+            # An append-only place keeps the damaged copy; the sound one is read.
+            return False
         return True

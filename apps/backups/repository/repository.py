@@ -7,14 +7,17 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from apps.backups.repository import packs
+from apps.backups.repository.clock import require_clock
 from apps.backups.repository.control import QUIET, Control
 from apps.backups.repository.errors import (
     AlreadyRepository,
     Damaged,
+    DeleteRefused,
     ForeignRepository,
     KeyNeeded,
     NoRepository,
@@ -280,7 +283,11 @@ class Repository:
     # Sets
 
     def begin(self, *, kind: str, labels: Mapping[str, str] | None = None, control: Control = QUIET) -> SetWriter:
-        """A new set. What is lost or damaged in the repository and still in the source is stored again by it."""
+        """A new set. What is lost or damaged in the repository and still in the source is stored again by it.
+
+        Raises `ClockSkew` when a set is there that would be newer than this one.
+        """
+        require_clock(self)
         self.mend_records()
         self.sync(control)
         if mend_lists(self):
@@ -312,7 +319,8 @@ class Repository:
         if self.records.mend(newest):
             for name in self.records.names("keys/"):
                 if name < newest:
-                    self.records.delete(name)
+                    with suppress(DeleteRefused):
+                        self.records.delete(name)
 
     def replace_keys(self, record: KeyRecord) -> None:
         """Store a new generation, look at it, and drop those before."""

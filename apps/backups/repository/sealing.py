@@ -50,10 +50,10 @@ def pack_up(data: bytes | memoryview) -> bytes:
     return _ZSTD + small if small and len(small) < len(data) else _RAW + bytes(data)
 
 
-def unpack(data: bytes, size: int) -> bytes:
+def unpack(data: bytes | memoryview, size: int) -> bytes:
     """The data of `pack_up`. The size is known from the index, so that no small bytes can become a flood."""
     if data[:1] == _RAW:
-        plain = data[1:]
+        plain = bytes(data[1:])
     elif data[:1] == _ZSTD:
         try:
             plain = _decompressor().decompress(memoryview(data)[1:], max_output_size=size or 1)
@@ -95,6 +95,39 @@ class Cipher:
             return self._aead.decrypt(bytes(sealed[:NONCE]), sealed[NONCE:], bound)
         except InvalidTag as error:
             raise Damaged("Sealed bytes are not what was written.") from error
+
+    def open_into(self, sealed: memoryview, bound: bytes, target: memoryview) -> memoryview:
+        """The same into memory that is there, of just the size."""
+        try:
+            self._aead.decrypt_into(bytes(sealed[:NONCE]), sealed[NONCE:], bound, target)
+        except InvalidTag as error:
+            raise Damaged("Sealed bytes are not what was written.") from error
+        return target
+
+
+class Room:
+    """Memory that a thread uses for one chunk after the other: the system would have to clear it anew for each."""
+
+    def __init__(self, size: int) -> None:
+        self._sealed = memoryview(bytearray(size + NONCE + TAG + 1))
+        self._plain = memoryview(bytearray(size + 1))
+        self.size = size
+
+    def sealed(self, size: int) -> memoryview:
+        """For so many sealed bytes."""
+        return self._sealed[:size]
+
+    def plain(self, size: int) -> memoryview:
+        """For what they become."""
+        return self._plain[:size]
+
+
+def open_in(room: Room, cipher: Cipher, sealed: memoryview, bound: bytes, size: int) -> bytes | memoryview:
+    """As `open_up`, in the room: what does not compress is a view of it, good until the room's next use."""
+    plain = cipher.open_into(sealed, bound, room.plain(len(sealed) - NONCE - TAG))
+    if size and len(plain) == size + 1 and plain[0] == 0:
+        return plain[1:]
+    return unpack(plain, size)
 
 
 def new_data_key() -> bytes:

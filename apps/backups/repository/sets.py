@@ -163,6 +163,14 @@ def new_set_id(now: datetime) -> str:
     return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
+def moment_of(set_id: str) -> datetime | None:
+    """The time in an id; None when it has none."""
+    try:
+        return datetime.strptime(set_id.partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
 def set_name(set_id: str) -> str:
     """Where the record lies."""
     return PLACE + set_id

@@ -19,6 +19,8 @@ from apps.users.selectors.access import Actor, require
 
 # So much later than the schedule wants it, a backup is overdue: one may have failed and been tried again.
 PATIENCE = 1.5
+# As much as the engine lets clocks of two machines differ.
+CLOCK_SLACK = dt.timedelta(minutes=10)
 FULL_SOON = dt.timedelta(days=21)
 State = BackupSet.State
 
@@ -181,6 +183,14 @@ def _look(found: Status, places: list[Destination], newest: BackupSet | None, no
                     key, "fail", f"{count} backup sets are {words}.", "Open them in the list of sets: each says why."
                 )
             )
+    later = BackupSet.objects.filter(created_at__gt=now + CLOCK_SLACK).order_by("created_at").last()
+    if later is not None:
+        words = f"The set {later.name} bears a time that has not come yet: a clock is or was wrong."
+        remedy = (
+            "Set the clock of this machine. If it is right, remove the set with `manage.py prune --later-than-now`: "
+            "until then no backup is made."
+        )
+        found.problems.append(Problem("clock", "fail", words, remedy))
     if newest is not None and newest.state == State.INCOMPLETE:
         found.problems.append(
             Problem(
@@ -203,7 +213,7 @@ def _look(found: Status, places: list[Destination], newest: BackupSet | None, no
 
 def _overdue(policy: Policy, now: dt.datetime) -> list[Problem]:
     newest = (
-        BackupSet.objects.filter(destination=policy.destination)
+        BackupSet.objects.filter(destination=policy.destination, created_at__lte=now + CLOCK_SLACK)
         .exclude(state__in=(State.DAMAGED,))
         .order_by("-created_at")
         .values_list("created_at", flat=True)

@@ -33,6 +33,8 @@ from apps.users.services.audit import record
 # A set with so much less than the one before is looked at by a person before anything is deleted.
 SHRUNK = 0.7
 INCOMPLETE = 3
+# Seconds. Less than that nobody sees in a list of moments.
+CLOCKS_DIFFER = 60.0
 KEPT_RUNS = dt.timedelta(days=90)
 
 
@@ -109,6 +111,7 @@ def _make_set(run: BackupRun, progress: Progress) -> BackupSet:
     begun = timezone.now()
     with scratch_folder(run.pk) as scratch, snapshot(scratch) as state:
         taken = timezone.now()
+        _compare_clocks(getattr(state, "clock_ahead", 0.0), progress)
         labels = {"run": str(run.pk), "host": socket.gethostname(), "portal": settings.VERSION, "trigger": run.trigger}
         control = control_of(progress, policy=run.policy)
         # Left without a commit, the set does not exist; what was stored is found by the next run.
@@ -146,6 +149,19 @@ def _manifest(collecting: Collecting, *, begun: dt.datetime, taken: dt.datetime)
         "capture": collecting.snapshot.capture,
         **collecting.facts,
     }
+
+
+def _compare_clocks(ahead: float, progress: Progress) -> None:
+    """Tell when the database's server and this machine do not agree on the time. The set is whole all the same."""
+    if abs(ahead) <= CLOCKS_DIFFER:
+        return
+    words = f"The clock of the database's server is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's."
+    progress.say(words)
+    tell_operators(
+        "backup.clock",
+        words,
+        "Set both clocks (timedatectl): moments to restore are told by one of them, and sets by the other.",
+    )
 
 
 def _judge(row: BackupSet, progress: Progress) -> None:

@@ -75,8 +75,7 @@ def capture(over: threading.Event) -> bool:
 
 def _tell(error: Exception) -> None:
     state = capture_state.read_state() or CaptureState()
-    state.problem = str(getattr(error, "message", "") or error)[:500]
-    state.remedy = str(getattr(error, "remedy", ""))[:500]
+    state.tell("capture", str(getattr(error, "message", "") or error), str(getattr(error, "remedy", "")))
     with contextlib.suppress(OSError):
         capture_state.write_state(state, durable=False)
 
@@ -87,7 +86,7 @@ def _capture(what: dict[str, Any], over: threading.Event) -> None:
     if state.destination != what["destination"]:
         # Another place knows nothing of the line of this one.
         state = CaptureState(destination=what["destination"], gaps=state.gaps)
-    state.pid, state.problem, state.remedy = os.getpid(), "", ""
+    state.pid, state.problem, state.remedy, state.teller = os.getpid(), "", "", ""
     chain = Chain(state, repository)
     shipper = Shipper(destination, chain)
     seconds = float(what["seconds"])
@@ -117,15 +116,17 @@ def _capture(what: dict[str, Any], over: threading.Event) -> None:
             try:
                 sealed = source.step(asked=was_asked)
             except Unavailable as error:
-                state.problem, state.remedy = error.message, error.remedy
+                state.tell("source", error.message, error.remedy)
                 chain.note()
                 over.wait(_RETRY)
                 continue
             except OSError as error:
-                state.problem = f"The spool cannot be written: {error.strerror or error}."
-                state.remedy = "Make space on the disk of the data folder; the log of the database keeps the changes."
+                state.tell("source", *spool_problem(error))
+                with contextlib.suppress(OSError):
+                    chain.note()
                 over.wait(_RETRY)
                 continue
+            state.well("source")
             if was_asked:
                 state.asked = begun
                 chain.note()
@@ -141,6 +142,14 @@ def _capture(what: dict[str, Any], over: threading.Event) -> None:
             shipper.finish()
         with contextlib.suppress(OSError):
             chain.note(durable=True)
+
+
+def spool_problem(error: OSError) -> tuple[str, str]:
+    """What to say of a spool that cannot be written, and what to do."""
+    return (
+        f"The spool cannot be written: {error.strerror or error}.",
+        "Make space on the disk of the data folder; until then the log of the database keeps the changes, and grows.",
+    )
 
 
 def sync_wanted() -> None:

@@ -145,12 +145,12 @@ class Shipper(threading.Thread):
             for line in lines:
                 self._ship_line(line, records, state)
         except (RepositoryError, AppError, OSError) as error:
-            state.problem = str(getattr(error, "message", "") or error)[:500]
-            state.remedy = str(getattr(error, "remedy", "") or "Look at the place for backups.")[:500]
+            remedy = str(getattr(error, "remedy", "") or "Look at the place for backups.")
+            state.tell("shipper", str(getattr(error, "message", "") or error), remedy)
             return False
         finally:
             connection.close()
-        state.problem = state.remedy = ""
+        state.well("shipper")
         return True
 
     def _ship_line(self, line: str, records: Records | None, state: CaptureState) -> None:

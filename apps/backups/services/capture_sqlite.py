@@ -24,6 +24,7 @@ _BODY = 8 * 1024 * 1024
 _LONG = 1000
 _QUIET = 300.0
 _BEAT = 5.0
+CLOCK_BEHIND = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,11 @@ class Sampler(threading.Thread):
             found = list(self._marks)
             self._marks.clear()
             return found, self._seen
+
+    @property
+    def clock_behind(self) -> float:
+        """Seconds by which the clock stands before what it has shown already: somebody has set it back."""
+        return max(0.0, self._seen / 1000 - time.time())
 
     @property
     def oldest(self) -> Mark | None:
@@ -203,10 +209,19 @@ class SqliteCapture:
             self._note_pending()
             if now - self._noted >= _BEAT or sealed:
                 self._noted = now
+                self._note_clock()
                 self._chain.note()
             return sealed
         except Gap as gap:
             return self._recover(gap)
+
+    def _note_clock(self) -> None:
+        state, behind = self._chain.state, self._sampler.clock_behind if self._sampler else 0.0
+        if behind > CLOCK_BEHIND:
+            words = f"The clock of this machine was set back by {behind:,.0f} s: until it has caught up, all changes bear one time."
+            state.tell("clock", words, "Set the clock of this machine right (timedatectl). Nothing is lost.")
+        else:
+            state.well("clock")
 
     def _note_pending(self) -> None:
         oldest = self._left[0] if self._left else self._sampler and self._sampler.oldest
@@ -222,7 +237,9 @@ class SqliteCapture:
             # A new beginning of the log is noted at once: whoever goes on after a kill must know of it.
             return True
         waiting = head.frames - self._frame
-        return time.time() - oldest.at / 1000 >= self._seconds or waiting * head.page_size >= _BODY
+        age = time.time() - oldest.at / 1000
+        # Below zero: the clock was set back, and would have to catch up first.
+        return age < 0 or age >= self._seconds or waiting * head.page_size >= _BODY
 
     def _recover(self, gap: Gap) -> bool:
         if self._sampler is not None:

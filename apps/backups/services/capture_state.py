@@ -30,6 +30,7 @@ class CaptureState:
         position: where the engine goes on.
         beat: when the process last gave a sign, in seconds.
         asked: monotonic time at which the last question was answered.
+        problem, remedy, teller: what is wrong, what to do, and which part of the process says so.
         gaps: what was not captured: from, until (milliseconds), why.
     """
 
@@ -49,12 +50,22 @@ class CaptureState:
     pid: int = 0
     problem: str = ""
     remedy: str = ""
+    teller: str = ""
     gaps: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def alive(self) -> bool:
         """Whether the process gives signs."""
         return time.time() - self.beat < SILENT
+
+    def tell(self, teller: str, problem: str, remedy: str) -> None:
+        """Say that something is wrong. It stays until the same part is well again."""
+        self.problem, self.remedy, self.teller = problem[:500], remedy[:500], teller
+
+    def well(self, teller: str) -> None:
+        """A part is well: what it said holds no more, and what another one said still does."""
+        if self.teller == teller:
+            self.problem = self.remedy = self.teller = ""
 
     def note_pending(self, unsealed: float) -> None:
         """Note since when something is on its way to the repository.

@@ -1,4 +1,4 @@
-"""Drills of backups that pgBackRest makes: restored by it into a scratch folder, started, and every row read."""
+"""Drills of backups that pgBackRest or Barman makes: restored by it into a scratch folder, started, and every row read."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def start_drill(*, actor: Actor, delegate_id: uuid.UUID | str, trigger: str = "p
     """
     require(actor, "backups.run")
     row = get_delegate(actor=actor, delegate_id=delegate_id)
-    if row.tool != Delegate.Tool.PGBACKREST:
+    if row.tool not in delegate_tools.RESTORING:
         raise InvalidInput(
             f"{row.get_tool_display()} cannot be drilled from here.",
             field="delegate_id",
@@ -92,7 +92,7 @@ def run_drill(drill: Drill, progress: Progress) -> None:
     if row is None:
         raise Conflict("This is no drill of another tool.")
     delegates.look(row)
-    chosen = next((each for each in row.sets if each["good"] and each["finished"]), None)
+    chosen = next((each for each in row.sets if each["good"] and each["finished"] and not each["note"]), None)
     if chosen is None:
         raise Unavailable(f"'{row.name}' has no finished backup. {row.problem}".strip(), remedy=row.remedy)
     begun = timezone.now()
@@ -133,15 +133,7 @@ def _phase(phases: dict[str, float], name: str, progress: Progress) -> Iterator[
 
 def _restore(row: Delegate, label: str, data: Path, progress: Progress) -> None:
     """Let the tool restore. It goes on for as long as it needs and is ended with the drill."""
-    command = delegate_tools.pgbackrest(
-        row,
-        f"--pg1-path={data}",
-        f"--set={label}",
-        "--type=immediate",
-        "--target-action=promote",
-        "--archive-mode=off",
-        "restore",
-    )
+    name, command = row.get_tool_display(), delegate_tools.restoring(row, label, data)
     with tempfile.TemporaryFile() as output:
         with subprocess.Popen(
             command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=env.process_environment(), cwd="/"
@@ -156,8 +148,10 @@ def _restore(row: Delegate, label: str, data: Path, progress: Progress) -> None:
         output.seek(0)
         said = output.read()[-600:].decode("utf-8", "replace").strip()
     if process.returncode:
-        raise Unavailable(f"pgBackRest did not restore: {said}", remedy="Run: pgbackrest verify")
-    # Tablespaces would lie where the live server has its own; pgBackRest maps them only when told to.
+        raise Unavailable(
+            f"{name} did not restore: {said}", remedy=f"Run: {delegate_tools.RESTORING[Delegate.Tool(row.tool)]}"
+        )
+    # Tablespaces would lie where the live server has its own; the tools map them only when told to.
     links = [path.name for path in (data / "pg_tblspc").iterdir()] if (data / "pg_tblspc").is_dir() else []
     if links:
         raise Unavailable("The server has tablespaces, which a drill cannot lay out.", remedy="Rehearse it by hand.")

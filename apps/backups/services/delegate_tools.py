@@ -165,9 +165,13 @@ def _pgbackrest(row: Delegate) -> Seen:
 
 
 # ------------------------------------------------------------ Barman
+def barman(row: Delegate, *words: str) -> list[str]:
+    """A command line of Barman."""
+    return [program("barman"), *(["-c", row.config] if row.config else []), *words]
+
+
 def _barman(row: Delegate) -> Seen:
-    own = ["-c", row.config] if row.config else []
-    base = [program("barman"), *own, "-f", "json"]
+    base = barman(row, "-f", "json")
     listed = json.loads(run([*base, "list-backup", row.source]))[row.source]
     checked = json.loads(run([*base, "check", row.source], good=(0, 1)))[row.source]
     copies = [
@@ -262,6 +266,25 @@ def _document(row: Delegate) -> bytes:
     return body
 
 
+# Tools that can restore here, and how one asks each what is wrong with its backups.
+RESTORING = {Delegate.Tool.PGBACKREST: "pgbackrest verify", Delegate.Tool.BARMAN: "barman check-backup"}
+
+
+def restoring(row: Delegate, label: str, data: Path) -> list[str]:
+    """The command that lays a backup out in an empty folder, to be started there up to its own end and no further."""
+    if row.tool == Delegate.Tool.BARMAN:
+        return barman(row, "recover", "--target-immediate", "--target-action", "promote", row.source, label, str(data))
+    return pgbackrest(
+        row,
+        f"--pg1-path={data}",
+        f"--set={label}",
+        "--type=immediate",
+        "--target-action=promote",
+        "--archive-mode=off",
+        "restore",
+    )
+
+
 _READERS: dict[str, Callable[[Delegate], Seen]] = {"pgbackrest": _pgbackrest, "barman": _barman, "cnpg": _cnpg}
 
 
@@ -273,4 +296,4 @@ def _iso(text: str) -> str:
     return dt.datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(dt.UTC).isoformat() if text else ""
 
 
-__all__ = ["Copy", "Seen", "ask", "pgbackrest", "program", "run"]
+__all__ = ["RESTORING", "Copy", "Seen", "ask", "barman", "pgbackrest", "program", "restoring", "run"]

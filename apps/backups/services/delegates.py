@@ -162,7 +162,7 @@ def set_values(row: Delegate, values: dict[str, Any]) -> None:
         )
     if row.tool != Delegate.Tool.CNPG and row.config and not row.config.startswith("/"):
         raise InvalidInput("The configuration file needs its whole path.", field="config", remedy="Begin it with /.")
-    if row.tool != Delegate.Tool.PGBACKREST and row.drill_days:
+    if row.tool not in delegate_tools.RESTORING and row.drill_days:
         raise InvalidInput(
             f"{row.get_tool_display()} cannot be drilled from here.", field="drill_days", remedy="Enter 0."
         )

@@ -7,8 +7,9 @@ import copy
 import re
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from django.apps import apps
 from django.conf import settings
@@ -249,7 +250,9 @@ def _contents(wanted: Iterable[Any], reader: Any, progress: Progress) -> _Conten
         if there is not None and there.damaged_at is None and _stands(there):
             found.present[blob.pk] = there.pk
             continue
-        found.present[blob.pk] = _store(blob, there, reader)
+        with told():
+            content = reader.open(file_entry(blob.sha256))
+        found.present[blob.pk] = _store(blob, there, content)
         found.changed += 1
     return found
 
@@ -262,13 +265,13 @@ def _stands(blob: StoredBlob) -> bool:
         return False
 
 
-def _store(blob: Any, there: StoredBlob | None, reader: Any) -> Any:
+def _store(blob: Any, there: StoredBlob | None, content: AbstractContextManager[BinaryIO]) -> Any:
     """Put a content of the set into the storage that is used now, and name it by a row."""
     profile = there.profile if there is not None and there.profile.enabled else default_storage_profile()
     place = blobs.open_storage(profile)
     with (
         told(),
-        contextlib.closing(reader.open(file_entry(blob.sha256))) as stream,
+        content as stream,
         blobs.received(stream, limit=int(blob.size) + 1) as incoming,
     ):
         if incoming.sha256 != blob.sha256:
@@ -372,19 +375,29 @@ def fill_storages(reader: Any, progress: Progress) -> Placed:
     there = {entry.path for entry in reader.entries("files/")}
     rows = StoredBlob.objects.select_related("profile").order_by("pk")
     total, done = rows.count(), 0
-    progress.phase("files", total)
+    progress.phase("looking", total)
+    wanted: dict[str, list[Any]] = {}
     for blob in rows.iterator(chunk_size=500):
         done += 1
         placed.count += 1
-        progress.progress("files", done, total)
+        progress.progress("looking", done, total)
         progress.check()
         if blob.damaged_at is None and _stands(blob):
             continue
-        if file_entry(blob.sha256) not in there:
+        if file_entry(blob.sha256) in there:
+            wanted.setdefault(file_entry(blob.sha256), []).append(blob.pk)
+        else:
             placed.missing += 1
-            continue
-        _store(blob, blob, reader)
-        placed.written += 1
+    progress.phase("files", len(wanted))
+    with told(), contextlib.closing(reader.each(wanted)) as streams:
+        for name, stream in streams:
+            for number, key in enumerate(wanted[name]):
+                blob = rows.get(pk=key)
+                # A content can lie in two storages.
+                _store(blob, blob, reader.open(name) if number else contextlib.nullcontext(stream))
+                placed.written += 1
+            progress.progress("files", placed.written, len(wanted))
+            progress.check()
     return placed
 
 

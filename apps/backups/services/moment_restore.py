@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -171,6 +171,11 @@ class Files:
                     self._where[entry.path] = reader
                     found.append(entry)
         return found
+
+    def each(self, paths: Collection[str]) -> Iterator[tuple[str, Any]]:
+        """Streams of many of them; see `SetReader.each`. What lies where is known once `entries` was asked."""
+        for reader in self._readers:
+            yield from reader.each({path for path in paths if self._where.get(path, self._readers[0]) is reader})
 
     def open(self, path: str) -> Any:
         """One of them."""

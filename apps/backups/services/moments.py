@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import shutil
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -33,6 +34,8 @@ from apps.backups.services.capture_sqlite import records
 from apps.backups.services.progress import Progress
 from apps.backups.services.repositories import RepositoryProblem, control_of, open_repository, told
 from apps.users.selectors.access import Actor, require
+
+_FULL = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +271,10 @@ def present_capture() -> Capture:
             "No process captures changes.",
             lag=state.lag if state else None,
             problem=(state.problem if state else "") or f"Nothing was captured{since}.",
-            remedy="Does the supervisor run, or `manage.py backup_capture` as a service? Its log is capture.log.",
+            # A process on a full disk cannot even say so.
+            remedy="Make space on the disk of the data folder: it is full."
+            if shutil.disk_usage(capture_state.capture_folder()).free < _FULL
+            else "Does the supervisor run, or `manage.py backup_capture` as a service? Its log is capture.log.",
             gaps=state.gaps if state else [],
         )
     limit = max(60.0, policy.pitr_seconds * 3)

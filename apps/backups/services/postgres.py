@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -134,7 +135,11 @@ def stop(process: subprocess.Popen[bytes], patience: float = 20.0) -> None:
 
 @dataclass
 class PostgresSnapshot:
-    """An open transaction and the name under which `pg_dump` shares it."""
+    """An open transaction and the name under which `pg_dump` shares it.
+
+    Args:
+        clock_ahead: seconds by which the server's clock is ahead of this machine's.
+    """
 
     connection: psycopg.Connection[Any]
     name: str
@@ -143,6 +148,7 @@ class PostgresSnapshot:
     size: int
     capture: dict[str, Any] = field(default_factory=dict)
     engine: str = "postgresql"
+    clock_ahead: float = 0.0
 
     def rows(self, query: str) -> Iterator[tuple[Any, ...]]:
         """Read from the snapshot, some thousand rows at a time."""
@@ -232,7 +238,10 @@ def snapshot(_scratch: Path) -> Iterator[PostgresSnapshot]:
         name = opened.execute("SELECT pg_export_snapshot()").fetchone()[0]  # type: ignore[index]
         version = opened.execute("SHOW server_version").fetchone()[0]  # type: ignore[index]
         size = opened.execute("SELECT pg_database_size(current_database())").fetchone()[0]  # type: ignore[index]
-        yield PostgresSnapshot(opened, name, version, major, size)
+        begun = time.time()
+        theirs = opened.execute("SELECT extract(epoch FROM clock_timestamp())::float8").fetchone()[0]  # type: ignore[index]
+        ahead = theirs - (begun + time.time()) / 2
+        yield PostgresSnapshot(opened, name, version, major, size, clock_ahead=ahead)
 
 
 def measure(database: str) -> dict[str, dict[str, Any]]:

@@ -14,7 +14,7 @@ from aiwriter.core import secretrefs
 from aiwriter.core.errors import AppError, Unavailable
 from apps.backups.models import Destination, PlaceSize, Policy
 from apps.backups.repository.control import Control
-from apps.backups.repository.errors import AlreadyRepository, NoRepository, RepositoryError, Stopped
+from apps.backups.repository.errors import AlreadyRepository, DeleteRefused, NoRepository, RepositoryError, Stopped
 from apps.backups.repository.repository import Repository
 from apps.backups.repository.rotation import rewrap
 from apps.backups.services.progress import Progress
@@ -129,16 +129,19 @@ def create_or_join(
 
 
 def check_place(destination: Destination) -> None:
-    """Write, read and delete a few bytes.
+    """Write, read and delete a few bytes. A place that lets nothing be deleted is fine: it is append-only.
 
     Raises:
         AppError: the place does not do it.
     """
     store = open_store(destination)
     with told():
-        store.put("probe/aiwriter", b"aiwriter")
+        with contextlib.suppress(DeleteRefused):
+            # It is there already, from an earlier look at an append-only place.
+            store.put("probe/aiwriter", b"aiwriter")
         answer = store.get("probe/aiwriter")
-        store.delete("probe/aiwriter")
+        with contextlib.suppress(DeleteRefused):
+            store.delete("probe/aiwriter")
     if answer != b"aiwriter":
         raise Unavailable("The place gave back something else than was written.", remedy="Choose another place.")
 

@@ -217,22 +217,31 @@ def restore_files(reader: Any, target: Target, data_dir: Path, progress: Progres
     progress.phase("files", total)
     there = {entry.path for entry in reader.entries("files/")}
     placed, done = Placed(), 0
+    # A content can lie in two storages.
+    wanted: dict[str, list[tuple[Any, ...]]] = {}
+    for row in rows:
+        if file_entry(row[0]) in there:
+            wanted.setdefault(file_entry(row[0]), []).append(row)
+        else:
+            placed.missing += 1
+            done += int(row[1])
     # Each file is encrypted with the key that its row names: the set may hold several of them.
     keys = {str(row[6]): encryption.key_of_folder(data_dir, str(row[6])) for row in rows if row[3]}
-    for sha256, size, storage_name, encrypted, managed, kind, key_id in rows:
-        done += int(size)
-        if file_entry(sha256) not in there:
-            placed.missing += 1
-            continue
-        path = data_dir / "files" / str(storage_name) if write and managed and kind == "storage" else None
-        with told(), contextlib.closing(reader.open(file_entry(sha256))) as stream:
-            whole = _place(stream, path, str(sha256), keys[str(key_id)] if encrypted else b"")
-        placed.count += 1
-        placed.bytes += int(size)
-        placed.written += path is not None
-        placed.damaged += not whole
-        progress.progress("files", done, total)
-        progress.check()
+    with told(), contextlib.closing(reader.each(wanted)) as streams:
+        for name, stream in streams:
+            for number, row in enumerate(wanted[name]):
+                sha256, size, storage_name, encrypted, managed, kind, key_id = row
+                path = data_dir / "files" / str(storage_name) if write and managed and kind == "storage" else None
+                key = keys[str(key_id)] if encrypted else b""
+                with contextlib.closing(reader.open(name)) if number else contextlib.nullcontext(stream) as content:
+                    whole = _place(content, path, str(sha256), key)
+                done += int(size)
+                placed.count += 1
+                placed.bytes += int(size)
+                placed.written += path is not None
+                placed.damaged += not whole
+                progress.progress("files", done, total)
+                progress.check()
     return placed
 
 

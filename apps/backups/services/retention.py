@@ -10,12 +10,13 @@ from typing import Any
 from django.utils import timezone
 
 from apps.backups.models import BackupRun, BackupSet, Destination, Drill, Policy, Restore
+from apps.backups.repository.errors import DeleteRefused
 from apps.backups.repository.pruning import prune
 from apps.backups.repository.repository import Repository
 from apps.backups.repository.segments import drop_segments, listing
 from apps.backups.services import capture_state
 from apps.backups.services.progress import Progress
-from apps.backups.services.repositories import told
+from apps.backups.services.repositories import RepositoryProblem, told
 from apps.users.selectors.access import Actor
 from apps.users.services.audit import record
 
@@ -190,16 +191,28 @@ def needed_segments(policy: Policy, repository: Repository, now: dt.datetime | N
     return needed
 
 
-def apply(policy: Policy, repository: Any, control: Any, progress: Progress, *, grace: dt.timedelta = GRACE) -> int:
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a clean-up.
+
+    Args:
+        sets: how many sets went.
+        refused: what the place said when it let nothing be removed; "" when it did.
+    """
+
+    sets: int = 0
+    refused: str = ""
+
+
+def apply(policy: Policy, repository: Any, control: Any, progress: Progress, *, grace: dt.timedelta = GRACE) -> Applied:
     """Delete what the policy lets go. The repository keeps the bytes for two more days, in case a reader is at them.
 
-    Returns:
-        how many sets went.
+    A place that lets nothing be removed is no fault: sets are dropped, and what they had stays there.
     """
     plan = preview(policy)
     if plan.frozen:
         progress.say(f"Nothing is deleted: {plan.frozen}")
-        return 0
+        return Applied()
     going = plan.going
     progress.phase("clean-up")
     with told():
@@ -213,9 +226,18 @@ def apply(policy: Policy, repository: Any, control: Any, progress: Progress, *, 
             obj=policy,
             after={"sets": names[:50], "count": len(names), "policy": policy.name},
         )
-    with told():
-        gone, _ = drop_segments(repository, needed_segments(policy, repository), control)
+    refused, gone = report.refused, 0
+    if not refused:
+        try:
+            with told():
+                gone, _ = drop_segments(repository, needed_segments(policy, repository), control)
+        except RepositoryProblem as problem:
+            if problem.code != DeleteRefused.code:
+                raise
+            refused = problem.message
+    if refused:
+        progress.say(f"The place lets nothing be removed: {refused} {DeleteRefused.remedy}")
     if gone:
         progress.say(f"{gone:,} segments of captured changes are needed no more and were removed.")
     progress.say(f"{len(going)} old sets removed, {report.freed_bytes / 2**20:,.1f} MiB freed.")
-    return len(going)
+    return Applied(len(going), refused)

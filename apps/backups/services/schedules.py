@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from aiwriter.core.errors import AppError
 from apps.backups.models import BackupRun, Delegate, Drill, Policy
+from apps.backups.repository.marks import COMMIT_MARGIN
 from apps.backups.services import backups, capture, capture_state, delegate_drills, drills, jobs, moments, upkeep
 from apps.users.selectors.access import Actor
 
@@ -44,7 +45,10 @@ def backup_due(policy: Policy, now: dt.datetime) -> bool:
     """Whether a backup is to begin now."""
     if not _in_window(policy, now):
         return False
-    runs = BackupRun.objects.filter(destination=policy.destination, action="backup")
+    # A run of tomorrow was made while the clock was wrong: it must not stand in the way of those of today.
+    runs = BackupRun.objects.filter(
+        destination=policy.destination, action="backup", created_at__lte=now + COMMIT_MARGIN
+    )
     last = runs.exclude(trigger__in=("restore",)).order_by("-created_at").first()
     if last is not None and last.state in ("queued", "running"):
         return False

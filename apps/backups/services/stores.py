@@ -12,9 +12,10 @@ from django.conf import settings
 from aiwriter import env
 from aiwriter.core.errors import InvalidInput, NotFound, StorageFull, Unavailable
 from apps.backends.models import BackendProfile
+from apps.backends.services import objects
 from apps.backends.services.objects import ObjectSpace
 from apps.backups.models import Destination
-from apps.backups.repository.errors import NoSpace, ObjectMissing, StorageFailed
+from apps.backups.repository.errors import DeleteRefused, NoSpace, ObjectMissing, StorageFailed
 from apps.backups.repository.store import FolderStore, ObjectStore
 
 S3_VARIABLES = {
@@ -58,6 +59,8 @@ class DjangoStorageStore:
             raise ObjectMissing(f"{name} is not in the repository.") from None
         except StorageFull as error:
             raise NoSpace(error.message, remedy=error.remedy) from error
+        except objects.DeleteRefused as error:
+            raise DeleteRefused(error.message) from error
         except Unavailable as error:
             raise StorageFailed(error.message, remedy=error.remedy) from error
 

@@ -10,8 +10,9 @@ from django.db import transaction
 
 from aiwriter.core.errors import Conflict, NotFound
 from apps.backups.models import BackupSet
+from apps.backups.repository.clock import later_sets
 from apps.backups.repository.errors import NoSuchSet
-from apps.backups.repository.pruning import undrop
+from apps.backups.repository.pruning import prune, undrop
 from apps.backups.selectors.destinations import get_destination
 from apps.backups.services import catalogue
 from apps.backups.services.repositories import RepositoryProblem, open_repository, told
@@ -89,3 +90,33 @@ def _gone(name: str) -> NotFound:
     return NotFound(
         f"No set {name[:60]} can be taken back.", field="set", remedy="See the list: `manage.py prune --removed`."
     )
+
+
+def remove_later_sets(*, actor: Actor, destination_id: uuid.UUID | str) -> list[str]:
+    """Remove the sets of a place that bear a time which has not come yet: a clock was wrong when they were written.
+
+    Two days long they can be taken back, as everything that is removed.
+
+    Args:
+        actor: needs "backups.run".
+        destination_id: of which place.
+
+    Returns:
+        their names.
+
+    Raises:
+        NotFound, PermissionDenied: the place is not the actor's to clean up.
+        AppError: the place cannot be reached.
+    """
+    require(actor, "backups.run")
+    place = get_destination(actor=actor, destination_id=destination_id)
+    repository = open_repository(place)
+    with told():
+        names = later_sets(repository)
+        if names:
+            prune(repository, drop=names)
+    with transaction.atomic():
+        BackupSet.objects.filter(destination=place, name__in=names).delete()
+        if names:
+            record(actor, "backup.pruned", obj=place, reason="a clock was wrong", after={"sets": names[:50]})
+    return names

@@ -10,7 +10,7 @@ from django.utils import timezone
 from aiwriter.core.errors import Conflict, InvalidInput, Unavailable
 from apps.backups.models import BackupRun, BackupSet, Destination
 from apps.backups.repository.copying import copy
-from apps.backups.repository.errors import Damaged
+from apps.backups.repository.errors import Damaged, DeleteRefused, RepositoryError, Stopped
 from apps.backups.repository.pruning import prune
 from apps.backups.repository.segments import drop_segments
 from apps.backups.repository.verifying import Report, verify_cheap, verify_deep
@@ -144,9 +144,10 @@ def run_prune(run: BackupRun, progress: Progress) -> None:
         raise Conflict("This place has no policy that says what is kept.", remedy="Make one.")
     repository = open_repository(run.destination)
     catalogue.synchronise(run.destination, repository)
-    gone = retention.apply(run.policy, repository, control_of(progress), progress)
+    done = retention.apply(run.policy, repository, control_of(progress), progress)
     note_size(run.destination, repository)
-    BackupRun.objects.filter(pk=run.pk).update(result={"removed": gone})
+    result = {"removed": done.sets} | ({"refused": done.refused} if done.refused else {})
+    BackupRun.objects.filter(pk=run.pk).update(result=result, exit_code=backups.INCOMPLETE if done.refused else 0)
 
 
 def run_copy(run: BackupRun, progress: Progress) -> None:
@@ -175,10 +176,20 @@ def run_copy(run: BackupRun, progress: Progress) -> None:
     wanted = set(rows.values_list("name", flat=True))
     if wanted and check.ok and not retention.frozen(source, rows):
         # What the source's retention let go goes here too, two days later; never while the source is in doubt.
-        with told():
-            prune(mirror, drop=sorted(there - wanted), control=control_of(progress))
-            if policy := source.policies.filter(enabled=True).first():
+        policy = source.policies.filter(enabled=True).first()
+        try:
+            pruned = prune(mirror, drop=sorted(there - wanted), control=control_of(progress))
+            refused = pruned.refused
+            if policy and not refused:
                 drop_segments(mirror, retention.needed_segments(policy, repository), control_of(progress))
+        except DeleteRefused as error:
+            refused = error.message
+        except Stopped:
+            raise
+        except RepositoryError as error:
+            raise RepositoryProblem(error) from error
+        if refused:
+            progress.say(f"The copy lets nothing be removed: {refused} {DeleteRefused.remedy}")
     note_size(run.destination, mirror)
     Destination.objects.filter(pk=run.destination_id).update(
         compared_at=timezone.now(),

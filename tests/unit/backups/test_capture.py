@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import errno
 import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from apps.backups.repository import FolderStore, Repository, make_identity
 from apps.backups.repository.records import TWIN
 from apps.backups.repository.segments import SegmentLost, listing, read_line, walk
 from apps.backups.repository.verifying import verify_cheap, verify_deep
-from apps.backups.services import capture_sqlite, capture_state, moments
+from apps.backups.services import capture, capture_chain, capture_sqlite, capture_state, moments
 from apps.backups.services.capture_chain import Chain
 from apps.backups.services.capture_sqlite import SqliteCapture
 from apps.backups.services.capture_state import CaptureState
@@ -351,3 +353,54 @@ def test_a_foreign_chain_is_refused(bench: Bench) -> None:
     chosen = listing(bench.reading, bench.state.line)
     with pytest.raises(SegmentLost, match="Segment 2 "):
         list(walk(bench.reading, [chosen[0], *chosen[2:]]))
+
+
+def test_a_full_spool_loses_nothing_and_says_so_until_it_has_room(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.copy_base()
+    before = bench.write(3)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(capture_chain, "write_whole", full)
+        for _ in range(2):
+            with pytest.raises(OSError, match="No space left") as caught:
+                bench.write(2)
+    during = time.time()
+    problem, remedy = capture.spool_problem(caught.value)
+    bench.state.tell("source", problem, remedy)
+    # The shipper, which has nothing to carry, does not take that back.
+    bench.state.well("shipper")
+    assert "No space left on device" in bench.state.problem
+    assert "Make space" in bench.state.remedy
+    time.sleep(0.06)
+    after = bench.write(1)
+    bench.state.well("source")
+    assert (bench.state.problem, bench.state.remedy) == ("", "")
+    assert bench.at(before) == [1, 2, 3]
+    assert bench.at(during) == [1, 2, 3, 4, 5, 6, 7]
+    assert bench.at(after) == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_a_clock_that_is_set_back_is_told_and_holds_nothing_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.copy_base()
+    bench.write(2)
+    number, by = bench.state.number, 3600.0
+    real = time.time
+    monkeypatch.setattr(capture_sqlite, "time", SimpleNamespace(time=lambda: real() - by, monotonic=time.monotonic))
+    bench.capture._seconds = 5.0
+    bench.writer.execute("INSERT INTO t VALUES (3, 'later')")
+    bench.capture._sampler.look()  # type: ignore[union-attr]
+    bench.capture._noted = 0.0
+    assert bench.capture.step(asked=False), "it does not wait until the clock has caught up"
+    assert bench.state.number > number
+    assert "set back by 3,600 s" in bench.state.problem
+    assert "timedatectl" in bench.state.remedy
+    by, bench.capture._noted = 0.0, 0.0
+    bench.capture.step(asked=False)
+    assert bench.state.problem == ""
+    bench.count = 3
+    assert bench.at(bench.write(1)) == [1, 2, 3, 4]

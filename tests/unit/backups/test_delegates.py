@@ -114,7 +114,7 @@ def test_a_cluster_says_when_its_last_backup_was(tmp_path: Path) -> None:
     [
         ({"tool": "pgbackrest", "config": "relative.conf"}, "config"),
         ({"tool": "cnpg", "config": ""}, "config"),
-        ({"tool": "barman", "config": "", "drill_days": 7}, "drill_days"),
+        ({"tool": "cnpg", "drill_days": 7}, "drill_days"),
         ({"source": "--delta"}, "source"),
         ({"token_ref": "env:DATABASE_URL"}, "secret"),
         ({"max_age_hours": 0}, "max_age_hours"),

@@ -6,6 +6,7 @@ import uuid
 from argparse import ArgumentParser
 from typing import Any
 
+from apps.backups.services import jobs
 from apps.backups.services.working import carry_out
 from apps.users.management.service_command import ServiceCommand
 
@@ -13,12 +14,12 @@ from apps.users.management.service_command import ServiceCommand
 class Command(ServiceCommand):
     """Does one job to its end."""
 
-    help = "Carry out a backup run, a drill or a restore that waits. The worker calls this; people use `backup`."
+    help = "Carry out a backup run, a drill, a restore or a staging copy that waits. The worker calls this; people use `backup`."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Arguments."""
-        parser.add_argument("kind", choices=["run", "drill", "restore"])
+        parser.add_argument("kind", choices=sorted(jobs.KINDS))
         parser.add_argument("job_id", type=uuid.UUID)
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -10,7 +10,7 @@ from apps.backups.management.backup_command import BackupCommand
 from apps.backups.models import BackupRun
 from apps.backups.selectors.destinations import chosen_destination
 from apps.backups.services.retention import preview
-from apps.backups.services.taking_back import removed_sets, take_back
+from apps.backups.services.taking_back import remove_later_sets, removed_sets, take_back
 from apps.backups.services.upkeep import start_upkeep
 from apps.backups.services.working import carry_out
 
@@ -26,6 +26,11 @@ class Command(BackupCommand):
         parser.add_argument("--destination", default="", help="name or id of the place; the first when left out")
         parser.add_argument("--removed", action="store_true", help="list removed sets that can be taken back")
         parser.add_argument("--take-back", default="", metavar="SET", help="take a removed set back, and pin it")
+        parser.add_argument(
+            "--later-than-now",
+            action="store_true",
+            help="remove sets that bear a time which has not come yet: a clock was wrong. They can be taken back",
+        )
         parser.add_argument("--dry-run", action="store_true", help="only show what would go")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -37,6 +42,13 @@ class Command(BackupCommand):
                 self.answer({"ok": True, "set": row.name})
             else:
                 self.stdout.write(f"{row.name} is back, and pinned.")
+            return
+        if options["later_than_now"]:
+            names = remove_later_sets(actor=self.actor, destination_id=place.pk)
+            if options["json"]:
+                self.answer({"ok": True, "removed": names})
+            else:
+                self.stdout.write("\n".join(names) or "No set bears a time that has not come yet.")
             return
         if options["removed"]:
             found = removed_sets(actor=self.actor, destination_id=place.pk)
