@@ -59,7 +59,12 @@ check: $(VENV)/.dev ## Lint, format, types, import contracts, migrations, docs
 	@$(UV) pip install --quiet --python .venv-security/bin/python --require-hashes -r requirements/security.txt
 	@touch $@
 
-security: $(VENV)/.dev .venv-security/.done ## Look for holes: bandit, our semgrep rules, detect-secrets, pip-audit, wapiti; ONLY=name,name
+.venv-wapiti/.done: $(VENV)/.tools requirements/wapiti.txt
+	@$(PYTHON) -m venv .venv-wapiti
+	@$(UV) pip install --quiet --python .venv-wapiti/bin/python --require-hashes -r requirements/wapiti.txt
+	@touch $@
+
+security: $(VENV)/.dev .venv-security/.done .venv-wapiti/.done ## Look for holes: bandit, our semgrep rules, detect-secrets, pip-audit, wapiti; ONLY=name,name
 	@$(BIN)/python -m tests.security $(ONLY)
 
 format: $(VENV)/.dev ## Format the code
@@ -78,8 +83,8 @@ docs: $(VENV)/.dev ## Build the documentation into site/
 	@$(BIN)/mkdocs build --strict --quiet
 
 lock: $(VENV)/.tools ## Compile requirements/*.in to hashed *.txt
-	@for f in uv base plugins test dev deploy security; do $(UV) pip compile --universal --python-version 3.11 --generate-hashes \
+	@for f in uv base plugins test dev deploy security wapiti; do $(UV) pip compile --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --quiet --custom-compile-command 'make lock' requirements/$$f.in -o requirements/$$f.txt || exit 1; done
 
 clean: ## Remove the environment and caches; the data folder stays
-	@rm -rf $(VENV) .venv-security .mypy_cache .ruff_cache .pytest_cache .import_linter_cache site
+	@rm -rf $(VENV) .venv-security .venv-wapiti .mypy_cache .ruff_cache .pytest_cache .import_linter_cache site

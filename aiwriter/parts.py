@@ -29,6 +29,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-invitations": {"task": "users.sweep_invitations", "schedule": 300.0, "options": {"expires": 300}},
     "sweep-privacy": {"task": "users.sweep_privacy", "schedule": 30.0, "options": {"expires": 60}},
     "sweep-reviews": {"task": "users.sweep_reviews", "schedule": 300.0, "options": {"expires": 300}},
+    "sweep-proof-packs": {"task": "users.sweep_proof_packs", "schedule": 300.0, "options": {"expires": 300}},
     "prune-idempotency": {"task": "users.prune_idempotency", "schedule": 3600.0},
     "start-due-backups": {"task": "backups.start_due", "schedule": 15.0, "options": {"expires": 30}},
     "watch-backups-of-others": {"task": "backups.watch_delegates", "schedule": 300.0, "options": {"expires": 240}},
@@ -109,6 +110,16 @@ HEALTH_CHECKS = [
     "apps.content.health.queue", "apps.backups.health.backups", "apps.backups.health.backup_proof",
     "apps.backups.health.backup_copies", "apps.backups.health.backup_capture",
 ]  # fmt: skip
+# What a proof pack shows, in the order in which it is read.
+PROOF_PARTS = [
+    "apps.users.services.proof_parts.record",
+    "apps.users.services.proof_parts.reviews",
+    "apps.backups.services.proof.drills",
+    "apps.users.services.proof_parts.keys",
+    "apps.users.services.proof_parts.kept",
+    "apps.users.services.proof_tests.tests",
+    "apps.users.services.proof_parts.components",
+]
 # Called with each audit event and its object, in the transaction of the act.
 AUDIT_LISTENERS = ["apps.content.services.deliveries.on_audit"]
 # Which keys are needed by parts above the people's app; each returns how many things need each key id.

@@ -67,4 +67,10 @@ SECURITY: tuple[Variable, ...] = (
         maximum=36500,
         help="Days that audit events stay in the database before they are moved into sealed archive segments.",
     ),
+    V(
+        name="AIWRITER_RELEASE_FILES",
+        type="path",
+        default="",
+        help="Folder with what the release's pipeline made: tests*.xml, proofs.json, asvs.csv. Empty: deploy/release beside the code.",
+    ),
 )

@@ -243,6 +243,8 @@ def shots(cast: Cast, draft: str, voice: str, capture: str) -> list[Shot]:
         Shot("console-audit", "/admin/users/auditevent/", cast.admin),
         Shot("console-ledger", "/admin/users/auditevent/ledger/", cast.admin),
         Shot("console-keys", "/admin/users/keyrecord/", cast.admin),
+        Shot("console-proof-packs", "/admin/users/proofpack/", cast.admin),
+        Shot("console-proof-pack", "/admin/users/proofpack/", cast.admin, open_link("main td a[href*='/proofpack/']")),
         Shot("access", "/access/", cast.editor),
         Shot("access-why", "/access/why/", cast.editor),
         Shot("access-raised", "/access/", cast.operator),

@@ -111,6 +111,7 @@ GROUPS: Sequence[tuple[str | Promise, str, Sequence[str]]] = (
             "users.AuditCheckpoint",
             "users.AuditVerification",
             "users.AuditSegment",
+            "users.ProofPack",
             "users.KeyRecord",
             "users.PrivacyRequest",
             "users.Notification",

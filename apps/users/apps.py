@@ -100,6 +100,9 @@ class UsersConfig(AppConfig):
         "elevation.activated": "A person got more rights for a time",
         "elevation.extended": "A person's time with more rights was made longer",
         "elevation.ended": "A request for more rights was withdrawn, or what it gave was taken back",
+        "proof_pack.requested": "A proof pack was asked for",
+        "proof_pack.made": "A proof pack was made and signed",
+        "proof_pack.downloaded": "A proof pack was downloaded",
         "portal.bootstrapped": "The first administrator and workspace were made",
     }
     sealed_fields = {
@@ -128,6 +131,8 @@ class UsersConfig(AppConfig):
             "auditsink.write": ("audit.manage",),
             "auditverification.view": ("audit.read",),
             "auditverification.write": (),
+            "proofpack.view": ("audit.read",),
+            "proofpack.write": (),
             "privacyrequest.view": ("privacy.read",),
             "privacyrequest.write": (),
             "legalhold.view": ("privacy.read",),

@@ -16,6 +16,7 @@ from apps.users.services import (
     ledger_sealing,
     limits,
     privacy_runs,
+    proofs,
     retention,
     reviews,
     uses,
@@ -103,3 +104,15 @@ def sweep_privacy() -> None:
 def sweep_reviews() -> int:
     """Begin access reviews that are due again, and deal with those that nobody has decided in time."""
     return reviews.sweep_reviews()
+
+
+@shared_task(name="users.make_proof_pack", time_limit=600, soft_time_limit=580)
+def make_proof_pack(pack_id: str) -> None:
+    """Make the signed file of a month."""
+    proofs.run_pack(uuid.UUID(pack_id))
+
+
+@shared_task(name="users.sweep_proof_packs")
+def sweep_proof_packs() -> int:
+    """Begin the packs of months that are over, and wake those that wait."""
+    return proofs.sweep_packs()

@@ -13,7 +13,7 @@ import datetime as dt
 from django.utils import timezone
 from apps.users.models import AccessReview, ApiToken, CapabilityUse, GroupMember, Membership, RoleGrant, User, Workspace
 from apps.users.selectors.access import Actor
-from apps.users.services import elevation_policies, elevations, groups, reviews, shrinking
+from apps.users.services import elevation_policies, elevations, groups, proofs, reviews, shrinking
 from apps.users.services.people import create_user
 from apps.users.services.roles import grant_role
 from apps.users.services.tokens import create_token
@@ -64,6 +64,8 @@ User.objects.filter(email="nora@example.org").update(created_at=old, last_seen_d
 review = reviews.start_review(actor=admin, name="Roles, fourth quarter", recurrence_days=90)
 reviews.decide_items(actor=admin, items=review.items.filter(user=otto), decision="keep", comment="runs the portal")
 reviews.start_review(actor=admin, name="Who works in Field notes", scope="workspace", workspace=room, on_overdue="revoke")
+pack = proofs.request_pack(actor=admin)
+proofs.run_pack(pack.pk)
 answer = None
 """
     )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
+import json
+import os
 import pkgutil
 import sys
 import time
 import traceback
+from pathlib import Path
 
 import tests.proofs
 from tests.proofs import Failed, NotRun
@@ -15,6 +19,17 @@ from tests.proofs import Failed, NotRun
 def _names() -> list[str]:
     found = (module.name for module in pkgutil.iter_modules(tests.proofs.__path__))
     return sorted(name.replace("_", "-") for name in found if not name.startswith("_"))
+
+
+def _note(name: str, *, holds: bool, figure: str) -> None:
+    """Add the result to the file that PROOFS_JSON names, for a release's proof packs."""
+    if not (path := os.environ.get("PROOFS_JSON")):
+        return
+    file = Path(path)
+    found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    found[name] = {"holds": holds, "figure": figure, "at": at}
+    file.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def main(arguments: list[str]) -> int:
@@ -38,11 +53,14 @@ def main(arguments: list[str]) -> int:
         return 3
     except Failed as failed:
         print(f"FAILED {name} after {time.monotonic() - begun:.1f} s: {failed}")
+        _note(name, holds=False, figure=str(failed))
         return 1
     except Exception:  # noqa: BLE001
         traceback.print_exc()
         print(f"FAILED {name} after {time.monotonic() - begun:.1f} s: the proof itself broke, see above")
+        _note(name, holds=False, figure="the proof itself broke")
         return 1
+    _note(name, holds=True, figure=figure)
     print(f"HOLDS {name} after {time.monotonic() - begun:.1f} s: {figure}")
     return 0
 

@@ -19,7 +19,7 @@ _MUST = ("bandit", "semgrep", "detect-secrets")
 
 def prove() -> str:
     """Plant, scan, fuzz."""
-    subprocess.run(["make", "--silent", ".venv-security/.done"], cwd=security.ROOT, check=True)
+    subprocess.run(["make", "--silent", ".venv-security/.done", ".venv-wapiti/.done"], cwd=security.ROOT, check=True)
     blind = security.try_rules()
     expect(not blind, f"rules that do not find their fault: {blind}")
     new, said, known = security.scan([])

@@ -18,7 +18,14 @@ from apps.users.api.authentication import actor_of
 from apps.users.api.idempotency import idempotent
 from apps.users.models import Elevation, ElevationPolicy
 from apps.users.models.elevations import DEFAULT_MINUTES, LONGEST_MINUTES, LONGEST_PROOF_MINUTES, MOST_APPROVALS
-from apps.users.selectors.elevations import get_elevation, get_policy, policies, policies_for, visible_elevations
+from apps.users.selectors.elevations import (
+    askable_policies,
+    get_elevation,
+    get_policy,
+    policies,
+    policies_for,
+    visible_elevations,
+)
 from apps.users.services import elevation_policies, elevations
 
 _STANDINGS = ("open", "active", "ended")
@@ -161,8 +168,7 @@ class PolicyListView(APIView):
         """List them; all for those who manage or audit accounts, with `mine` what the caller may ask for."""
         actor = actor_of(request)
         if request.query_params.get("mine") == "true":
-            ids = [each.pk for each in policies_for(actor=actor)]
-            return paginated(request, ElevationPolicy.objects.filter(pk__in=ids), row=_policy)
+            return paginated(request, askable_policies(actor=actor), row=_policy)
         return paginated(request, policies(actor=actor), row=_policy)
 
     @extend_schema(

@@ -20,6 +20,7 @@ from apps.users.models.limits import RateLimit
 from apps.users.models.notifications import Notification
 from apps.users.models.people import User
 from apps.users.models.privacy import LegalHold, PrivacyRequest, SubjectKey
+from apps.users.models.proofs import ProofPack
 from apps.users.models.reviews import AccessReview, ReviewItem
 from apps.users.models.sso import RoleRule, SignInMode, SignInProvider
 from apps.users.models.tokens import ApiToken
@@ -51,6 +52,7 @@ __all__ = [
     "Membership",
     "Notification",
     "PrivacyRequest",
+    "ProofPack",
     "RateLimit",
     "Reduction",
     "ReviewItem",

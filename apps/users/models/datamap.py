@@ -198,6 +198,17 @@ TABLES = (
         internal="findings:json error",
     ),
     table(
+        "users.ProofPack",
+        # It says what the original did, signed by a key that a copy has not.
+        staging="drop",
+        people="requested_by",
+        erasure="detach",
+        retention="as long as the record",
+        technical=f"{JOB} id month whole requested_by made_at key_id sha256 size created_at",
+        public="state",
+        internal="parts:json content:drop error remedy",
+    ),
+    table(
         "users.Rewrap",
         staging="drop",
         people="requested_by",

@@ -56,6 +56,11 @@ def policies_for(*, actor: Actor) -> list[ElevationPolicy]:
     return [each for each in ElevationPolicy.objects.filter(enabled=True) if held & set(each.eligible_roles)]
 
 
+def askable_policies(*, actor: Actor) -> QuerySet[ElevationPolicy]:
+    """The same as rows, for a list in pages."""
+    return ElevationPolicy.objects.filter(pk__in=[each.pk for each in policies_for(actor=actor)])
+
+
 def approvers_of(policy: ElevationPolicy, workspace: Workspace | None = None) -> QuerySet[User]:
     """Active people whose own roles let them agree; of editors and writers, those of the workspace in question."""
     system = RoleGrant.objects.live().filter(role__in=policy.approver_roles, elevation=None)

@@ -21,7 +21,7 @@ from django.utils.module_loading import import_string
 from aiwriter.core import keyring, sealed, secretrefs
 from aiwriter.core.errors import AppError
 from aiwriter.core.wholefiles import write_whole
-from apps.users.models import ApiToken, AuditCheckpoint, AuditEvent, AuditSegment
+from apps.users.models import ApiToken, AuditCheckpoint, AuditEvent, AuditSegment, ProofPack
 from apps.users.services.sealing import SealedField, place_of, sealed_fields
 
 BATCH = 200
@@ -233,6 +233,9 @@ def uses() -> Counter[str]:
         found[str(key_id)] += count
     for key_id, count in AuditCheckpoint.objects.order_by().values_list("key_id").annotate(n=models.Count("id")):
         found[key_id] += count
+    for key_id, count in ProofPack.objects.order_by().values_list("key_id").annotate(n=models.Count("id")):
+        if key_id:
+            found[key_id] += count
     # Archived events are out of the table, and their keys stand in the files only. Any segment of after a key was made may
     # hold events that it sealed.
     for key in keyring.load().of("audit"):

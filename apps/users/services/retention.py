@@ -34,11 +34,16 @@ def prune() -> int:
 
 def overdue() -> dict[str, dt.datetime]:
     """Tables whose oldest row should have gone by now, and since when it is there."""
+    return {label: facts["oldest"] for label, facts in oldest().items() if facts["over"]}
+
+
+def oldest() -> dict[str, dict[str, Any]]:
+    """By table: the moment of its oldest row, after how many days a row goes, and whether that one is over its time."""
     found = {}
     for label, moment, days in _rules():
-        oldest = _rows(label).order_by(moment).values_list(moment, flat=True).first()
-        if oldest is not None and oldest < timezone.now() - dt.timedelta(days=days) - SLACK:
-            found[label] = oldest
+        first = _rows(label).order_by(moment).values_list(moment, flat=True).first()
+        over = first is not None and first < timezone.now() - dt.timedelta(days=days) - SLACK
+        found[label] = {"oldest": first, "days": days, "over": over}
     return found
 
 

@@ -8,7 +8,15 @@ import uuid
 from django.utils import timezone
 
 from aiwriter.core import keyring
-from apps.users.models import AuditCheckpoint, AuditEvent, AuditSegment, AuditSink, AuditVerification, Rewrap
+from apps.users.models import (
+    AuditCheckpoint,
+    AuditEvent,
+    AuditSegment,
+    AuditSink,
+    AuditVerification,
+    ProofPack,
+    Rewrap,
+)
 from apps.users.services import key_rotation, ledger_sealing
 from apps.users.services.keys import ensure_ring
 from apps.users.services.ledger_sinks import create_sink
@@ -52,6 +60,13 @@ def _verification(people):
     return AuditVerification.objects.create(state="sound", events=3, finished_at=timezone.now()).pk
 
 
+def _pack(people):
+    """Of a month that is over."""
+    facts = {"state": "done", "made_at": timezone.now(), "size": 3, "content": b"zip"}
+    found, _made = ProofPack.objects.get_or_create(month="2020-01-01", whole=True, defaults=facts)
+    return found.pk
+
+
 def _key(people):
     """A key that nothing needs."""
     ensure_ring()
@@ -61,6 +76,7 @@ def _key(people):
 
 BODIES = {
     "POST api/v1/keys": lambda people: {"purpose": "checkpoint"},
+    "POST api/v1/proof-packs": lambda people: {},
     "DELETE api/v1/keys/<slug:key_id>": lambda people: {},
     "POST api/v1/audit/sinks": lambda people: {"name": "Share", "kind": "file", "address": _elsewhere()},
     "PATCH api/v1/audit/sinks/<uuid:sink_id>": lambda people: {"enabled": False},
@@ -78,6 +94,8 @@ THINGS = {
     "job_id": lambda people: Rewrap.objects.create(state="succeeded").pk,
     "users.keyrecord": _key,
     "users.rewrap": lambda people: Rewrap.objects.create(state="succeeded").pk,
+    "pack_id": _pack,
+    "users.proofpack": _pack,
     "format": lambda people: "jsonl",
     "users.auditcheckpoint": _checkpoint,
     "users.auditsink": _sink,
