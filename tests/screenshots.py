@@ -61,7 +61,7 @@ def choose_first(page: Page) -> None:
 
 def open_first(page: Page) -> None:
     """Open the first row of a list of the console."""
-    page.locator("#result_list th a").first.click()
+    page.locator("#result_list tbody th a").first.click()
     page.wait_for_load_state()
 
 
@@ -141,7 +141,7 @@ def open_link(selector: str) -> Callable[[Page], None]:
 
 def open_review(page: Page) -> None:
     """Open the access review that the editor was told of."""
-    page.locator("a[href*='/access/reviews/']").first.click()
+    page.locator("main li", has_text="access review").get_by_role("button", name="Open").first.click()
     page.wait_for_url("**/access/reviews/**")
 
 

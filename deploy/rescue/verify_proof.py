@@ -65,9 +65,9 @@ def entries_of(content, problems):
                     problems.append(f"{info.filename}: is there twice")
                 try:
                     found[info.filename] = archive.read(info)
-                except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError):
+                except (zipfile.BadZipFile, RuntimeError, OSError, EOFError):
                     found[info.filename] = None
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
+    except (zipfile.BadZipFile, ValueError, RuntimeError, OSError) as error:
         problems.append(f"the file is no archive, or was cut off ({error})")
     return found
 

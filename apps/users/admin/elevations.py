@@ -84,8 +84,7 @@ class ElevationPolicyAdmin(ServiceAdmin):
     """Policies."""
 
     form = PolicyForm
-    list_display = ["name", "lends", "approvals", "default_minutes", "max_minutes", "strict", "enabled"]
-    list_filter = ["enabled", "strict"]
+    list_display = ["name", "lends", "approvals", "how_long", "only_lent", "enabled"]
     search_fields = ["name"]
     fieldsets = [
         (None, {"fields": ["name", "description", "enabled"]}),
@@ -113,6 +112,16 @@ class ElevationPolicyAdmin(ServiceAdmin):
         """Role or capabilities."""
         names = ", ".join(row.capabilities)
         return f"{row.role}: {names}" if row.role and names else row.role or names
+
+    @admin.display(description=gettext_lazy("Minutes"), ordering="default_minutes")
+    def how_long(self, row: ElevationPolicy) -> str:
+        """At first and at most."""
+        return _("%(first)s, at most %(most)s") % {"first": row.default_minutes, "most": row.max_minutes}
+
+    @admin.display(description=gettext_lazy("Only by elevation"), ordering="strict")
+    def only_lent(self, row: ElevationPolicy) -> str:
+        """Whether roles do not give it any more. No is nothing bad: no red cross."""
+        return _("yes") if row.strict else "–"
 
     def add_row(self, actor: Actor, values: dict[str, Any]) -> ElevationPolicy:
         """Make."""

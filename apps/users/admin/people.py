@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from apps.users.admin.narrowing import NarrowingPages, deletion_told
 from apps.users.admin.service_admin import ServiceAdmin, button
@@ -198,12 +199,28 @@ class RoleGrantAdmin(NarrowingPages, ServiceAdmin):
     change_list_template = "admin/access/grants.html"
     delete_confirmation_template = "admin/access/sure.html"
 
-    list_display = ["user", "role", "source", "granted_by", "reason", "expires_at", "created_at"]
+    list_display = ["user", "what", "whence", "reason", "until"]
     list_filter = ["role", "source"]
     list_select_related = ["user", "granted_by"]
     search_fields = ["user__email", "reason"]
     autocomplete_fields = ["user"]
     fields = ["user", "role", "reason", "expires_at"]
+
+    @admin.display(description=gettext_lazy("Holds"), ordering="role")
+    def what(self, row: RoleGrant) -> str:
+        """The role, or what was lent without one."""
+        return row.get_role_display() if row.role else ", ".join(row.only or ())
+
+    @admin.display(description=gettext_lazy("From"), ordering="source")
+    def whence(self, row: RoleGrant) -> str:
+        """Who gave it, or by which way it came."""
+        ways = {"group": _("a group"), "provider": _("the sign-in provider"), "elevation": _("lent for a time")}
+        return ways.get(str(row.source)) or str(row.granted_by or _("the system"))
+
+    @admin.display(description=gettext_lazy("Until (UTC)"), ordering="expires_at")
+    def until(self, row: RoleGrant) -> str:
+        """Its end."""
+        return f"{row.expires_at:%Y-%m-%d %H:%M}" if row.expires_at else "–"
 
     def get_urls(self) -> list[URLPattern]:
         """With the pages about what could be less."""

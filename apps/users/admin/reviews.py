@@ -46,8 +46,8 @@ class AccessReviewAdmin(ServiceAdmin):
     """Campaigns."""
 
     form = ReviewForm
-    list_display = ["name", "scope", "look", "progress", "due_at", "recurrence_days", "on_overdue"]
-    list_filter = ["state", "scope"]
+    list_display = ["name", "scope", "look", "progress", "due"]
+    list_filter = ["state"]
     search_fields = ["name"]
     autocomplete_fields = ["workspace"]
     change_list_template = "admin/access/reviews.html"
@@ -68,6 +68,12 @@ class AccessReviewAdmin(ServiceAdmin):
     def progress(self, row: Any) -> str:
         """How many of how many."""
         return f"{row.item_count - row.open_count} / {row.item_count}"
+
+    @admin.display(description=gettext_lazy("Due (UTC)"), ordering="due_at")
+    def due(self, row: AccessReview) -> str:
+        """Its day, and after how many days it begins again."""
+        again = _(", again after %(n)s days") % {"n": row.recurrence_days} if row.recurrence_days else ""
+        return f"{row.due_at:%Y-%m-%d}{again}"
 
     def get_urls(self) -> list[URLPattern]:
         """With the buttons of a campaign, and the matrix."""

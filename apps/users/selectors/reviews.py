@@ -28,10 +28,13 @@ def reviews(*, actor: Actor) -> QuerySet[AccessReview]:
     user = require_user(actor)
     if actor.token is not None and "members.manage" not in actor.token.scopes:
         require(actor, "access.review")
-    edited = Membership.objects.live().filter(user=user, role="editor", elevation=None, only__isnull=True)
+    edited = Membership.objects.live().filter(user=user, role="editor", elevation=None)
     if actor.token is not None and actor.token.workspace_id:
         edited = edited.filter(workspace=actor.token.workspace_id)
-    return rows.filter(scope=AccessReview.Scope.WORKSPACE, workspace__in=edited.values("workspace_id"))
+    # One who was reduced to less decides all the same, while the members are theirs to manage.
+    held = edited.order_by().values_list("workspace_id", "only")
+    rooms = [room for room, only in held if only is None or "members.manage" in only]
+    return rows.filter(scope=AccessReview.Scope.WORKSPACE, workspace__in=rooms)
 
 
 def get_review(*, actor: Actor, review_id: uuid.UUID | str) -> AccessReview:

@@ -131,6 +131,12 @@ def test_editors_decide_about_their_workspace_alone(everybody: People, client: C
     for name, refusal in (("wanda", PermissionDenied), ("eve", NotFound), ("otto", NotFound)):
         with pytest.raises(refusal):
             get_review(actor=everybody.actor(name), review_id=review.pk)
+    # Reduced, they decide while they manage the members, and else not.
+    editor = Membership.objects.filter(user=everybody.eddie, workspace=everybody.press)
+    editor.update(only=["content.read"])
+    with pytest.raises(PermissionDenied):
+        get_review(actor=everybody.actor("eddie"), review_id=review.pk)
+    editor.update(only=["content.read", "members.manage"])
     open_session(client, everybody.eddie)
     address = f"/access/reviews/{review.pk}/"
     assert "Wanda" in client.get(address).content.decode()
