@@ -13,6 +13,7 @@ from apps.users.portal.factors import RemovePasskeyView
 handler400 = "aiwriter.core.views.bad_request"
 handler403 = "aiwriter.core.views.permission_denied"
 handler404 = "aiwriter.core.views.not_found"
+handler429 = "aiwriter.core.views.too_many_requests"  # asked by allauth; Django itself has no such handler
 handler500 = "aiwriter.core.views.server_error"
 
 api: list[URLPattern | URLResolver] = [

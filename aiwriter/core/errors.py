@@ -82,6 +82,12 @@ class FactorRequired(PermissionDenied):
     code = "second_factor_required"
 
 
+class ResidencyRefused(PermissionDenied):
+    """A text or a file would have gone where the rules of its workspace do not let it go. Nothing was sent."""
+
+    code = "residency_refused"
+
+
 class NotFound(AppError):
     """It does not exist, or the actor may not know that it does."""
 

@@ -49,6 +49,13 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     return _plain(request, 404, "not_found", "This page does not exist.", "Check the address, or start from home.")
 
 
+def too_many_requests(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """429 of the pages for signing in, from an address that asks too often."""
+    response = _plain(request, 429, "too_many_requests", "Too many attempts.", "Wait a minute and try again.")
+    response["Retry-After"] = "60"
+    return response
+
+
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403 for a form that did not come from this site or was open too long."""
     return _plain(

@@ -24,6 +24,9 @@ class BackendsConfig(AppConfig):
         "price.set": "The price of a model was entered or removed",
         "route.changed": "The order of backends for a purpose was changed",
         "route.deleted": "A workspace's own order of backends was removed",
+        "residency.set": "It was said where texts and files may be processed and stored",
+        "residency.dropped": "A rule about where texts and files may go was removed",
+        "residency.refused": "A text or a file was not sent where the rules do not let it go",
         "file.downloaded": "A file was downloaded",
         "file.deleted": "A file was removed",
     }
@@ -36,6 +39,7 @@ class BackendsConfig(AppConfig):
             "priceoverride.write": ("backends.manage",),
             "route.write": ("backends.manage",),
             "routestep.write": ("backends.manage",),
+            "residencyrule.write": ("privacy.manage",),
         }
     }
 

@@ -66,7 +66,7 @@ def _store(name: str) -> Iterator[dict[str, str]]:
 # ---------------------------------------------------------------- limits
 def _limits(environment: dict[str, str]) -> str:
     rates = {"AIWRITER_API_TOKEN_RATE": str(TOKEN_LIMIT), "AIWRITER_API_USER_RATE": str(USER_LIMIT)}
-    with Portal({**environment, **rates}, within=300) as portal, _second(portal) as other:
+    with Portal({**environment, **rates}, within=900) as portal, _second(portal) as other:
         urls = [portal.url, other]
         tokens = _tokens(portal)
         passed = {
@@ -164,7 +164,9 @@ def _together(
 
     def one(which: int) -> list[Any]:
         found = []
-        with httpx2.Client(timeout=120, trust_env=False) as client:
+        # A connection each: one that is kept may be closed by the server in the moment in which it is used again.
+        limits = httpx2.Limits(max_keepalive_connections=0)
+        with httpx2.Client(timeout=120, trust_env=False, limits=limits) as client:
             gate.wait()
             for number in range(which, requests, CLIENTS):
                 if fresh:

@@ -1,5 +1,5 @@
 """Pages of the console."""
 
-from apps.backends.admin import profiles, records, routes
+from apps.backends.admin import profiles, records, residency, routes
 
-__all__ = ["profiles", "records", "routes"]
+__all__ = ["profiles", "records", "residency", "routes"]

@@ -29,6 +29,13 @@ class AboutForm(forms.Form):
     """What every profile has, whatever its plugin."""
 
     name = forms.CharField(max_length=80, label="Name", help_text="What people read.")
+    region = forms.CharField(
+        max_length=60,
+        required=False,
+        label="Region",
+        help_text="Where it processes and stores what it gets: eu, eu-de, us; local for machines of your own. Rules of "
+        "residency ask for it; without it a rule about regions refuses this backend.",
+    )
     encrypt_files = forms.BooleanField(
         required=False,
         label="Encrypt files",
@@ -45,7 +52,7 @@ class AboutForm(forms.Form):
 class BackendProfileAdmin(ServiceAdmin):
     """Profiles."""
 
-    list_display = ("name", "kind", "plugin_key", "state", "last_test_at", "last_test_message")
+    list_display = ("name", "kind", "plugin_key", "region", "state", "last_test_at", "last_test_message")
     list_filter = ("kind", "plugin_key", "enabled")
     search_fields = ("name", "plugin_key")
     actions = None
@@ -108,7 +115,9 @@ class BackendProfileAdmin(ServiceAdmin):
         stored = dict(profile.options) if profile else _proposed(request)
         present = profile.secret_refs if profile else {}
         made = options_form(schema, options=stored, present_secrets=set(present))
-        start = {"name": profile.name, "encrypt_files": profile.encrypt_files} if profile else {}
+        start = (
+            {"name": profile.name, "region": profile.region, "encrypt_files": profile.encrypt_files} if profile else {}
+        )
         may_write = self.has_change_permission(request, profile) if profile else True
         if request.method == "POST":
             if not may_write:
@@ -146,6 +155,7 @@ class BackendProfileAdmin(ServiceAdmin):
         typed = options.new_secrets()
         values: dict[str, Any] = {
             "name": about.cleaned_data["name"],
+            "region": about.cleaned_data["region"],
             "encrypt_files": about.cleaned_data.get("encrypt_files", False),
             "options": options.options(),
             "secrets": Secrets(

@@ -44,6 +44,7 @@ class BackendProfileOutput(serializers.Serializer):
     options = serializers.DictField()
     secrets = serializers.DictField(help_text="By field: the reference, or the last characters of what was typed.")
     encrypt_files = serializers.BooleanField()
+    region = serializers.CharField(help_text="Where it processes and stores; empty: nobody has said.")
     enabled = serializers.BooleanField()
     managed = serializers.BooleanField(help_text="One of the portal's own.")
     revision = serializers.IntegerField()
@@ -65,6 +66,12 @@ class ProfileChangeInput(Input):
         help_text="By field: the secret, or env:AIWRITER_SECRET_… or file:NAME; null forgets it.",
     )
     encrypt_files = serializers.BooleanField(required=False)
+    region = serializers.CharField(
+        max_length=60,
+        required=False,
+        allow_blank=True,
+        help_text="eu, eu-de, us-east-1; local for machines of your own.",
+    )
 
 
 class ProfileInput(ProfileChangeInput):
@@ -94,6 +101,7 @@ def shown(profile: BackendProfile) -> dict[str, Any]:
         "options": profile.options,
         "secrets": {k: f"…{hints[k]}" if k in hints else ref for k, ref in profile.secret_refs.items()},
         "encrypt_files": profile.encrypt_files,
+        "region": profile.region,
         "enabled": profile.enabled,
         "managed": bool(profile.managed),
         "revision": profile.revision,
@@ -135,6 +143,7 @@ class ProfileListView(APIView):
             options=values.get("options", {}),
             secrets=secrets_of(values.get("secrets", {})),
             encrypt_files=values.get("encrypt_files", False),
+            region=values.get("region", ""),
         )
         return Response(shown(profile), status=status.HTTP_201_CREATED)
 
@@ -171,6 +180,7 @@ class ProfileView(APIView):
             options=values.get("options"),
             secrets=secrets_of(values.get("secrets", {})),
             encrypt_files=values.get("encrypt_files"),
+            region=values.get("region"),
             revision=None if seen is None else int(seen),
         )
         return set_etag(Response(shown(profile)), profile.revision)  # type: ignore[return-value]

@@ -127,6 +127,7 @@ class ModelOutput(serializers.Serializer):
     label = serializers.CharField()  # type: ignore[assignment]
     profile = serializers.CharField()
     healthy = serializers.BooleanField()
+    refusal = serializers.CharField(help_text="Why it is not asked in this workspace; empty when it is.")
     context_window = serializers.IntegerField(allow_null=True)
     max_output = serializers.IntegerField(allow_null=True)
     price = PriceOutput(allow_null=True, help_text="null: not known.")
@@ -160,6 +161,7 @@ def _offer(offer: OfferedModel, overrides: dict[Any, Any]) -> dict[str, Any]:
         "label": step.label,
         "profile": step.profile.name,
         "healthy": offer.healthy,
+        "refusal": offer.refusal.message if offer.refusal else "",
         "context_window": info.context_window if info else None,
         "max_output": info.max_output if info else None,
         "price": None

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.backends.api import files, profiles, routes
+from apps.backends.api import files, profiles, residency, routes
 
 urlpatterns = [
     path("backends/profiles", profiles.ProfileListView.as_view(), name="api-profiles"),
@@ -18,6 +18,13 @@ urlpatterns = [
     path("routes", routes.RouteListView.as_view(), name="api-routes"),
     path("routes/<uuid:route_id>", routes.RouteView.as_view(), name="api-route"),
     path("routes/<slug:purpose>", routes.RouteByPurposeView.as_view(), name="api-route-by-purpose"),
+    path("residency", residency.ResidencyListView.as_view(), name="api-residency-rules"),
+    path("residency/portal", residency.PortalResidencyView.as_view(), name="api-residency-portal"),
+    path(
+        "workspaces/<uuid:workspace_id>/residency",
+        residency.WorkspaceResidencyView.as_view(),
+        name="api-workspace-residency",
+    ),
     path("models", routes.ModelListView.as_view(), name="api-models"),
     path("files/<uuid:file_id>", files.FileView.as_view(), name="api-file"),
     path("files/<uuid:file_id>/content", files.FileContentView.as_view(), name="api-file-content"),

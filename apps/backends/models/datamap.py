@@ -15,7 +15,7 @@ TABLES = (
         "updated_at",
         public="kind",
         internal="plugin_key:key name:name last_test_message:drop last_test_remedy:drop cooldown_kind:drop "
-        "cooldown_reason:drop offered_models:drop",
+        "cooldown_reason:drop offered_models:drop region:key",
         # Addresses of services and accounts: with them the copy would call the services of the original.
         secrets="options secret_refs secret_hints",
     ),
@@ -58,6 +58,14 @@ TABLES = (
         erasure="detach",
         retention="as its file",
         technical="id file number blob created_by created_at",
+    ),
+    # A copy has the built-in backends only; rules that name others would close it.
+    table(
+        "backends.ResidencyRule",
+        staging="drop",
+        retention="until an editor of the workspace or an administrator removes it",
+        technical="id workspace backends:ids firm created_at updated_at",
+        internal="regions:json",
     ),
     # A copy has the built-in models only: routes to others would fail at the first text.
     table(

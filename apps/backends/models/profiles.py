@@ -55,6 +55,14 @@ class BackendProfile(models.Model):
     encrypt_files = models.BooleanField(
         default=False, help_text="Files are encrypted before they are given to this storage."
     )
+    region = models.CharField(
+        max_length=40,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Where it processes and stores, such as eu, eu-de or us; local: on the operator's own machines. "
+        "Empty: nobody has said.",
+    )
     enabled = models.BooleanField(default=False)
     revision = models.PositiveIntegerField(default=1, editable=False)
     managed = models.CharField(

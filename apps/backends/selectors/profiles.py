@@ -31,6 +31,7 @@ class ProfileView:
     options: Mapping[str, Any] = field(repr=False)
     secret_refs: Mapping[str, str] = field(repr=False)
     managed: str = ""
+    region: str = ""
     models: tuple[ModelInfo, ...] = ()
     failures: int = 0
     cooldown_until: dt.datetime | None = None
@@ -59,6 +60,7 @@ def profile_view(profile: BackendProfile) -> ProfileView:
         options=dict(profile.options),
         secret_refs=dict(profile.secret_refs),
         managed=profile.managed,
+        region=profile.region,
         models=profile.models,
         failures=profile.failures,
         cooldown_until=profile.cooldown_until,

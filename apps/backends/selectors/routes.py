@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 
 from aiwriter_sdk import ModelInfo
 from apps.backends.models import Route, RouteStep
+from apps.backends.selectors.clearance import Clearance, Refusal, clearance_for
 from apps.backends.selectors.profiles import ProfileView, profile_view
 from apps.users.selectors.access import Actor, require
 
@@ -48,19 +49,48 @@ def needed_capability(purpose: str) -> str:
     return "embed" if purpose == Route.Purpose.EMBED else "generate"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedRoute:
+    """The enabled steps of a chain: those that may be asked, and those that may not.
+
+    Args:
+        steps: in the order in which they are asked.
+        refused: with the reason.
+    """
+
+    steps: tuple[RouteStepView, ...] = ()
+    refused: tuple[tuple[RouteStepView, Refusal], ...] = ()
+
+
 def route_for(purpose: str, workspace_id: uuid.UUID | str | None) -> tuple[RouteStepView, ...]:
-    """The enabled steps of the chain for a purpose, the workspace's own chain where it has one.
+    """The enabled steps of the chain for a purpose that the rules of residency let be asked.
 
     Args:
         purpose: "write", "edit", "small" or "embed".
-        workspace_id: whose; None for the default chain.
+        workspace_id: whose, its own chain where it has one; None for the default chain.
+    """
+    return judged_route(purpose, workspace_id).steps
+
+
+def judged_route(purpose: str, workspace_id: uuid.UUID | str | None, clearance: Clearance | None = None) -> JudgedRoute:
+    """As `route_for`, with what was left out and why.
+
+    Args:
+        purpose, workspace_id: as there.
+        clearance: what binds, where the caller has asked already.
     """
     routes = Route.objects.filter(purpose=purpose).filter(Q(workspace=None) | Q(workspace_id=workspace_id))
     chosen = max(routes, key=lambda route: route.workspace_id is not None, default=None)
     if chosen is None:
-        return ()
-    steps = RouteStep.objects.filter(route=chosen, profile__enabled=True, profile__kind="model")
-    return tuple(_view(step, purpose) for step in steps.select_related("profile").order_by("position"))
+        return JudgedRoute()
+    rows = RouteStep.objects.filter(route=chosen, profile__enabled=True, profile__kind="model")
+    steps = [_view(step, purpose) for step in rows.select_related("profile").order_by("position")]
+    clearance = clearance or clearance_for(workspace_id)
+    judged = [(step, clearance.refusal(step.profile)) for step in steps]
+    return JudgedRoute(
+        steps=tuple(step for step, refusal in judged if refusal is None),
+        refused=tuple((step, refusal) for step, refusal in judged if refusal is not None),
+    )
 
 
 def _view(step: RouteStep, purpose: str) -> RouteStepView:
@@ -84,25 +114,33 @@ def default_model(profile: ProfileView, purpose: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferedModel:
-    """A model that a workspace's texts may be written by."""
+    """A model of a workspace's chain.
+
+    Args:
+        refusal: why it is not asked here; None when it is.
+    """
 
     purpose: str
     position: int
     step: RouteStepView
+    refusal: Refusal | None = None
 
     @property
     def healthy(self) -> bool:
         """Whether calls pass now."""
-        return not self.step.profile.cooling
+        return self.refusal is None and not self.step.profile.cooling
 
 
 def models_for(actor: Actor, workspace_id: uuid.UUID) -> list[OfferedModel]:
     """The models behind every purpose in a workspace, in the order in which they are asked."""
     require(actor, "content.read", workspace=workspace_id)
     offered = []
+    clearance = clearance_for(workspace_id)
     for purpose in Route.Purpose.values:
-        for step in route_for(purpose, workspace_id):
-            offered.append(OfferedModel(purpose=purpose, position=step.position, step=step))
+        judged = judged_route(purpose, workspace_id, clearance)
+        all_steps = [*((step, None) for step in judged.steps), *judged.refused]
+        for step, refusal in sorted(all_steps, key=lambda each: each[0].position):
+            offered.append(OfferedModel(purpose=purpose, position=step.position, step=step, refusal=refusal))
     return offered
 
 

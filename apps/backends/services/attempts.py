@@ -23,7 +23,8 @@ from aiwriter_sdk import (
     Usage,
 )
 from apps.backends.selectors.routes import RouteStepView
-from apps.backends.services import instances, metering
+from apps.backends.services import metering
+from apps.backends.services.clearing import ready_if_cleared
 from apps.backends.services.counting import count_request, count_text
 from apps.backends.services.heartbeats import Pulse, beating
 from apps.backends.services.joining import joiner
@@ -116,9 +117,10 @@ class Attempt:
         """Build the backend, and learn whose account it uses.
 
         Raises:
+            NotCleared: a rule has come since the chain was made; nothing is sent.
             ConfigInvalid: settings, secrets or plugin cannot be used.
         """
-        ready = await in_thread(instances.ready, self.step.profile)
+        ready = await in_thread(ready_if_cleared, self.step.profile, workspace_id=self._billing.workspace_id)
         self.account = ready.account
         return ready.backend
 

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from apps.backends.models import BackendProfile, Route, RouteStep
 from apps.backends.models.profiles import models_to_json
+from apps.backends.selectors.clearance import LOCAL
 from apps.backends.services.probing import Draft, Probe, probe
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,8 @@ def ensure_defaults() -> None:
     """
     for managed, kind, plugin_key, name in PROFILES:
         profile = _ensure_profile(managed, kind, plugin_key, name)
+        if not profile.region:
+            BackendProfile.objects.filter(pk=profile.pk).update(region=LOCAL)
         if not profile.tested or _models_outdated(profile):
             _try(profile)
     offline = BackendProfile.objects.get(managed="offline")

@@ -17,8 +17,10 @@ from aiwriter.core import signing
 from aiwriter.core.errors import InvalidInput, NotFound, StorageFull, Unavailable
 from aiwriter.core.ids import uuid7
 from apps.backends.models import BackendProfile, StoredBlob, StoredFile, StoredFileVersion
+from apps.backends.selectors.clearance import clearance_for
 from apps.backends.services import blobs
 from apps.backends.services.blobs import BlobReader, Readable, Received
+from apps.backends.services.clearing import refuse
 from apps.backends.services.garbage import collect_garbage
 from apps.users.models import Workspace
 from apps.users.selectors.access import Actor, can, require, workspaces_of
@@ -63,6 +65,7 @@ def put_file(
         TooLarge: it is larger than the limit.
         StorageFull: no space is left. Nothing was changed.
         Unavailable: there is no storage, or it failed.
+        ResidencyRefused: no storage may have files of this workspace.
     """
     _, write = _capabilities(purpose)
     require(actor, write, workspace=workspace)
@@ -70,6 +73,7 @@ def put_file(
     with blobs.received(stream, limit=limit) as incoming:
         return _with_blob(
             incoming,
+            workspace.pk,
             lambda blob: _create(actor, workspace, shown, content_type or _guess(shown), purpose, blob),
         )
 
@@ -79,7 +83,7 @@ def put_version(*, actor: Actor, file: StoredFile, stream: Readable, limit: int 
     _, write = _capabilities(file.purpose)
     require(actor, write, workspace=file.workspace_id)
     with blobs.received(stream, limit=limit) as incoming:
-        return _with_blob(incoming, lambda blob: _append(actor, file, blob))
+        return _with_blob(incoming, file.workspace_id, lambda blob: _append(actor, file, blob))
 
 
 def _create(
@@ -108,13 +112,13 @@ def _append(actor: Actor, file: StoredFile, blob: StoredBlob) -> StoredFile:
     return current
 
 
-def _with_blob(incoming: Received, refer: Callable[[StoredBlob], StoredFile]) -> StoredFile:
+def _with_blob(incoming: Received, workspace_id: uuid.UUID, refer: Callable[[StoredBlob], StoredFile]) -> StoredFile:
     """Find or store the bytes and refer to them in the same transaction, so that the collector cannot come between.
 
     An existing row is locked while the reference is written. The collector deletes rows under the same lock and only
     without references, so it either comes first, and the bytes are stored anew, or finds the reference and stays away.
     """
-    profile = default_storage_profile()
+    profile = default_storage_profile(workspace_id)
     place = blobs.open_storage(profile)
     saved: StoredBlob | None = None
     try:
@@ -152,14 +156,24 @@ def _mend(damaged: StoredBlob, whole: StoredBlob) -> None:
     )
 
 
-def default_storage_profile() -> BackendProfile:
-    """Where new files go: the enabled storage that an operator set up last, else the built-in folder.
+def default_storage_profile(workspace_id: uuid.UUID | None = None) -> BackendProfile:
+    """Where new files go: the enabled storage that an operator set up last, else the built-in folder; of those that the
+    rules of residency allow.
+
+    Args:
+        workspace_id: whose files; None for those of the portal itself.
 
     Raises:
         Unavailable: no storage is enabled.
+        ResidencyRefused: none of them may have files of this workspace.
     """
-    enabled = BackendProfile.objects.enabled().of_kind("storage")
-    chosen = enabled.order_by("managed", "-created_at").first()
+    enabled = list(BackendProfile.objects.enabled().of_kind("storage").order_by("managed", "-created_at"))
+    clearance = clearance_for(workspace_id)
+    chosen = next((profile for profile in enabled if clearance.refusal(profile) is None), None)
+    if chosen is None and enabled and (refusal := clearance.refusal(enabled[0])):
+        if workspace_id is None:
+            raise refusal.error()  # a health check asks this all the time; the record is not for that
+        refuse(refusal, backend=enabled[0].pk, workspace_id=workspace_id)
     if chosen is None:
         raise Unavailable(
             "No file storage is enabled.", remedy="An operator enables one in the console under Backends."

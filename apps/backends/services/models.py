@@ -29,10 +29,11 @@ from aiwriter_sdk import (
 )
 from aiwriter_sdk import Unavailable as BackendUnavailable
 from apps.backends.models import Route
-from apps.backends.selectors.routes import RouteStepView, route_for
-from apps.backends.services import cooldowns, instances, metering
+from apps.backends.selectors.routes import JudgedRoute, RouteStepView, judged_route
+from apps.backends.services import cooldowns, metering
 from apps.backends.services.attempts import Attempt
 from apps.backends.services.chain import Chain, RetryPolicy
+from apps.backends.services.clearing import NotCleared, ready_if_cleared, refuse
 from apps.backends.services.counting import count_texts
 
 # Below the worker's time limit of 900 s, so that a generation ends by itself and its outcome is written.
@@ -139,9 +140,10 @@ async def open_model(spec: ModelCallSpec, *, policy: RetryPolicy | None = None) 
     Raises:
         BudgetExceeded: before an attempt that the budget does not allow; text so far stays with the caller.
         Unavailable: nobody is set up, or the chain is at its end.
+        ResidencyRefused: the rules of the workspace leave no backend. Nothing was sent.
         InvalidInput: the request is too long for every model, or was refused by a provider's policy.
     """
-    steps = await in_thread(_prepare, spec)
+    steps = (await in_thread(_prepare, spec)).steps
     chain = Chain(steps, policy)
     step = chain.first()
     if step is None:
@@ -224,7 +226,7 @@ class _SameAccount(BackendError):
 async def _next(
     chain: Chain, attempt: Attempt, failure: BackendError, deadline: float
 ) -> tuple[RouteStepView | None, float]:
-    if isinstance(failure, _SameAccount):
+    if isinstance(failure, _SameAccount | NotCleared):
         return chain.skip(), 0.0
     await in_thread(cooldowns.note_failure, attempt.step.profile, failure)
     move = chain.after(failure, account=attempt.account, wrote=attempt.delivered > 0, left=deadline - time.monotonic())
@@ -263,10 +265,22 @@ class _Total:
         )
 
 
-def _prepare(spec: ModelCallSpec) -> tuple[RouteStepView, ...]:
-    """Settle what a killed predecessor left behind, and load the chain."""
+def _prepare(spec: ModelCallSpec) -> JudgedRoute:
+    """Settle what a killed predecessor left behind, and load the chain.
+
+    Raises:
+        ResidencyRefused: none of its backends may be asked.
+    """
     metering.settle_dead_attempts(spec.subject, spec.written)
-    return route_for(spec.purpose, spec.workspace_id)
+    return _cleared_route(spec.purpose, spec.workspace_id, spec.user_id)
+
+
+def _cleared_route(purpose: str, workspace_id: uuid.UUID | None, user_id: uuid.UUID | None) -> JudgedRoute:
+    judged = judged_route(purpose, workspace_id)
+    if judged.refused and not judged.steps:
+        step, refusal = judged.refused[0]
+        refuse(refusal, backend=step.profile.id, workspace_id=workspace_id, user_id=user_id)
+    return judged
 
 
 def _nobody(purpose: str, steps: Sequence[RouteStepView]) -> Unavailable:
@@ -284,6 +298,8 @@ def _nobody(purpose: str, steps: Sequence[RouteStepView]) -> Unavailable:
 
 
 def _given_up(error: BackendError, step: RouteStepView) -> AppError:
+    if isinstance(error, NotCleared):
+        return error.refusal.error()
     message = f"{step.label}: {error.message}"
     if isinstance(error, ContextTooLong):
         return InvalidInput(message, remedy=error.remedy or "Use fewer or shorter sources, or a shorter text.")
@@ -300,7 +316,7 @@ async def embed(
     purpose: Literal["document", "query"] = "document",
     token_id: uuid.UUID | None = None,
 ) -> EmbedResult:
-    """Embed texts with the first backend of the route "embed".
+    """Embed texts with the first backend of the route "embed" that the workspace's rules allow.
 
     The chain's other backends are not asked: their vectors could not be compared with those that are stored.
 
@@ -314,9 +330,10 @@ async def embed(
     Raises:
         BudgetExceeded: the budget does not allow it.
         Unavailable: no embedder is set up, or it does not answer.
+        ResidencyRefused: the rules of the workspace leave none.
         InvalidInput: a text is too long for it.
     """
-    step = await in_thread(_embedder, workspace_id)
+    step = await in_thread(_embedder, workspace_id, user_id)
     billing = metering.Billing(
         subject=f"embed:{uuid7()}", purpose="embed", workspace_id=workspace_id, user_id=user_id, token_id=token_id
     )
@@ -325,7 +342,8 @@ async def embed(
         try:
             return await _embed_once(billing, step, request)
         except BackendError as error:
-            await in_thread(cooldowns.note_failure, step.profile, error)
+            if not isinstance(error, NotCleared):
+                await in_thread(cooldowns.note_failure, step.profile, error)
             if not tries_left or not isinstance(error, RateLimited | BackendUnavailable | TimedOut):
                 raise _given_up(error, step) from None
             asked = error.retry_after if isinstance(error, RateLimited) and error.retry_after else 0.0
@@ -333,8 +351,8 @@ async def embed(
     raise AssertionError("the loop returns or raises")
 
 
-def _embedder(workspace_id: uuid.UUID | None) -> RouteStepView:
-    steps = route_for(Route.Purpose.EMBED, workspace_id)
+def _embedder(workspace_id: uuid.UUID | None, user_id: uuid.UUID | None = None) -> RouteStepView:
+    steps = _cleared_route(Route.Purpose.EMBED, workspace_id, user_id).steps
     if not steps:
         raise _nobody(Route.Purpose.EMBED, steps)
     return steps[0]
@@ -352,7 +370,7 @@ async def _embed_once(billing: metering.Billing, step: RouteStepView, request: E
     )
     try:
         await to_the_end(opening)
-        ready = await in_thread(instances.ready, step.profile)
+        ready = await in_thread(ready_if_cleared, step.profile, workspace_id=billing.workspace_id)
         result: EmbedResult = await calls.call(ready.backend, "embed", request, timeout=EMBED_SECONDS)
         if result.input_tokens is not None:
             tokens, reported = replace(tokens, input_tokens=result.input_tokens), True

@@ -18,6 +18,7 @@ from aiwriter.pluginhost.validation import migrate_options, validate_options
 from aiwriter_sdk import Descriptor
 from apps.backends.models import BackendProfile
 from apps.backends.models.profiles import models_to_json
+from apps.backends.selectors.clearance import region_code
 from apps.backends.selectors.profiles import get_profile
 from apps.backends.services import instances
 from apps.backends.services.probing import Draft, Probe, probe
@@ -57,6 +58,7 @@ def create_profile(
     options: Mapping[str, Any],
     secrets: Secrets | None = None,
     encrypt_files: bool = False,
+    region: str = "",
 ) -> BackendProfile:
     """Keep a new profile, not yet enabled.
 
@@ -68,6 +70,7 @@ def create_profile(
         options: by field of the plugin's form, none of them secret.
         secrets: see `Secrets`.
         encrypt_files: for storage profiles: encrypt before storing.
+        region: where it processes and stores, see `residency.region_code`.
 
     Raises:
         InvalidInput: one detail for every wrong field.
@@ -85,6 +88,7 @@ def create_profile(
         name=_name(name, None),
         schema_version=descriptor.config.version,
         encrypt_files=encrypt_files and kind == "storage",
+        region=region_code(region),
     )
     profile.options = _checked(descriptor, options, _as_values(changes, {}))
     stored = _store(profile, descriptor, changes)
@@ -106,6 +110,7 @@ def update_profile(
     options: Mapping[str, Any] | None = None,
     secrets: Secrets | None = None,
     encrypt_files: bool | None = None,
+    region: str | None = None,
     revision: int | None = None,
 ) -> BackendProfile:
     """Change a profile. New settings of an enabled one are tried before they take the place of those that work.
@@ -113,7 +118,7 @@ def update_profile(
     Args:
         actor: needs "backends.manage".
         profile_id: which.
-        name, options, encrypt_files: left as they are when None; `options` replaces all options.
+        name, options, encrypt_files, region: left as they are when None; `options` replaces all options.
         secrets: see `Secrets`.
         revision: the one that the person has seen.
 
@@ -136,6 +141,8 @@ def update_profile(
         profile.name = _name(name, profile)
     if encrypt_files is not None:
         profile.encrypt_files = encrypt_files and profile.kind == "storage"
+    if region is not None:
+        profile.region = region_code(region)
     stored: list[str] = []
     dropped: list[str] = []
     if options is not None or changes.any:
@@ -360,7 +367,7 @@ def _as_columns(profile: BackendProfile, result: Probe) -> dict[str, Any]:
 
 def _shown(profile: BackendProfile) -> dict[str, Any]:
     """For the audit record: references, never secrets."""
-    names = ("kind", "plugin_key", "name", "options", "secret_refs", "encrypt_files", "enabled")
+    names = ("kind", "plugin_key", "name", "options", "secret_refs", "encrypt_files", "region", "enabled")
     return {name: getattr(profile, name) for name in names}
 
 

@@ -12,6 +12,7 @@ from aiwriter.pluginhost import calls
 from aiwriter_sdk import BackendError, Publishable, Published
 from apps.backends.models import BackendProfile
 from apps.backends.services import instances
+from apps.backends.services.clearing import require_cleared
 
 PUBLISH_SECONDS = 90.0
 UNPUBLISH_SECONDS = 30.0
@@ -64,17 +65,20 @@ def get_target(target_id: uuid.UUID | str) -> BackendProfile:
     return found
 
 
-def publish(profile: BackendProfile, item: Publishable, *, remote_id: str) -> Published:
+def publish(profile: BackendProfile, item: Publishable, *, workspace_id: uuid.UUID, remote_id: str) -> Published:
     """Take a document there. Blocks, at most `PUBLISH_SECONDS`.
 
     Args:
         profile: of kind "publish".
         item: the document.
+        workspace_id: whose document.
         remote_id: what the place called it the last time; "" for the first time.
 
     Raises:
         BackendError: a subclass, as the target or its guard raised it.
+        ResidencyRefused: the rules of the workspace do not let it go there; nothing was sent.
     """
+    require_cleared(profile, workspace_id=workspace_id)
     backend = instances.fresh(profile)
     done: Published = instances.run_alone(lambda: _call(backend, "publish", item, remote_id or None))
     return done

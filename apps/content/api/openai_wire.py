@@ -270,6 +270,8 @@ def error_answer(error: AppError) -> dict[str, Any]:
     """An error in OpenAI's shape."""
     kind, code = _KINDS.get(error.status, ("server_error", error.code))
     field = error.details[0].field if error.details else None
+    if error.status == 403:
+        code = error.code
     if error.status == 404 and field != "model":
         code = "not_found"
     return {"error": {"message": str(error), "type": kind, "param": field or None, "code": code}}

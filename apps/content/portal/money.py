@@ -231,6 +231,7 @@ def models(request: HttpRequest) -> HttpResponse:
                 "step": step,
                 "healthy": offer.healthy,
                 "reason": step.profile.cooldown_reason,
+                "refusal": offer.refusal,
                 "context_window": info.context_window if info else None,
                 "price": pricing_of(chosen, info.pricing if info else None),
             }

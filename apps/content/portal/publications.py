@@ -14,7 +14,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from aiwriter.core.errors import Conflict, InvalidInput
+from aiwriter.core.errors import Conflict, InvalidInput, ResidencyRefused
 from apps.backends.services.publishing import targets
 from apps.content.models import Publication
 from apps.content.portal.requests import actor_of, is_fragment, page_of, signed_in, workspace_of
@@ -35,7 +35,7 @@ def publish(request: HttpRequest, document_id: uuid.UUID) -> HttpResponse:
     if request.method == "POST":
         try:
             row = publishing.publish_document(actor=actor, document_id=document_id, **_wishes(request))
-        except (Conflict, InvalidInput) as error:
+        except (Conflict, InvalidInput, ResidencyRefused) as error:
             problem, status = error, error.status
         else:
             messages.success(request, _("The document is on its way to %(place)s.") % {"place": row.target.name})

@@ -17,7 +17,8 @@ from aiwriter.core.lanes import Lane
 from aiwriter.core.threads import in_thread, to_the_end
 from aiwriter_sdk import EmbedResult, GenerateRequest
 from apps.backends.models import Route
-from apps.backends.selectors.routes import RouteStepView, route_for
+from apps.backends.selectors.routes import JudgedRoute, RouteStepView, judged_route, route_for
+from apps.backends.services.clearing import refuse
 from apps.backends.services.models import AttemptStarted, Completed, Delta, ModelCallSpec, ModelEvent, embed, open_model
 from apps.users.models import Workspace
 from apps.users.selectors.access import Actor, current_workspace, require
@@ -71,10 +72,15 @@ def admit(*, actor: Actor, model: str, embeds: bool = False, workspace: str = ""
 
     Raises:
         PermissionDenied, NotFound: no; or there is no such model.
+        ResidencyRefused: the rules of the workspace leave no backend for it.
         InvalidInput: the model writes where vectors are wanted, or the other way about.
     """
     place = _place(actor, workspace)
-    if model not in Route.Purpose.values or not route_for(model, place.pk):
+    judged = judged_route(model, place.pk) if model in Route.Purpose.values else JudgedRoute()
+    if judged.refused and not judged.steps:
+        step, refusal = judged.refused[0]
+        refuse(refusal, backend=step.profile.id, workspace_id=place.pk, user_id=actor.user_id)
+    if not judged.steps:
         have = [purpose for purpose in Route.Purpose.values if route_for(purpose, place.pk)]
         remedy = f"Use one of: {', '.join(have)}." if have else "None is set up; tell the operator."
         raise NotFound(f"There is no model '{model[:60]}'.", field="model", remedy=remedy)

@@ -21,6 +21,7 @@ from aiwriter.core.errors import AppError, Conflict, InvalidInput, NotFound
 from aiwriter.core.queue import enqueue
 from aiwriter_sdk import BackendError, Publishable, PublishImage, RateLimited
 from apps.backends.models import BackendProfile
+from apps.backends.services import clearing
 from apps.backends.services import publishing as places
 from apps.content.markup.exports import body_html, without_title
 from apps.content.markup.markdown import clean_text
@@ -74,11 +75,13 @@ def publish_document(
     Raises:
         NotFound, PermissionDenied: document, version or place are not the actor's.
         InvalidInput: a value cannot be used.
+        ResidencyRefused: the rules of the workspace do not let it go there.
         Conflict: the version is not approved, or it is on its way there at this moment.
     """
     found = get_document(actor=actor, document_id=document_id)
     require(actor, "content.write", workspace=found.workspace_id)
     place = places.get_target(target_id)
+    clearing.require_cleared(place, workspace_id=found.workspace_id, user_id=actor.user_id)
     _check_wish(place, wish, publish_at)
     values: dict[str, Any] = {
         "wish": wish,
@@ -224,7 +227,7 @@ def _sent(row: Publication) -> dict[str, Any]:
     done = {"state": Publication.State.PUBLISHED, "finished_at": timezone.now(), "error": "", "remedy": ""}
     if row.remote_id and row.sent_hash == digest:
         return {**done, "sent_version": row.version, "next_try_at": None}
-    answer = places.publish(row.target, item, remote_id=row.remote_id)
+    answer = places.publish(row.target, item, workspace_id=row.workspace_id, remote_id=row.remote_id)
     return {
         **done,
         "remote_id": answer.remote_id[:200],

@@ -32,6 +32,7 @@ CAPABILITIES: Mapping[str, str] = {
     "tokens.manage": "Make and revoke API tokens of one's own",
     "usage.read": "See what was used and what it cost",
     "budgets.manage": "Limit what a workspace, its members and their API keys may use",
+    "residency.manage": "Say where the texts and files of a workspace may be processed and stored",
     "backends.read": "See storage and model backends",
     "backends.manage": "Set up, test and switch backends",
     "plugins.read": "See which plugins are installed and why one is not used",
@@ -93,6 +94,7 @@ WORKSPACE_ROLES: Mapping[str, frozenset[str]] = {
         "content.approve",
         "members.manage",
         "prompts.manage",
+        "residency.manage",
         "templates.manage",
         "webhooks.manage",
     },
@@ -116,6 +118,7 @@ SYSTEM_ROLES: Mapping[str, frozenset[str]] = {
     | {
         "users.manage",
         "members.manage",
+        "residency.manage",
         "access.review",
         "audit.read",
         "audit.manage",

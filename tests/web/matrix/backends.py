@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import uuid
 
-from apps.backends.models import BackendProfile, ModelCall, StoredFile
+from apps.backends.models import BackendProfile, ModelCall, ResidencyRule, StoredFile
 from apps.backends.services.filestore import put_file, signed_link
 from apps.backends.services.profiles import create_profile
+from apps.backends.services.residency import set_rule
 from apps.backends.services.routing import set_price
 from apps.users.selectors.access import Actor
 from tests.factories.backends import SETUP, offline_profile, route, storage_profile
@@ -52,7 +53,28 @@ def _new_profile(people):
     return create_profile(actor=SETUP, kind="model", plugin_key="offline", name="Unused", options={}).pk
 
 
+def _rule(people, workspace_id=None):
+    found = ResidencyRule.objects.filter(workspace=workspace_id).first()
+    return (found or set_rule(actor=SETUP, workspace_id=workspace_id, regions=["local"], backends=None)).pk
+
+
+def _with_rules(people):
+    """There is one to remove."""
+    for workspace_id in (None, people.press.pk, people.rival.pk):
+        _rule(people, workspace_id)
+    return {}
+
+
 BODIES = {
+    "PUT api/v1/residency/portal": lambda people: {"regions": ["local"]},
+    "DELETE api/v1/residency/portal": _with_rules,
+    "PUT api/v1/workspaces/<uuid:workspace_id>/residency": lambda people: {"regions": ["local"]},
+    "DELETE api/v1/workspaces/<uuid:workspace_id>/residency": _with_rules,
+    "POST settings/residency/": lambda people: {"regions": "local"},
+    "POST settings/residency/remove": _with_rules,
+    "POST admin/backends/residencyrule/add/": lambda people: {"regions": "local", "firm": "on"},
+    "POST admin/backends/residencyrule/<path:object_id>/change/": lambda people: {"regions": "local, eu"},
+    "POST admin/backends/residencyrule/<path:object_id>/delete/": lambda people: {"post": "yes"},
     "POST api/v1/backends/profiles": lambda people: {"kind": "model", "plugin": "offline", "name": "New"},
     "PATCH api/v1/backends/profiles/<uuid:profile_id>": lambda people: {"name": "Renamed"},
     "PUT api/v1/routes/<slug:purpose>": lambda people: {"steps": [{"profile": str(_profile(people))}]},
@@ -99,6 +121,7 @@ THINGS = {
     "backends.backendprofile": _new_profile,
     "backends.priceoverride": _price,
     "backends.route": _route,
+    "backends.residencyrule": _rule,
     "backends.modelcall": _call,
     "backends.storedblob": lambda people: _file(people).blob_id,
     "backends.storedfile": lambda people: _file(people).pk,
