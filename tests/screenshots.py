@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.e2e.access_stage import add_access
 from tests.e2e.browser import NARROW, WIDE, Visitor, chromium
+from tests.e2e.recovery_stage import add_recovery
 from tests.e2e.stage import PASSWORD, Cast, set_stage, wait_for_sources
 from tests.e2e.trust_stage import add_voice
 from tests.e2e.watch_stage import add_sightings
@@ -23,6 +24,7 @@ from tests.lab.models import connect_models
 from tests.lab.portal import Portal
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "img"
+_FIRST = "#result_list tbody th a"
 TOPIC = "How a sender learns that a segment was lost, and what it does then"
 
 
@@ -235,11 +237,6 @@ def shots(cast: Cast, draft: str, voice: str, capture: str) -> list[Shot]:
         Shot("console-heartbeat", "/admin/monitoring/expectedrun/", cast.operator, open_first),
         Shot("console-rules", "/admin/monitoring/alertrule/", cast.operator),
         Shot("console-backends", "/admin/backends/backendprofile/", cast.operator),
-        Shot("console-backups", "/admin/backups/backupset/", cast.operator),
-        Shot("console-backup-runs", "/admin/backups/backuprun/", cast.operator),
-        Shot("console-drills", "/admin/backups/drill/", cast.operator),
-        Shot("console-delegates", "/admin/backups/delegate/add/", cast.admin),
-        Shot("console-staging", "/admin/backups/stagingcopy/", cast.operator),
         Shot("console-audit", "/admin/users/auditevent/", cast.admin),
         Shot("console-ledger", "/admin/users/auditevent/ledger/", cast.admin),
         Shot("console-keys", "/admin/users/keyrecord/", cast.admin),
@@ -270,6 +267,39 @@ def shots(cast: Cast, draft: str, voice: str, capture: str) -> list[Shot]:
     ]
 
 
+def recovery_shots(cast: Cast, made: dict[str, str]) -> list[Shot]:
+    """The pages of backups.
+
+    Args:
+        cast: who visits.
+        made: ids of what the stage put there.
+    """
+    place, top = f"/admin/backups/destination/{made['place']}", "/admin/backups"
+    return [
+        Shot("console-backups", f"{top}/backupset/", cast.operator),
+        Shot("console-backup-set", f"{top}/backupset/", cast.operator, open_link(_FIRST)),
+        Shot("console-backup-runs", f"{top}/backuprun/", cast.operator),
+        Shot("console-backup-run", f"{top}/backuprun/", cast.operator, open_link(_FIRST)),
+        Shot("console-drills", f"{top}/drill/", cast.operator),
+        Shot("console-drill", f"{top}/drill/?state=succeeded", cast.operator, open_link(_FIRST)),
+        Shot("console-places", f"{top}/destination/", cast.admin),
+        Shot("console-place", f"{place}/change/", cast.admin),
+        Shot("console-place-keys", f"{place}/keys/", cast.admin),
+        Shot("console-place-new", f"{top}/destination/add/", cast.admin),
+        Shot("console-backup-policy", f"{top}/policy/{made['policy']}/change/", cast.admin),
+        Shot("console-restores", f"{top}/restore/", cast.admin),
+        Shot("console-restore-new", f"{top}/restore/plan/", cast.admin),
+        Shot("console-restore-plan", f"{top}/restore/{made['plan']}/change/", cast.admin),
+        Shot("console-delegates", f"{top}/delegate/", cast.operator),
+        Shot("console-delegate", f"{top}/delegate/", cast.operator, open_link(_FIRST)),
+        Shot("console-delegate-new", f"{top}/delegate/add/", cast.admin),
+        Shot("console-staging", f"{top}/stagingcopy/", cast.operator),
+        Shot("console-staging-copy", f"{top}/stagingcopy/{made['staging']}/change/", cast.operator),
+        Shot("console-staging-new", f"{top}/stagingcopy/new/", cast.admin),
+        Shot("console-maintenance", f"{top}/pause/", cast.admin),
+    ]
+
+
 def main(wanted: list[str]) -> int:
     """Take them. Returns 0."""
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -279,7 +309,8 @@ def main(wanted: list[str]) -> int:
         draft = write_draft(browser, portal.url, cast.writer)
         voice, capture = add_voice(portal, cast.document), add_sightings(portal)
         add_access(portal)
-        chosen = [s for s in shots(cast, draft, voice, capture) if not wanted or s.name.startswith(tuple(wanted))]
+        pages = shots(cast, draft, voice, capture) + recovery_shots(cast, add_recovery(portal))
+        chosen = [s for s in pages if not wanted or s.name.startswith(tuple(wanted))]
         for size in (WIDE, NARROW):
             for dark in (False, True):
                 take(browser, portal.url, chosen, size=size, dark=dark)

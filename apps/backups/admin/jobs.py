@@ -80,6 +80,11 @@ class JobAdmin(ReadOnlyAdmin):
         """The state with its colour."""
         return format_html('<span class="state state-{}">{}</span>', _look(job), job.get_state_display())
 
+    @admin.display(description=_("Phase"))
+    def step(self, job: RecoveryJob) -> str:
+        """What it is at; of one that has ended the last step tells nobody anything."""
+        return "" if job.is_final else job.phase
+
     def get_urls(self) -> list[URLPattern]:
         """With the button that stops it."""
         name = f"backups_{self.opts.model_name}_stop"
@@ -130,7 +135,7 @@ class JobAdmin(ReadOnlyAdmin):
 class BackupRunAdmin(JobAdmin):
     """Runs."""
 
-    list_display = ("created_at", "action", "destination", "look", "trigger", "phase", "error", "finished_at")
+    list_display = ("created_at", "action", "destination", "look", "trigger", "step", "error", "finished_at")
     list_filter = ("state", "action", "destination", "trigger")
     list_select_related = ("destination",)
 
@@ -163,9 +168,9 @@ class DrillAdmin(JobAdmin):
     @admin.display(description="RPO")
     def lost(self, drill: Drill) -> str:
         """How much work would have been lost."""
-        return "" if drill.rpo_seconds is None else f"{drill.rpo_seconds / 60:.1f} min"
+        return "" if drill.rpo_seconds is None else f"{drill.rpo_seconds / 60:.1f}\N{NO-BREAK SPACE}min"
 
     @admin.display(description="RTO")
     def took(self, drill: Drill) -> str:
         """How long it took."""
-        return "" if drill.rto_seconds is None else f"{drill.rto_seconds:.1f} s"
+        return "" if drill.rto_seconds is None else f"{drill.rto_seconds:.1f}\N{NO-BREAK SPACE}s"
