@@ -120,6 +120,10 @@ PROOF_PARTS = [
     "apps.users.services.proof_tests.tests",
     "apps.users.services.proof_parts.components",
 ]
+# Checks that depend on what was set up: each returns them, and is asked again twice a minute.
+CHECK_SOURCES = ["apps.backends.services.plugin_checks.checks"]
+# More sections of the report of operations; each is called with the first moment and the first one after it.
+REPORT_PARTS = ["apps.backups.selectors.report.section"]
 # Called with each audit event and its object, in the transaction of the act.
 AUDIT_LISTENERS = ["apps.content.services.deliveries.on_audit"]
 # Which keys are needed by parts above the people's app; each returns how many things need each key id.

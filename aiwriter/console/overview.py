@@ -21,7 +21,7 @@ from apps.backups.selectors.status import status_of
 from apps.content.models import Generation, Source
 from apps.monitoring.models import CheckResult
 from apps.monitoring.selectors.health import check_results
-from apps.monitoring.services.checks import registry
+from apps.monitoring.services.checks import learn
 from apps.users.selectors.access import Actor, can
 from apps.users.selectors.callers import actor_of
 
@@ -70,7 +70,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
 
 
 def _health(actor: Actor) -> dict[str, Any]:
-    titles = {check.key: check.title for check in registry()}
+    titles = {check.key: check.title for check in learn()}
     checks = [Check(str(titles.get(row.key, row.key)), row) for row in check_results(actor)]
     checks.sort(key=lambda check: (_SEVERITY.get(check.status, 1), check.title))
     worst = checks[0].status if checks else "unknown"

@@ -46,6 +46,8 @@ GROUPS: Sequence[tuple[str | Promise, str, Sequence[str]]] = (
             "monitoring.Incident",
             "monitoring.AlertRule",
             "monitoring.Slo",
+            "monitoring.ReportSchedule",
+            "monitoring.ReportRun",
             "monitoring.ExpectedRun",
             "monitoring.Silence",
             "monitoring.AlertChannel",

@@ -37,6 +37,7 @@ from aiwriter_sdk import (
     Event,
     GenerateRequest,
     Health,
+    HealthCheck,
     InvalidRequest,
     ModelBackend,
     ModelInfo,
@@ -57,7 +58,12 @@ log = logging.getLogger(__name__)
 
 BUILD_SECONDS = 30.0
 _T = TypeVar("_T")
-_CONTRACTS: dict[str, Any] = {"storage": StorageBackend, "model": ModelBackend, "publish": PublishTarget}
+_CONTRACTS: dict[str, Any] = {
+    "storage": StorageBackend,
+    "model": ModelBackend,
+    "publish": PublishTarget,
+    "check": HealthCheck,
+}
 # What each method gives back; anything else is the plugin's fault and is found here, not three layers further up.
 _RESULTS: dict[str, type | tuple[type, ...]] = {
     "health": Health,

@@ -60,7 +60,7 @@ class FoundPlugin:
     """One entry point of one installed distribution.
 
     Args:
-        kind: "storage", "model" or "publish"; empty when the distribution's metadata could not be read.
+        kind: "storage", "model", "publish" or "check"; empty when the distribution's metadata could not be read.
         key: the entry point's name.
         state: see `State`; only READY plugins have been checked whole.
         descriptor: there when READY, and when INCOMPATIBLE to show its label.
@@ -129,7 +129,7 @@ def get(kind: str, key: str) -> Descriptor:
     """The descriptor of a plugin that can be used.
 
     Args:
-        kind: "storage", "model" or "publish".
+        kind: "storage", "model", "publish" or "check".
         key: the plugin's key.
 
     Raises:

@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import shared_task
 
-from apps.monitoring.services import alerting, error_intake, results, telling
+from apps.monitoring.services import alerting, error_intake, report_sending, reports, results, telling
 
 
 @shared_task(name="monitoring.run_health_checks", bind=True, time_limit=120, soft_time_limit=110)
@@ -20,6 +20,7 @@ def run_health_checks(self: Any) -> None:
         error_intake.take_in()
         alerting.evaluate()
         telling.deliver_due()
+        report_sending.send_due()
 
 
 @shared_task(name="monitoring.prune_history", time_limit=300)
@@ -28,3 +29,4 @@ def prune_history() -> None:
     results.prune_history()
     telling.prune_alerts()
     error_intake.prune_errors()
+    reports.prune_reports()

@@ -23,6 +23,8 @@ def answer(request: WireRequest) -> WireReply:
     """Play the server."""
     if request.path == "/api/tags":
         return WireReply.json({"models": [{"name": "demo:latest"}]})
+    if request.path == "/api/ps":
+        return WireReply.json({"models": [{"name": "demo:latest", "size": 2**30}]})
     if request.path != "/api/chat":
         return WireReply.json({"error": f"no such path: {request.path}"}, status=404)
     words = [{"message": {"content": f"{word} "}} for word in ANSWER.split()]

@@ -25,8 +25,12 @@ def names(key: str) -> list[tuple[str, str]]:
         ("aiwriter_example", f"aiwriter_{package}"),
         ("aiwriter-example", f"aiwriter-{key}"),
         ("ExampleBackend", f"{camel}Backend"),
+        ("ExampleCheck", f"{camel}Check"),
         ("TestExample", f"Test{camel}"),
         ('label="Example (Ollama\'s API)"', f'label="{label}"'),
+        ('label="Example check (Ollama\'s memory)"', f'label="{label}: memory"'),
+        ('key="example-check"', f'key="{key}-check"'),
+        ('example-check = "', f'{key}-check = "'),
         ('key="example"', f'key="{key}"'),
         ('example = "', f'{key} = "'),
     ]
@@ -38,7 +42,7 @@ def main(arguments: list[str]) -> str:
     Raises:
         SystemExit: the name cannot be used, or the copy has a name already.
     """
-    if len(arguments) != 1 or not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", arguments[0]) or len(arguments[0]) > 40:
+    if len(arguments) != 1 or not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", arguments[0]) or len(arguments[0]) > 34:
         raise SystemExit("Give one name of lower-case letters, digits and hyphens: python rename.py acme")
     key = arguments[0]
     source = HERE / "src" / "aiwriter_example"

@@ -36,6 +36,16 @@ CASES: tuple[Case, ...] = (
     Case("check-fails", 8, (), checks={"mail": "ofofofoo"}),
     Case("check-fails", 9, (("mail", 10, 80),), checks={"mail": "ffoffooff"}),
     Case("check-fails", 10, (("database", 10, 90),), checks={"database": "f" * 10, "mail": "f" * 10}),
+    # The database freezes, and everything with it; right after it nothing is known of the others (see `watching`).
+    Case(
+        "check-fails",
+        14,
+        (("database", 20, 80),),
+        checks={"database": "o" + "f" * 5 + "o" * 8, "mail": "offfffuufooooo"},
+    ),
+    Case("check-fails", 12, (("mail", 20, 110),), checks={"database": "oooo" + "u" * 8, "mail": "of" + "f" * 10}),
+    Case("worker-silent", 12, (("worker", 60, 110),), checks={"database": "o" * 8 + "ffff", "worker": "w" * 12}),
+    Case("worker-silent", 12, (), checks={"database": "f" * 12, "worker": "w" * 12}),
     Case("check-fails", 10, (("mail", 20, 90),), checks={"database": "o" * 10, "mail": "offuuuuuuu"}),
     Case("check-fails", 10, (), checks={"mail": "owwwwuuuuu"}),
     Case("check-warns", 70, (("mail", 610, 690),), checks={"mail": "o" + "w" * 69}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from aiwriter_sdk.testing.health import CheckConformance
 from aiwriter_sdk.testing.models import ModelConformance
 from aiwriter_sdk.testing.publish import PublishConformance
 from aiwriter_sdk.testing.rules import reading_order, rules
@@ -14,10 +15,10 @@ MARKS = ("<!-- rules -->\n", "<!-- end of rules -->\n")
 
 
 def table() -> str:
-    """All rules of the three suites, by id."""
+    """All rules of all suites, by id."""
     found = {
         rule.id: rule
-        for suite in (ModelConformance, StorageConformance, PublishConformance)
+        for suite in (ModelConformance, StorageConformance, PublishConformance, CheckConformance)
         for _, rule in rules(suite)
     }
     lines = ["| rule | grade | applies to | what it says |", "| --- | --- | --- | --- |"]

@@ -21,12 +21,18 @@ import wrong_cases  # noqa: E402
 
 sys.path.remove(str(WRONG))
 
-GROUPS = {"model": "aiwriter.models", "storage": "aiwriter.storage", "publish": "aiwriter.publish_targets"}
+GROUPS = {
+    "model": "aiwriter.models",
+    "storage": "aiwriter.storage",
+    "publish": "aiwriter.publish_targets",
+    "check": "aiwriter.checks",
+}
 CASES = {
     "model": {case.key: case.fails for case in (*wrong_cases.MODELS, *wrong_cases.WIRES, *wrong_cases.OFFLINE)}
     | wrong_cases.CARDS,
     "storage": {case.key: case.fails for case in wrong_cases.STORAGES},
     "publish": {case.key: case.fails for case in wrong_cases.PUBLISHERS},
+    "check": {case.key: case.fails for case in wrong_cases.CHECKS},
 }
 
 

@@ -96,7 +96,13 @@ def _database_frozen() -> str:
         first, second = (json.loads(body) for _, body in receiver.got[:2])
         expect((first["status"], second["status"]) == ("firing", "resolved"), f"{first['status']}, {second['status']}")
         time.sleep(20)
-        expect(len(receiver.got) == 2, f"{len(receiver.got)} messages for one fault")
+        told_of = [
+            f"{body['status']}: {row['labels']['alertname']} {row['annotations']['summary']}"
+            for _, raw in receiver.got
+            for body in [json.loads(raw)]
+            for row in body["alerts"]
+        ]
+        expect(len(receiver.got) == 2, f"{len(receiver.got)} messages for one fault: {told_of}")
         rows = portal.shell(
             "from apps.monitoring.models import Alert\n"
             "answer = list(Alert.objects.filter(fired_at__isnull=False, external=False).values_list('title', 'state'))"

@@ -11,6 +11,7 @@ import os
 import random
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from tests.fakes.provider import FakeProvider
@@ -53,8 +54,12 @@ class Reader(threading.Thread):
             self.reconnects += 1
 
 
-def prove() -> str:
-    """Run the kills and compare."""
+def prove(also: Callable[[Portal], str] = lambda portal: "") -> str:
+    """Run the kills and compare.
+
+    Args:
+        also: asked at the end what else must hold; gives its figure.
+    """
     seed = int(os.environ.get("SEED", str(random.randrange(10**6))))
     kills, generations = int(os.environ.get("KILLS", "20")), int(os.environ.get("GENERATIONS", "20"))
     chance = random.Random(seed)
@@ -119,12 +124,13 @@ answer = {str(g.pk): {"state": g.state, "text": g.output_markdown, "attempts": g
                 expect(call["usage"] == 1, f"attempt {call['number']} of {name} was settled {call['usage']} times")
                 expect(call["state"] != "running", f"attempt {call['number']} of {name} is still open")
             attempts += len(row["calls"])
+        more = also(portal)
         restarts = sum(
             "is running again" in line for line in portal.folder.with_suffix(".out").read_text().splitlines()
         )
     return (
         f"{generations} generations of {WORDS} words whole after {kills} kills ({restarts} restarts, {attempts} attempts, "
-        f"{sum(r.reconnects for r in readers)} connections), each attempt settled once, seed {seed}"
+        f"{sum(r.reconnects for r in readers)} connections), each attempt settled once, {more}seed {seed}"
     )
 
 

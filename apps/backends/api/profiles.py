@@ -77,7 +77,9 @@ class ProfileChangeInput(Input):
 class ProfileInput(ProfileChangeInput):
     """A new backend."""
 
-    kind = serializers.ChoiceField(choices=[("model", "model"), ("storage", "storage"), ("publish", "publish")])
+    kind = serializers.ChoiceField(
+        choices=[("model", "model"), ("storage", "storage"), ("publish", "publish"), ("check", "check")]
+    )
     plugin = serializers.CharField(max_length=40)
 
 

@@ -43,6 +43,7 @@ class BackendProfile(models.Model):
         STORAGE = "storage", "Files"
         MODEL = "model", "Models"
         PUBLISH = "publish", "Publishing"
+        CHECK = "check", "Health checks"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.MODEL)

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from aiwriter.core.errors import InvalidInput, StorageFull, TooLarge, Unavailable
 from aiwriter.core.ids import uuid7
+from aiwriter.core.room import require_room
 from aiwriter.pluginhost import calls
 from aiwriter_sdk import BackendError, QuotaExceeded
 from apps.backends.models import BackendProfile, StoredBlob
@@ -55,9 +56,10 @@ def received(stream: Readable, *, limit: int | None = None) -> Iterator[Received
     Raises:
         TooLarge: the limit was passed; what came until then is gone.
         InvalidInput: nothing came.
-        StorageFull: the temporary folder has no space.
+        StorageFull: the temporary folder has no space, or the disk is nearly full.
     """
     most = settings.MAX_UPLOAD_BYTES if limit is None else limit
+    require_room()
     with _temporary() as file:
         digest, size = hashlib.sha256(), 0
         while piece := stream.read(PIECE):

@@ -49,7 +49,7 @@ def installed(*, actor: Actor, again: bool = False) -> list[InstalledPlugin]:
     return [InstalledPlugin(plugin, *counts.get((plugin.kind, plugin.key), (0, 0))) for plugin in found]
 
 
-def usable(kinds: Sequence[str] = ("model", "storage")) -> list[FoundPlugin]:
+def usable(kinds: Sequence[str] = ("model", "storage", "publish", "check")) -> list[FoundPlugin]:
     """Plugins of which a profile can be made."""
     return [p for p in discovery.discover() if p.state is discovery.State.READY and p.kind in kinds]
 

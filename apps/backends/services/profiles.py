@@ -64,7 +64,7 @@ def create_profile(
 
     Args:
         actor: needs "backends.manage".
-        kind: "model", "storage" or "publish".
+        kind: "model", "storage", "publish" or "check".
         plugin_key: of an installed plugin.
         name: what people read; unique.
         options: by field of the plugin's form, none of them secret.

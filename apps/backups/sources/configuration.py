@@ -34,7 +34,9 @@ def configuration(collecting: Collecting) -> None:
         "python": platform.python_version(),
         "environment": settings.ENVIRONMENT,
         "variables": plain,
-        "plugins": {f"{row.kind}:{row.key}": row.version for row in plugins.usable(("model", "storage", "publish"))},
+        "plugins": {
+            f"{row.kind}:{row.key}": row.version for row in plugins.usable(("model", "storage", "publish", "check"))
+        },
     }
     digest = hashlib.sha256(json.dumps([plain, portal["plugins"]], sort_keys=True).encode()).hexdigest()
     secrets = {

@@ -203,7 +203,7 @@ class SilenceForm(forms.ModelForm):
 
     class Meta:
         model = Silence
-        fields = ("kind", "rule", "subject", "reason", "starts_at", "ends_at")
+        fields = ("kind", "rule", "subject", "reason", "announcement", "starts_at", "ends_at")
 
 
 @admin.register(Silence)

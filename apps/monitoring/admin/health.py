@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -19,7 +20,7 @@ from aiwriter.core.errors import NotFound
 from aiwriter.core.plots import Cell, Line
 from apps.monitoring.models import CheckHistory, CheckResult, Heartbeat
 from apps.monitoring.selectors.health import Day, check_history, check_results, runbook_text, strips
-from apps.monitoring.services.checks import Check, registry
+from apps.monitoring.services.checks import Check, learn, registry
 from apps.monitoring.services.quarantine import run_now
 from apps.users.admin.service_admin import ReadOnlyAdmin
 from apps.users.selectors.access import can
@@ -75,6 +76,11 @@ class CheckResultAdmin(ReadOnlyAdmin):
         """The flap score."""
         return f"{row.flap_score} %" if row.flap_score else "–"
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CheckResult]:
+        """The rows; their titles are asked for once, checks of plugins included."""
+        learn()
+        return super().get_queryset(request)
+
     def get_urls(self) -> list[URLPattern]:
         """With the button."""
         own = path("<uuid:result_id>/run/", self.admin_site.admin_view(self.run_view), name="monitoring_check_run")
@@ -86,6 +92,7 @@ class CheckResultAdmin(ReadOnlyAdmin):
         """All that is known of a check on a machine."""
         if object_id is None or request.method != "GET":
             raise PermissionDenied
+        learn()
         actor = actor_of(request)
         row = check_results(actor).filter(pk=key).first() if (key := _key(object_id)) else None
         if row is None:

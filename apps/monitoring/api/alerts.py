@@ -95,7 +95,18 @@ class SilenceOut(serializers.ModelSerializer[Silence]):
 
     class Meta:
         model = Silence
-        fields = ("id", "kind", "rule", "subject", "reason", "starts_at", "ends_at", "author", "created_at")
+        fields = (
+            "id",
+            "kind",
+            "rule",
+            "subject",
+            "reason",
+            "announcement",
+            "starts_at",
+            "ends_at",
+            "author",
+            "created_at",
+        )
 
 
 class SilenceIn(Input):
@@ -105,6 +116,12 @@ class SilenceIn(Input):
     rule_id = serializers.UUIDField(required=False, allow_null=True)
     subject = serializers.CharField(max_length=200, required=False, allow_blank=True)
     reason = serializers.CharField(max_length=300)
+    announcement = serializers.CharField(
+        max_length=300,
+        required=False,
+        allow_blank=True,
+        help_text="What the public status page says of a maintenance window, from three days before.",
+    )
     starts_at = serializers.DateTimeField(required=False)
     ends_at = serializers.DateTimeField(help_text="At most seven days after its begin.")
 

@@ -14,7 +14,7 @@ from aiwriter.core.errors import InvalidInput, NotFound
 from aiwriter.core.rest.pagination import CursorPage, paginated
 from apps.monitoring.models import CheckResult
 from apps.monitoring.selectors import health as selectors
-from apps.monitoring.services.checks import registry
+from apps.monitoring.services.checks import learn
 from apps.monitoring.services.quarantine import run_now
 from apps.users.api.authentication import actor_of
 
@@ -80,7 +80,7 @@ class HealthList(APIView):
     @extend_schema(operation_id="health_list", responses=CheckOut(many=True))
     def get(self, request: Request) -> Response:
         """Newest results; one that expired is unknown."""
-        checks = {check.key: check for check in registry()}
+        checks = {check.key: check for check in learn()}
 
         def row(result: CheckResult) -> dict[str, Any]:
             check = checks.get(result.key)
@@ -113,7 +113,7 @@ class HealthHistory(APIView):
     def get(self, request: Request, check_key: str) -> Response:
         """Changes, and every few minutes what stayed; 14 days are kept."""
         history = selectors.check_history(actor_of(request), check_key)
-        if check_key not in {check.key for check in registry()}:
+        if check_key not in {check.key for check in learn()}:
             raise NotFound(f"There is no check '{check_key}'.")
         rows = history.values("id", "status", "node", "message", "latency_ms", "checked_at")
         return paginated(request, rows, ordering=("-checked_at", "-id"))

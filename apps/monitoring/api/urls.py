@@ -12,6 +12,7 @@ from apps.monitoring.api import (
     health,
     incidents,
     logs,
+    reports,
     series,
     slos,
     usage,
@@ -54,6 +55,24 @@ urlpatterns = [
     path("errors/<uuid:error_id>/reopen", errors.ErrorReopen.as_view(), name="api-error-reopen"),
     path("slos", slos.SloList.as_view(), name="api-slos"),
     path("slos/<uuid:slo_id>", slos.SloDetail.as_view(), name="api-slo"),
+    path("report-schedules", reports.ReportScheduleList.as_view(), name="api-report-schedules"),
+    path(
+        "report-schedules/<uuid:report_schedule_id>",
+        reports.ReportScheduleDetail.as_view(),
+        name="api-report-schedule",
+    ),
+    path(
+        "report-schedules/<uuid:report_schedule_id>/preview",
+        reports.ReportSchedulePreview.as_view(),
+        name="api-report-schedule-preview",
+    ),
+    path(
+        "report-schedules/<uuid:report_schedule_id>/send",
+        reports.ReportScheduleSend.as_view(),
+        name="api-report-schedule-send",
+    ),
+    path("reports", reports.ReportRunList.as_view(), name="api-reports"),
+    path("reports/<uuid:report_run_id>", reports.ReportRunDetail.as_view(), name="api-report"),
     path("heartbeats", expected_runs.HeartbeatList.as_view(), name="api-heartbeats"),
     path("heartbeats/<uuid:heartbeat_id>", expected_runs.HeartbeatDetail.as_view(), name="api-heartbeat"),
     path(

@@ -8,6 +8,7 @@ from apps.monitoring.models.expected_runs import ExpectedRun, RunReport
 from apps.monitoring.models.health import RECENT, CheckDay, CheckHistory, CheckResult, Heartbeat, Status
 from apps.monitoring.models.incidents import Incident, IncidentAction, IncidentEntry
 from apps.monitoring.models.logs import DebugCapture, LogQuery
+from apps.monitoring.models.reports import ReportRun, ReportSchedule
 from apps.monitoring.models.series import FIVE_MINUTES, HOUR, MINUTE, MetricPoint, MetricSeries
 from apps.monitoring.models.slos import Slo
 from apps.monitoring.models.usage import (
@@ -54,6 +55,8 @@ __all__ = [
     "LogQuery",
     "MetricPoint",
     "MetricSeries",
+    "ReportRun",
+    "ReportSchedule",
     "Reservation",
     "RunReport",
     "Severity",

@@ -191,6 +191,13 @@ class Silence(models.Model):
     )
     subject = models.CharField(max_length=200, blank=True, help_text="Only what contains this. Empty: everything.")
     reason = models.CharField(max_length=300)
+    announcement = models.CharField(
+        max_length=300,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What the public status page says of a maintenance window, from three days before. Empty: nothing.",
+    )
     starts_at = models.DateTimeField(default=timezone.now)
     ends_at = models.DateTimeField()
     author = models.CharField(max_length=254, blank=True, editable=False)

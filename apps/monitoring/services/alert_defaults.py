@@ -24,6 +24,18 @@ def _burns(minutes: int, limit: float) -> str:
     return f"({share(minutes)} > {border}) and ({share(minutes // 12)} > {border}) and ({wrong(minutes)} >= 10)"
 
 
+# One fault is one alert: while the database fails, what needs it is not told.
+_UNLESS_FROZEN = 'unless on(instance) aiw_check_status{check="database"} == 2'
+
+
+def _kept(slug: str, bad: str, check: str = "") -> str:
+    """What is not known stays as it was, and what is wrong while the database fails is not known."""
+    status = f"aiw_check_status{check}"
+    frozen = f'({status} {bad} and on(instance) aiw_check_status{{check="database"}} == 2)'
+    return f'(({status} == 3 or {frozen}) and on(check, instance) ALERTS{{alertname="{slug}", alertstate="firing"}})'
+
+
+_WORKER = '{check="worker"}'
 # `promql` is the same rule for Prometheus; the tests let both judge the same cases.
 RULES: Mapping[str, Mapping[str, Any]] = {
     "check-fails": {
@@ -34,10 +46,8 @@ RULES: Mapping[str, Mapping[str, Any]] = {
         "for_seconds": 10,
         "no_data": "keep",
         "runbook": "operators/checks",
-        # One fault is one alert: while the database fails, what needs it is not told. What is not known stays as it was.
-        "promql": '(aiw_check_status{check!="database"} == 2 unless on(instance) aiw_check_status{check="database"} == 2)'
-        ' or aiw_check_status{check="database"} == 2'
-        ' or (aiw_check_status == 3 and on(check, instance) ALERTS{alertname="check-fails", alertstate="firing"})',
+        "promql": f'(aiw_check_status{{check!="database"}} == 2 {_UNLESS_FROZEN})'
+        f' or aiw_check_status{{check="database"}} == 2 or {_kept("check-fails", "== 2")}',
     },
     "check-warns": {
         "title": "A check warns",
@@ -48,8 +58,7 @@ RULES: Mapping[str, Mapping[str, Any]] = {
         "keep_firing_seconds": 300,
         "no_data": "keep",
         "runbook": "operators/checks",
-        "promql": "aiw_check_status == 1 or (aiw_check_status == 3"
-        ' and on(check, instance) ALERTS{alertname="check-warns", alertstate="firing"})',
+        "promql": f"(aiw_check_status == 1 {_UNLESS_FROZEN}) or {_kept('check-warns', '> 0')}",
     },
     "worker-silent": {
         "title": "No worker does the jobs",
@@ -60,9 +69,9 @@ RULES: Mapping[str, Mapping[str, Any]] = {
         "for_seconds": 60,
         "no_data": "keep",
         "runbook": "operators/checks",
-        "promql": 'aiw_check_status{check="worker"} == 1 or aiw_check_status{check="worker"} == 2'
-        ' or (aiw_check_status{check="worker"} == 3'
-        ' and on(check, instance) ALERTS{alertname="worker-silent", alertstate="firing"})',
+        "promql": f'(aiw_check_status{{check="worker"}} == 1 {_UNLESS_FROZEN})'
+        f' or (aiw_check_status{{check="worker"}} == 2 {_UNLESS_FROZEN})'
+        f" or {_kept('worker-silent', '> 0', _WORKER)}",
     },
     "checks-silent": {
         "title": "Checks have not reported",

@@ -57,6 +57,7 @@ def create_silence(
     kind: str = Silence.Kind.SILENCE,
     rule_id: uuid.UUID | str | None = None,
     subject: str = "",
+    announcement: str = "",
 ) -> Silence:
     """Keep alerts quiet for a while. They are still judged and shown.
 
@@ -68,6 +69,7 @@ def create_silence(
         kind: "silence", or "maintenance" for one that was planned.
         rule_id: of this rule only; of all when left out.
         subject: only what contains this.
+        announcement: of a maintenance window: what the public status page says, from three days before it begins.
 
     Raises:
         PermissionDenied, NotFound: the actor may not, or there is no such rule.
@@ -77,6 +79,12 @@ def create_silence(
     begins = starts_at or timezone.now()
     if not reason.strip():
         raise InvalidInput("Say why.", field="reason", remedy="Whoever looks at night wants to know.")
+    if announcement.strip() and kind != Silence.Kind.MAINTENANCE:
+        raise InvalidInput(
+            "Only a maintenance window is announced.",
+            field="announcement",
+            remedy="Choose maintenance, or leave it empty.",
+        )
     if ends_at - begins > LONGEST_SILENCE:
         raise InvalidInput(
             "A silence lasts seven days at most.", field="ends_at", remedy="Make a shorter one, or switch the rule off."
@@ -88,6 +96,7 @@ def create_silence(
         rule=get_rule(rule_id) if rule_id else None,
         subject=subject.strip()[:200],
         reason=reason.strip()[:300],
+        announcement=announcement.strip(),
         starts_at=begins,
         ends_at=ends_at,
         author=actor.label,
@@ -99,7 +108,13 @@ def create_silence(
             actor,
             "silence.created",
             obj=silence,
-            after={"kind": kind, "subject": silence.subject, "starts_at": begins, "ends_at": ends_at},
+            after={
+                "kind": kind,
+                "subject": silence.subject,
+                "starts_at": begins,
+                "ends_at": ends_at,
+                "announcement": silence.announcement,
+            },
         )
     return silence
 

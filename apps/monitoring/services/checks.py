@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from django.conf import settings
 from django.db import connection, connections
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from aiwriter.core.redact import redact
@@ -77,12 +79,13 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A check's result with the time it took, in milliseconds."""
+    """A check's result with the time it took, in milliseconds, and when it was found."""
 
     check: Check
     result: Result
     latency_ms: int
     overran: bool = False
+    at: dt.datetime = field(default_factory=timezone.now)
 
 
 def check(
@@ -122,14 +125,43 @@ def check(
     return wrap
 
 
+_added: tuple[Check, ...] | None = None
+
+
 def registry() -> tuple[Check, ...]:
-    """The checks of `HEALTH_CHECKS`, in order. One that cannot be imported is there as a failing check of its name."""
+    """The checks of `HEALTH_CHECKS`, in order, then those that `learn` found last. Asks nobody, so it never waits.
+
+    One that cannot be imported is there as a failing check of its name.
+    """
     found: dict[str, Check] = {}
     for path in settings.HEALTH_CHECKS:
         entry = _load(path)
         if entry.only in ("", connection.vendor):
             found.setdefault(entry.key, entry)
+    for entry in _added or ():
+        # None of them takes the place of ours, and none makes the portal unready.
+        found.setdefault(entry.key, replace(entry, severity="degrades"))
     return tuple(found.values())
+
+
+def learn() -> tuple[Check, ...]:
+    """Ask `CHECK_SOURCES`, which read the database, for the checks that were set up; gives the whole registry.
+
+    A source that fails leaves everything as it was: a check must not vanish because nobody could be asked.
+    """
+    global _added
+    try:
+        found = [entry for path in settings.CHECK_SOURCES for entry in import_string(path)()]
+    except Exception:
+        log.exception("the checks that were set up cannot be read")
+    else:
+        _added = tuple(found)
+    return registry()
+
+
+def learnt() -> bool:
+    """Whether the checks that were set up are known to this process."""
+    return _added is not None
 
 
 def _load(path: str) -> Check:

@@ -19,6 +19,7 @@ from apps.monitoring.services.incidents import notices
 from apps.monitoring.services.keeping import Recorder, prune_points, roll_up
 from apps.monitoring.services.logs import prune_logs
 from apps.monitoring.services.measuring import Figure
+from apps.monitoring.services.report_sending import send_due
 from apps.monitoring.services.results import beat
 from apps.monitoring.services.telling import deliver_due
 from apps.monitoring.services.watching import Chore, Watch
@@ -34,6 +35,7 @@ def start_chores(watch: Watch, stop: threading.Event) -> list[Chore]:
     emergency = Emergency(watch)
     recorder = Recorder(settings.DATA_DIR / "run" / "metrics")
     chores = [
+        Chore("checks", 30.0, watch.learn, stop),
         Chore("keep", 1.0, watch.keep, stop),
         Chore("beat", 15.0, lambda: beat("watch"), stop),
         Chore("days", 60.0, watch.count_time, stop),
@@ -52,6 +54,7 @@ def start_chores(watch: Watch, stop: threading.Event) -> list[Chore]:
         Chore("prune-logs", 1800.0, prune_logs, stop),
         Chore("strays", 3600.0, drop_strays, stop),
         Chore("anomalies", anomalies.EVERY, anomalies.find_anomalies, stop),
+        Chore("reports", 20.0, send_due, stop),
         Chore("errors", 2.0, take_in, stop),
         Chore("prune-errors", 3600.0, prune_errors, stop),
     ]

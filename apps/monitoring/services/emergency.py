@@ -16,7 +16,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from apps.monitoring.models import Alert, AlertChannel, AlertDelivery, AlertRoute, Severity
+from apps.monitoring.models import Alert, AlertChannel, AlertDelivery, AlertRoute, Severity, Silence
 from apps.monitoring.services.alerting import fingerprint, tell
 from apps.monitoring.services.results import node_name
 from apps.monitoring.services.telling import send_now
@@ -71,10 +71,13 @@ class Emergency:
 
     Args:
         watch: sees whether the database answers.
+        channels: who would be told.
+        silences: what is kept quiet, also from when on; a planned move of the database tells nobody.
     """
 
     watch: Watch
     channels: list[AlertChannel] = field(default_factory=list)
+    silences: list[Silence] = field(default_factory=list)
     outage: Outage | None = None
 
     def learn(self) -> None:
@@ -82,6 +85,7 @@ class Emergency:
         routes = AlertRoute.objects.filter(enabled=True, channel__enabled=True).select_related("channel")
         found = {route.channel_id: route.channel for route in routes.exclude(channel__kind=AlertChannel.Kind.PEOPLE)}
         self.channels = list(found.values())
+        self.silences = list(Silence.objects.filter(ends_at__gt=timezone.now()))
 
     def look(self) -> bool:
         """Tell each channel once when it has failed for long enough; one that could not be told is tried again.
@@ -92,8 +96,14 @@ class Emergency:
         turn = self.watch.turns.get("database")
         if turn is None or turn.status != "fail" or time.time() - turn.since < WAIT_SECONDS:
             return False
+        if self.outage is None and time.monotonic() - self.watch.kept_at < WAIT_SECONDS:
+            # It is slow, and takes rows all the same: then its alert is one, and goes the ordinary ways.
+            return False
         if self.outage is None:
             self.outage = Outage(_alert(dt.datetime.fromtimestamp(turn.since, dt.UTC)))
+        if any(silence.covers(self.outage.alert, timezone.now()) for silence in self.silences):
+            self.outage.alert.silenced = True
+            return False
         # Held here: who is still being told while it ends must not count for the next one.
         outage = self.outage
         told = [outage.tell(channel) for channel in self.channels]
@@ -122,7 +132,8 @@ class Emergency:
                 f"From {alert.begun_at:%H:%M:%S} to {now:%H:%M:%S} UTC, seen from {alert.subject}. It answers again.",
                 f"/admin/monitoring/alert/{alert.pk}/change/",
             )
-            tell(alert, AlertDelivery.Kind.RESOLVED, now)
+            if outage.messages or not alert.silenced:
+                tell(alert, AlertDelivery.Kind.RESOLVED, now)
         self.outage = None
         return True
 

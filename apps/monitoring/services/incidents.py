@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import Sequence
 
@@ -9,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound
-from apps.monitoring.models import Alert, Incident, IncidentAction, IncidentEntry
+from apps.monitoring.models import Alert, Incident, IncidentAction, IncidentEntry, Silence
 from apps.users.selectors.access import Actor, require
 from apps.users.services.audit import record
 
@@ -18,6 +19,7 @@ _LONGEST = 4000
 _MAX_ACTIONS = 20
 # What the public page shows: news of open incidents, and of those that ended within a day.
 _SHOWN = 5
+ANNOUNCED_BEFORE = dt.timedelta(days=3)
 
 
 def open_incident(
@@ -204,12 +206,20 @@ def get_incident(incident_id: uuid.UUID | str, *, lock: bool = False) -> Inciden
 
 
 def notices() -> tuple[tuple[float, str, str], ...]:
-    """What the public page says: the newest public word of each incident that is not over."""
+    """What the public page says: the newest public word of each incident that is not over, and maintenance that is near."""
     found = []
     for incident in Incident.objects.exclude(state=Incident.State.RESOLVED)[:_SHOWN]:
         entry = incident.entries.filter(public=True).last()
         if entry is not None:
             found.append((entry.at.timestamp(), incident.title, entry.text))
+    now = timezone.now()
+    windows = Silence.objects.filter(
+        kind=Silence.Kind.MAINTENANCE, ends_at__gt=now, starts_at__lt=now + ANNOUNCED_BEFORE
+    )
+    for window in windows.exclude(announcement="").order_by("starts_at")[:_SHOWN]:
+        when = f"{window.starts_at.astimezone(dt.UTC):%Y-%m-%d %H:%M} to {window.ends_at.astimezone(dt.UTC):%Y-%m-%d %H:%M} UTC"
+        title = "Maintenance is under way" if window.starts_at <= now else "Planned maintenance"
+        found.append((window.created_at.timestamp(), title, f"{when}: {window.announcement}"))
     return tuple(found)
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from aiwriter.core.errors import NotFound
 from apps.monitoring.models import CheckResult
-from apps.monitoring.services.checks import registry
+from apps.monitoring.services.checks import learn
 from apps.users.selectors.access import Actor, require
 from apps.users.services.audit import record
 from apps.users.services.notifications import tell_operators
@@ -50,7 +50,7 @@ def run_now(*, actor: Actor, key: str) -> int:
         NotFound: there is no such check, or it has never run.
     """
     require(actor, "monitoring.manage")
-    if key not in {check.key for check in registry()}:
+    if key not in {check.key for check in learn()}:
         raise NotFound(f"There is no check '{key}'.")
     with transaction.atomic():
         rows = CheckResult.objects.select_for_update().filter(key=key)

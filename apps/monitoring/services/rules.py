@@ -13,7 +13,7 @@ from aiwriter.core.errors import Conflict, InvalidInput, NotFound
 from apps.monitoring.models import Alert, AlertDelivery, AlertRule, ExpectedRun, Slo
 from apps.monitoring.services.alerting import fingerprint, tell, terms_of
 from apps.monitoring.services.channels import checked
-from apps.monitoring.services.checks import registry
+from apps.monitoring.services.checks import learn
 from apps.monitoring.services.judging import Track, look
 from apps.monitoring.services.observing import Look, looks_of, shadow
 from apps.users.models.audit import known_actions
@@ -188,7 +188,7 @@ def _save(actor: Actor, rule: AlertRule, values: dict[str, Any], action: str) ->
 
 def _check_subject(rule: AlertRule) -> None:
     if rule.source == AlertRule.Source.CHECK:
-        keys = sorted(check.key for check in registry())
+        keys = sorted(check.key for check in learn())
         if rule.subject and rule.subject not in keys:
             raise InvalidInput(f"There is no check '{rule.subject}'.", field="subject", remedy=", ".join(keys))
     elif rule.source in (AlertRule.Source.BURN, AlertRule.Source.RUN):

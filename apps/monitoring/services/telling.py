@@ -238,13 +238,26 @@ def _email(row: AlertDelivery, alerts: Sequence[Alert]) -> str:
 
 
 def _webhook(row: AlertDelivery, alerts: Sequence[Alert]) -> str:
-    body = orjson.dumps(alertmanager_body(row, alerts))
-    message_id, now = f"alert_{row.pk.hex}", int(time.time())
+    return post_to(row.channel, orjson.dumps(alertmanager_body(row, alerts)), f"alert_{row.pk.hex}")
+
+
+def post_to(channel: AlertChannel, body: bytes, message_id: str) -> str:
+    """Post something else than an alert to a channel with an address, signed where it has a secret; gives the receipt.
+
+    Args:
+        channel: a webhook or a chat.
+        body: JSON.
+        message_id: the same for every try.
+
+    Raises:
+        AppError: it did not take it.
+    """
+    now = int(time.time())
     headers = {"webhook-id": message_id, "webhook-timestamp": str(now)}
-    if row.channel.sealed_secret:
-        secret = open_sealed(row.channel, "sealed_secret")
+    if channel.sealed_secret:
+        secret = open_sealed(channel, "sealed_secret")
         headers["webhook-signature"] = sign(secret, message_id=message_id, timestamp=now, body=body)
-    return _posted(row, body, headers)
+    return _posted(channel, body, headers)
 
 
 def _slack(row: AlertDelivery, alerts: Sequence[Alert]) -> str:
@@ -253,11 +266,11 @@ def _slack(row: AlertDelivery, alerts: Sequence[Alert]) -> str:
     text = f"{icon} *{title}*\n{body}"
     for plain, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         text = text.replace(plain, escaped)
-    return _posted(row, orjson.dumps({"text": text[:3500]}), {})
+    return _posted(row.channel, orjson.dumps({"text": text[:3500]}), {})
 
 
-def _posted(row: AlertDelivery, body: bytes, headers: dict[str, str]) -> str:
-    url = open_sealed(row.channel, "sealed_address")
+def _posted(channel: AlertChannel, body: bytes, headers: dict[str, str]) -> str:
+    url = open_sealed(channel, "sealed_address")
     told = {"Content-Type": "application/json", "User-Agent": "AI-Writer-Alerts/1", **headers}
     try:
         answer = post(url, headers=told, content=body, timeout=TIMEOUT, beginning=_EXCERPT * 4)

@@ -14,9 +14,10 @@ import random
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import connections
@@ -24,17 +25,22 @@ from django.utils import timezone
 
 from aiwriter.core import healthstate
 from apps.monitoring.models import RECENT, CheckResult
-from apps.monitoring.services.checks import Attempt, Check, Outcome, Result, registry
+from apps.monitoring.services.checks import Attempt, Check, Outcome, Result, learn, registry
 from apps.monitoring.services.measuring import Figure
 from apps.monitoring.services.quarantine import note_quarantine
 from apps.monitoring.services.results import add_up, node_name, store
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 OVERRUNS_ALLOWED = 3
 QUARANTINE_SECONDS = 900.0
 # Unchanged results reach the database this often; a changed one does so within a second.
 STORE_SECONDS = 15.0
+# Nearly everything asks the database, and who lives shows it there. So when it answers again the others are asked anew, and
+# for so long what they still hold against somebody counts as not known: parts need their own time to be back.
+DATABASE = "database"
+SETTLE_SECONDS, _ASK_AGAIN_SECONDS = 30.0, 3.0
 _TICK = 0.25
 _FIRST_SPREAD = 10.0
 
@@ -83,8 +89,33 @@ class Watch:
         }
         self._begun: set[str] = set()
         self._stored = float("-inf")
+        self._answers_since = float("-inf")
+        # When the database last took everything, on the clock of `time.monotonic()`.
+        self.kept_at = float("-inf")
         self._announced: list[tuple[str, str, dt.datetime | None]] = []
         self.notices: tuple[tuple[float, str, str], ...] = ()
+
+    def learn(self) -> None:
+        """Take over checks that were set up, changed or taken out meanwhile. May hang; call it in a thread."""
+        self.adopt(learn())
+
+    def adopt(self, checks: Iterable[Check]) -> None:
+        """Look at these from now on; what is known of those that stay is kept.
+
+        Args:
+            checks: all that there are.
+        """
+        with self._lock:
+            turns = {}
+            for check in checks:
+                turn = self.turns.get(check.key)
+                if turn is None:
+                    turn = Turn(check, time.monotonic())
+                elif turn.attempt is None:
+                    turn.check = check
+                turns[check.key] = turn
+            # Another dictionary instead of a changed one: the loop may be walking through the old one.
+            self.turns = turns
 
     # ------------------------------------------------------------ the loop
     def run(self, stop: threading.Event) -> None:
@@ -119,30 +150,63 @@ class Watch:
 
     def _take(self, turn: Turn, outcome: Outcome) -> bool:
         with self._lock:
-            outcome = self._judge_overrun(turn, outcome)
-            now = time.time()
-            status = outcome.result.status
-            if turn.counted_at:
-                # What it said counts up to now, but never for longer than it was valid.
-                turn.seconds[turn.status] += min(now - turn.counted_at, turn.check.lifetime)
-            changed = status != turn.status
-            if changed:
-                turn.status, turn.since = status, now
-            turn.counted_at, turn.outcome = now, outcome
-            turn.letters = (turn.letters + status[0])[-RECENT:]
-            if status in ("ok", "warn"):
-                self._begun.add(turn.check.key)
+            outcome = self._doubted(turn, self._judge_overrun(turn, outcome))
+            back = turn.check.key == DATABASE and turn.status == "fail" and outcome.result.status != "fail"
+            failed_since = turn.since
+            changed = self._note(turn, outcome)
+            if back:
+                self._ask_all_again(failed_since - turn.check.interval - turn.check.deadline)
             return changed
+
+    def _note(self, turn: Turn, outcome: Outcome) -> bool:
+        now = time.time()
+        status = outcome.result.status
+        if turn.counted_at:
+            # What it said counts up to now, but never for longer than it was valid.
+            turn.seconds[turn.status] += min(now - turn.counted_at, turn.check.lifetime)
+        changed = status != turn.status
+        if changed:
+            turn.status, turn.since = status, now
+        turn.counted_at, turn.outcome = now, outcome
+        turn.letters = (turn.letters + status[0])[-RECENT:]
+        if status in ("ok", "warn"):
+            self._begun.add(turn.check.key)
+        return changed
+
+    def _ask_all_again(self, since: float) -> None:
+        """The database answers again: what was found while it did not says nothing about anything else.
+
+        Args:
+            since: from when on it may have been the database's fault.
+        """
+        self._answers_since = now = time.monotonic()
+        for turn in self.turns.values():
+            if turn.outcome is None or turn.check.key == DATABASE or turn.status not in ("warn", "fail"):
+                continue
+            if turn.counted_at >= since:
+                turn.due = now
+                self._note(turn, _not_known(turn.outcome))
+
+    def _doubted(self, turn: Turn, outcome: Outcome) -> Outcome:
+        """What a check holds against somebody right after the database was away; see `SETTLE_SECONDS`."""
+        if self._settled() or turn.check.key == DATABASE or outcome.result.status not in ("warn", "fail"):
+            return outcome
+        turn.due = time.monotonic() + _ASK_AGAIN_SECONDS
+        return _not_known(outcome)
+
+    def _settled(self) -> bool:
+        return time.monotonic() - self._answers_since >= SETTLE_SECONDS
 
     def _judge_overrun(self, turn: Turn, outcome: Outcome) -> Outcome:
         """Count missed deadlines; the third in a row holds the check back for a while.
 
-        Not while a required check fails: when the database is frozen everything overruns, and the fault is not theirs.
+        Not while a required check fails, or did until just now: when the database is frozen everything overruns, and the
+        fault is not theirs.
         """
         if not outcome.overran:
             turn.overruns = 0
             return outcome
-        if turn.check.required or self._something_required_fails():
+        if turn.check.required or self._something_required_fails() or not self._settled():
             return outcome
         turn.overruns += 1
         if turn.overruns < OVERRUNS_ALLOWED:
@@ -215,6 +279,7 @@ class Watch:
             with self._lock:
                 self._announced.remove((key, message, until))
         self._obey()
+        self.kept_at = time.monotonic()
 
     def _store(
         self,
@@ -227,12 +292,16 @@ class Watch:
         except Exception:
             # Not lost: what was found meanwhile comes behind it.
             with self._lock:
-                for key, taken in letters.items():
-                    self.turns[key].letters = (taken + self.turns[key].letters)[-RECENT:]
+                for turn, taken in self._still(letters):
+                    turn.letters = (taken + turn.letters)[-RECENT:]
             raise
         with self._lock:
-            for key, taken in letters.items():
-                self.turns[key].stored = taken[-1]
+            for turn, taken in self._still(letters):
+                turn.stored = taken[-1]
+
+    def _still(self, values: Mapping[str, T]) -> Iterator[tuple[Turn, T]]:
+        """By turn instead of by key; without those that were taken out meanwhile."""
+        return ((self.turns[key], value) for key, value in values.items() if key in self.turns)
 
     def _obey(self) -> None:
         """Release what was released, run what was asked for."""
@@ -263,15 +332,25 @@ class Watch:
         except Exception:
             # The database is away: just these seconds must not be missing in the day.
             with self._lock:
-                for key, by_status in seconds.items():
+                for turn, by_status in self._still(seconds):
                     for status, length in by_status.items():
-                        self.turns[key].seconds[status] += length
+                        turn.seconds[status] += length
             raise
 
     @staticmethod
     def _moment(monotonic: float) -> dt.datetime | None:
         left = monotonic - time.monotonic()
         return timezone.now() + dt.timedelta(seconds=left) if left > 0 else None
+
+
+def _not_known(outcome: Outcome) -> Outcome:
+    said = outcome.result.message
+    result = Result(
+        status="unknown",
+        message=f"The database answers again, and this is being asked anew. It said: {said}"[:1000],
+        remedy=outcome.result.remedy,
+    )
+    return replace(outcome, result=result)
 
 
 class Chore(threading.Thread):

@@ -17,7 +17,7 @@ FIELD = ConfigField(name="size", type="int", label="Size")
 
 @pytest.mark.parametrize(
     ("contract", "fine"),
-    [("1.0", True), ("1.1", True), ("1.2", False), ("0.9", False), ("2.0", False), ("1", False), ("1.0.0", False), (1.0, False), ("", False)],
+    [("1.0", True), ("1.1", True), ("1.2", True), ("1.3", False), ("0.9", False), ("2.0", False), ("1", False), ("1.0.0", False), (1.0, False), ("", False)],
 )  # fmt: skip
 def test_the_contract_is_ours_or_refused_with_a_remedy(contract: object, fine: bool) -> None:
     problem = contract_problem(contract)

@@ -124,6 +124,13 @@ PUBLISHERS = (
     Case("GoesBySlug", frozenset({"P05"}), frozenset()),
     Case("LosesWhatIsGone", frozenset({"P06"}), frozenset()),
 )
+CHECKS = (
+    Case("Right", frozenset(), frozenset()),
+    Case("SaysNothing", frozenset({"C01"}), frozenset()),
+    Case("OddFigures", frozenset({"C02"}), frozenset()),
+    Case("SeesNothing", frozenset({"C03"}), frozenset()),
+    Case("Wavers", frozenset({"C04"}), frozenset()),
+)
 # Wrong visiting cards over the right backend.
 CARDS = {
     "card-label": frozenset({"D01"}),

@@ -24,7 +24,7 @@ from apps.monitoring.models import (
     MetricSeries,
     UsageRow,
 )
-from apps.monitoring.services import alerts, captures, channels, expected_runs, incidents, slos
+from apps.monitoring.services import alerts, captures, channels, expected_runs, incidents, reports, slos
 from apps.monitoring.services.alert_defaults import ensure_alerts
 from apps.monitoring.services.usage import Estimate, reserve
 from tests.factories.monitoring import SETUP, used, workspace_budget
@@ -100,6 +100,14 @@ def _error(people):
     return ErrorGroup.objects.create(mark=uuid.uuid4().hex, kind="ValueError").pk
 
 
+def _report(people):
+    return reports.create_schedule(actor=SETUP, name=f"Report {uuid.uuid4()}", channels=[_channel(people)]).pk
+
+
+def _report_run(people):
+    return reports.send_report(actor=SETUP, schedule_id=_report(people)).pk
+
+
 def _slo(people):
     return slos.create_slo(actor=SETUP, slug=f"slo-{uuid.uuid4()}", title="S", source="tasks").pk
 
@@ -131,6 +139,12 @@ _SLO_FORM = {
     "least_bad": "10",
     "enabled": "on",
 }
+
+
+def _report_form(people):
+    return {"name": f"Report {uuid.uuid4()}", "period": "month", "hour": "6", "channels": [str(_channel(people))]}
+
+
 _RUN_FORM = {"slug": "mine", "title": "Mine", "period_seconds": "60", "cron": "", "grace_seconds": "60"}
 _RULE_FORM = {
     "slug": "mine",
@@ -192,6 +206,12 @@ BODIES = {
     "POST admin/monitoring/incident/<uuid:incident_id>/update/": lambda people: {"severity": "major"},
     "POST admin/monitoring/incident/<uuid:incident_id>/review/": lambda people: {"review": "t"},
     "POST admin/monitoring/incident/<uuid:incident_id>/done/": lambda people: {"action": "1"},
+    "POST api/v1/report-schedules": lambda people: {"name": "Mine", "channels": [str(_channel(people))]},
+    "PATCH api/v1/report-schedules/<uuid:report_schedule_id>": lambda people: {"hour": 7},
+    "POST api/v1/report-schedules/<uuid:report_schedule_id>/send": lambda people: {},
+    "POST admin/monitoring/reportschedule/add/": lambda people: _report_form(people),
+    "POST admin/monitoring/reportschedule/<path:object_id>/change/": lambda people: _report_form(people),
+    "POST admin/monitoring/reportschedule/<path:object_id>/delete/": lambda people: {"post": "yes"},
     "POST api/v1/slos": lambda people: {"slug": "mine", "title": "Mine", "source": "tasks"},
     "PATCH api/v1/slos/<uuid:slo_id>": lambda people: {"objective": 95},
     "POST admin/monitoring/slo/add/": lambda people: _SLO_FORM,
@@ -243,6 +263,10 @@ THINGS = {
     "monitoring.anomaly": _anomaly,
     "error_id": _error,
     "monitoring.errorgroup": _error,
+    "report_schedule_id": _report,
+    "report_run_id": _report_run,
+    "monitoring.reportschedule": _report,
+    "monitoring.reportrun": _report_run,
     "slo_id": _slo,
     "monitoring.slo": _slo,
     "heartbeat_id": _run,

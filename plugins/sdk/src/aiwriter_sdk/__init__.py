@@ -1,4 +1,4 @@
-"""The AI-Writer plugin contract 1.1: everything a plugin may import stands here."""
+"""The AI-Writer plugin contract 1.2: everything a plugin may import stands here."""
 
 from aiwriter_sdk.backend import Backend, BackendContext, CallControl, Health, HttpClient, HttpResponse
 from aiwriter_sdk.config import Config, ConfigField, ConfigSchema, Secret
@@ -18,6 +18,7 @@ from aiwriter_sdk.errors import (
     Unavailable,
     Unsupported,
 )
+from aiwriter_sdk.health import HealthCheck
 from aiwriter_sdk.models import (
     MODEL_CAPABILITIES,
     EmbedRequest,
@@ -40,7 +41,7 @@ from aiwriter_sdk.models import (
 from aiwriter_sdk.publish import PUBLISH_CAPABILITIES, Publishable, Published, PublishImage, PublishTarget
 from aiwriter_sdk.storage import STORAGE_CAPABILITIES, StorageBackend, StorageUsage
 
-__version__ = "1.1.0"
+__version__ = "1.2.0"
 __all__ = [
     "CONTRACT",
     "GROUPS",
@@ -65,6 +66,7 @@ __all__ = [
     "Finish",
     "GenerateRequest",
     "Health",
+    "HealthCheck",
     "HttpClient",
     "HttpResponse",
     "InvalidRequest",

@@ -102,6 +102,7 @@ class Health:
     status: Literal["ok", "warn", "fail"]
     detail: str = ""
     data: Mapping[str, float] = field(default_factory=dict)
+    remedy: str = ""
 
 
 class Backend(ABC):

@@ -23,6 +23,7 @@ CAPABILITIES: Mapping[str, frozenset[str]] = {
     "model": MODEL_CAPABILITIES,
     "storage": STORAGE_CAPABILITIES,
     "publish": PUBLISH_CAPABILITIES,
+    "check": frozenset(),
 }
 MAX_TEXT = 10_000
 _KEY = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -124,7 +125,21 @@ def _descriptor_problems(descriptor: Descriptor, entry_name: str, kind: str) -> 
             f"Unknown capabilities: {', '.join(sorted(map(str, unknown)))}.",
             f"Known are {', '.join(sorted(CAPABILITIES[descriptor.kind])) or 'none'}.",
         )
+    if descriptor.kind == "check":
+        yield from _pace_problems(descriptor)
     yield from schema_problems(descriptor.config)
+
+
+def _pace_problems(descriptor: Descriptor) -> Iterator[Problem]:
+    for name, least, most in (("interval", 5.0, 86_400.0), ("deadline", 0.1, 30.0)):
+        value = getattr(descriptor, name)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not least <= value <= most:
+            yield Problem(name, f"{name} is {value!r}.", f"Give seconds, {least:g} to {most:g}.")
+            return
+    if descriptor.deadline >= descriptor.interval:
+        yield Problem(
+            "deadline", "A look may take as long as the time between two.", "Give a deadline below the interval."
+        )
 
 
 def schema_problems(schema: object) -> Iterator[Problem]:

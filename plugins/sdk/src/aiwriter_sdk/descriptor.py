@@ -7,12 +7,13 @@ from typing import Literal
 
 from aiwriter_sdk.config import ConfigSchema
 
-CONTRACT = (1, 1)
-Kind = Literal["storage", "model", "publish"]
+CONTRACT = (1, 2)
+Kind = Literal["storage", "model", "publish", "check"]
 GROUPS: dict[Kind, str] = {
     "storage": "aiwriter.storage",
     "model": "aiwriter.models",
     "publish": "aiwriter.publish_targets",
+    "check": "aiwriter.checks",
 }
 
 
@@ -22,14 +23,16 @@ class Descriptor:
 
     Args:
         key: what the database stores; equals the entry point's name, is never renamed.
-        kind: which of the three contracts the target fulfils.
+        kind: which of the four contracts the target fulfils.
         label: what an operator reads.
         contract: the contract it was written for, "1.0".
         target: "package.module:ClassName", imported on first use.
         config: the form.
-        capabilities: what it declares to do; see `StorageBackend`, `ModelBackend` and `PublishTarget`.
+        capabilities: what it declares to do; see `StorageBackend`, `ModelBackend` and `PublishTarget`; a check has none.
         summary: one sentence under the label.
         docs_url: where an operator reads more.
+        interval: of a check: seconds between two looks, 5 to 86,400. Since 1.2.
+        deadline: of a check: seconds after which a look is given up, at most 30 and less than the interval. Since 1.2.
     """
 
     key: str
@@ -41,3 +44,5 @@ class Descriptor:
     capabilities: frozenset[str] = frozenset()
     summary: str = ""
     docs_url: str = ""
+    interval: float = 60.0
+    deadline: float = 5.0

@@ -22,6 +22,7 @@ import pytest
 from aiwriter_sdk.backend import Backend, CallControl
 from aiwriter_sdk.checks import contract_problem, descriptor_problems
 from aiwriter_sdk.descriptor import GROUPS, Kind
+from aiwriter_sdk.health import HealthCheck
 from aiwriter_sdk.models import ModelBackend
 from aiwriter_sdk.publish import PublishTarget
 from aiwriter_sdk.storage import StorageBackend
@@ -37,7 +38,12 @@ from aiwriter_sdk.testing.stage import (
     no_network,
 )
 
-_TARGETS: dict[str, type[Any]] = {"storage": StorageBackend, "model": ModelBackend, "publish": PublishTarget}
+_TARGETS: dict[str, type[Any]] = {
+    "storage": StorageBackend,
+    "model": ModelBackend,
+    "publish": PublishTarget,
+    "check": HealthCheck,
+}
 _IMPORT_PROBE = """
 import json, sys, time
 import aiwriter_sdk, logging, dataclasses
@@ -50,7 +56,7 @@ print(json.dumps([took, sys.argv[2] in sys.modules, sorted(m for m in set(sys.mo
 
 
 class BackendConformance(Conformance):
-    """What the three suites share. Authors subclass `ModelConformance`, `StorageConformance` or `PublishConformance`."""
+    """What the suites share. Authors subclass one of `ModelConformance`, `StorageConformance`, `PublishConformance`, `CheckConformance`."""
 
     kind: ClassVar[Kind]
     tmp_path: Path
@@ -88,9 +94,19 @@ class BackendConformance(Conformance):
         """What must stand while a test runs; the model suite's server."""
         return contextlib.nullcontext()
 
-    def build(self, *, name: str = "conformance", secrets: Mapping[str, str] | None = None) -> Backend:
+    def build(
+        self,
+        *,
+        name: str = "conformance",
+        options: Mapping[str, object] | None = None,
+        secrets: Mapping[str, str] | None = None,
+    ) -> Backend:
         """A new instance of the backend, as the host would make it."""
-        config = make_config(self.descriptor, self.options(), self.secrets() if secrets is None else secrets)
+        config = make_config(
+            self.descriptor,
+            self.options() if options is None else options,
+            self.secrets() if secrets is None else secrets,
+        )
         backend = self._target()(config, make_context(self.tmp_path / name, profile=name))
         assert isinstance(backend, Backend), "the target does not make a Backend"
         return backend

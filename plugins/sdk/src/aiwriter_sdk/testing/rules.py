@@ -129,7 +129,7 @@ def rules(cls: type) -> Iterator[tuple[str, Rule]]:
 
 def reading_order(rule_id: str) -> tuple[int, str]:
     """Sorts ids of rules as they are read: the descriptor first, then the backend, then its kind."""
-    return "DBMWESPL".index(rule_id[0]), rule_id
+    return "DBMWESPCL".index(rule_id[0]), rule_id
 
 
 def exempt(cls: type[Conformance]) -> dict[str, str]:

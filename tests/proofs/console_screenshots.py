@@ -1,0 +1,122 @@
+"""Every page of the console opens without a complaint of the browser, in both themes, on a desk and on a telephone.
+
+The list is made from the addresses of the installation, so a new page cannot be forgotten: lists, forms, one row of each
+table, and whatever stands beside them. A page fails on an error of a script, on what the security policy refuses, when it is
+wider than the window, and when it does not answer 200. Pages that only take a POST are counted, and so are tables without a row.
+SHOTS=folder keeps the pictures for whoever looks at them; ONLY=monitoring takes the addresses that hold this.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.access_stage import add_access
+from tests.e2e.browser import NARROW, WIDE, Visitor, chromium
+from tests.e2e.stage import PASSWORD, set_stage, wait_for_sources
+from tests.e2e.watch_stage import add_sightings
+from tests.lab.portal import Portal
+from tests.proofs import expect
+
+_LOOKS = ((WIDE, False), (WIDE, True), (NARROW, False), (NARROW, True))
+# Not pages of their own: they answer scripts, end the session, or lead elsewhere.
+_NO_PAGES = ("jsi18n", "autocomplete", "logout", "/r/<", "password_change", "<url>", "<app_label>")
+_PATHS = """
+from django.apps import apps
+from tests.web.routes import routes
+answer = {"paths": [], "empty": []}
+for route in routes():
+    if not route.text.startswith("admin/") or "GET" not in route.methods or any(no in route.text for no in NO_PAGES):
+        continue
+    parts = route.text.split("/")
+    if not route.parameters:
+        answer["paths"].append(route.path({}))
+        continue
+    try:
+        model = apps.get_model(parts[1], parts[2])
+    except (LookupError, IndexError):
+        answer["empty"].append(route.text)
+        continue
+    row = model._default_manager.order_by("-pk").first()
+    if row is None or len(route.parameters) > 1:
+        answer["empty"].append(route.text)
+    elif not route.text.endswith("<path:object_id>/"):
+        answer["paths"].append(route.path({route.parameters[0]: str(row.pk)}))
+"""
+
+
+def prove() -> str:
+    """Open them all."""
+    kept = os.environ.get("SHOTS", "")
+    folder = Path(kept or tempfile.mkdtemp(prefix="aiwriter-shots-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    with Portal(within=900) as portal, chromium() as browser:
+        cast = set_stage(portal)
+        wait_for_sources(portal)
+        add_sightings(portal)
+        add_access(portal)
+        _fill(portal)
+        found: dict[str, list[str]] = portal.shell(_PATHS.replace("NO_PAGES", repr(_NO_PAGES)))
+        only = os.environ.get("ONLY", "")
+        paths = [path for path in found["paths"] if only in path]
+        print(f"  {len(paths)} pages; no row for {len(found['empty'])}: {', '.join(found['empty'])}", flush=True)
+        visitor = Visitor(browser, portal.url)
+        visitor.sign_in(cast.admin, PASSWORD)
+        problems: list[str] = []
+        opened = posts = 0
+        for path in paths:
+            visitor.resize(WIDE, dark=False)
+            answer: Any = visitor.page.goto(f"{portal.url}{path}")
+            visitor.complaints = [each for each in visitor.complaints if "status of 405" not in each]
+            if answer.status == 405:
+                posts += 1
+                continue
+            if answer.status == 403 and path.endswith(("/add/", "/delete/")):
+                # Nobody makes or removes these by hand; the browser notes the refusal as an error of its own.
+                visitor.complaints = [each for each in visitor.complaints if "status of 403" not in each]
+                continue
+            if answer.status != 200:
+                problems.append(f"{path} answers {answer.status}")
+                visitor.complaints.clear()
+                continue
+            opened += 1
+            for size, dark in _LOOKS:
+                visitor.resize(size, dark=dark)
+                if (wider := visitor.overflow()) > 0:
+                    problems.append(f"{path} is {wider} px wider than {size[0]}")
+                name = path.strip("/").replace("/", "-").replace("admin-", "", 1)[:80]
+                shot = folder / f"{name or 'home'}-{'dark' if dark else 'light'}-{size[0]}.png"
+                visitor.page.screenshot(path=shot, full_page=True)
+            problems += [f"{path}: {each}" for each in (*visitor.complaints, *visitor.refused())]
+            visitor.complaints.clear()
+        visitor.close()
+        for each in problems:
+            print(f"  {each}", flush=True)
+    expect(not problems, f"{len(problems)} problems of {opened} pages: {problems[:5]}")
+    return f"{opened} pages in 4 looks without a complaint, {posts} take a POST only; pictures in {folder}"
+
+
+def _fill(portal: Portal) -> None:
+    """What the stages leave empty: a channel with a route, an incident with a review, a maintenance window, a report."""
+    portal.shell(
+        "import datetime as dt\n"
+        "from django.utils import timezone\n"
+        "from apps.monitoring.models import AlertRule\n"
+        "from apps.monitoring.services import alerts, channels, incidents, report_sending, reports, rules\n"
+        "from apps.users.models import User\n"
+        "from apps.users.selectors.access import Actor\n"
+        "otto = Actor.for_user(User.objects.get(email='otto@example.org'))\n"
+        "made = channels.create_channel(actor=otto, name='Night watch', kind='email', address='night@example.org')\n"
+        "channels.create_route(actor=otto, channel_id=made.pk, least_severity='critical')\n"
+        "incident = incidents.open_incident(actor=otto, title='Drafts wait for minutes', severity='major')\n"
+        "now = timezone.now()\n"
+        "alerts.create_silence(actor=otto, kind='maintenance', reason='The database moves to a larger machine',\n"
+        "    starts_at=now + dt.timedelta(days=1), ends_at=now + dt.timedelta(days=1, hours=2))\n"
+        "rules.start_drill(actor=otto, rule_id=AlertRule.objects.get(slug='check-fails').pk)\n"
+        "plan = reports.create_schedule(actor=otto, name='Week of the portal', people=[otto.user_id], channels=[made.pk])\n"
+        "run = reports.send_report(actor=otto, schedule_id=plan.pk)\n"
+        "report_sending.send_run(run.pk)\n"
+        "answer = True"
+    )
