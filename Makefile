@@ -55,12 +55,12 @@ check: $(VENV)/.dev ## Lint, format, types, import contracts, migrations, docs
 
 .venv-security/.done: $(VENV)/.tools requirements/security.txt
 	@echo "Installing the tools of make security, in an environment of their own"
-	@$(PYTHON) -m venv .venv-security
+	@$(PYTHON) -m venv --clear .venv-security
 	@$(UV) pip install --quiet --python .venv-security/bin/python --require-hashes -r requirements/security.txt
 	@touch $@
 
 .venv-wapiti/.done: $(VENV)/.tools requirements/wapiti.txt
-	@$(PYTHON) -m venv .venv-wapiti
+	@$(PYTHON) -m venv --clear .venv-wapiti
 	@$(UV) pip install --quiet --python .venv-wapiti/bin/python --require-hashes -r requirements/wapiti.txt
 	@touch $@
 

@@ -21,7 +21,7 @@ from apps.users.admin.service_admin import ReadOnlyAdmin, button
 from apps.users.models import ProofPack
 from apps.users.selectors.access import Actor, require
 from apps.users.selectors.callers import actor_of
-from apps.users.selectors.proofs import get_pack, may_read, packs_for
+from apps.users.selectors.proofs import get_pack, packs_for
 from apps.users.services import ledger_checks, proofs
 
 LOOKS = {"queued": "unknown", "running": "warn", "done": "ok", "failed": "fail"}
@@ -39,15 +39,7 @@ _PACKS = "admin:users_proofpack_changelist"
 
 @admin.register(ProofPack)
 class ProofPackAdmin(ReadOnlyAdmin):
-    """Months and their files."""
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Whoever may read everything that a pack shows."""
-        return may_read(actor_of(request))
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        """As for the page."""
-        return self.has_view_permission(request)
+    """Months and their files. In the menu for auditors; the selectors ask for everything that a pack shows."""
 
     def get_urls(self) -> list[URLPattern]:
         """With the button, the files and the list of parts."""
