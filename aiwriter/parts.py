@@ -47,9 +47,12 @@ BOOTSTRAP_STEPS = [
     "apps.backups.services.defaults.ensure_backups",
     "apps.monitoring.services.alert_defaults.ensure_alerts",
     "apps.monitoring.services.slos.ensure_slos",
+    "apps.deployments.services.environments.ensure_environment",
 ]
 # What kind of data every column holds: read by staging copies, and by what finds, exports and erases a person's data.
-DATA_MAPS = [f"apps.{app}.models.datamap.TABLES" for app in ("users", "monitoring", "backends", "backups", "content")]
+DATA_MAPS = [f"apps.{app}.models.datamap.TABLES" for app in (
+    "users", "monitoring", "backends", "backups", "content", "deployments",
+)]  # fmt: skip
 # Each app's share of an export or erasure of a person's data; where the file of an export is kept; backups that have copies.
 PRIVACY_PARTS = ["apps.content.services.personal.PART", "apps.backends.services.personal.PART"]
 PRIVACY_PARCELS, PRIVACY_COPIES = "apps.backends.services.parcels", ["apps.backups.services.personal.copies"]
@@ -126,6 +129,8 @@ CHECK_SOURCES = ["apps.backends.services.plugin_checks.checks"]
 REPORT_PARTS = ["apps.backups.selectors.report.section"]
 # Called with each audit event and its object, in the transaction of the act.
 AUDIT_LISTENERS = ["apps.content.services.deliveries.on_audit"]
+# What else belongs into the timeline of an incident: what happened between two moments, to whom it may matter.
+INCIDENT_MOMENTS = ["apps.deployments.selectors.deployments.moments"]
 # Which keys are needed by parts above the people's app; each returns how many things need each key id.
 KEY_USES = ["apps.backends.services.encryption.uses"]
 # How the audit's checkpoints get into a storage profile: which profiles may be chosen, and what puts an object there.

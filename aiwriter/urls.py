@@ -22,6 +22,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("apps.backends.api.urls")),
     path("", include("apps.content.api.urls")),
     path("", include("apps.backups.api.urls")),
+    path("", include("apps.deployments.api.urls")),
     path("schema", SpectacularAPIView.as_view(generator_class=KeptGenerator), name="api-schema"),
 ]
 urlpatterns = [
@@ -40,5 +41,6 @@ urlpatterns = [
     path("", include("apps.monitoring.portal.urls")),
     path("", include("apps.users.portal.urls")),
     path("", include("apps.backends.portal.urls")),
+    path("", include("apps.deployments.portal.urls")),
     path("", include("apps.content.portal.urls")),
 ]

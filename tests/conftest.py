@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import math
 import os
 import shutil
 import time
@@ -156,6 +157,13 @@ def _as_installed(*args: Any, **kwargs: Any) -> None:
 def keyring_of_run() -> None:
     """The keyring that a new installation has; each worker of the run has its own data folder."""
     keyring.create(stage="contract")
+
+
+@pytest.fixture(autouse=True)
+def nothing_announced() -> None:
+    """Pages ask for announcements once in ten seconds: a test that counts questions must not meet that one now and then."""
+    shown = importlib.import_module("apps.deployments.selectors.announcements")
+    shown._kept.update(dict.fromkeys(("users", "operators"), (math.inf, ())))
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page
 from tests.e2e.access_stage import add_access
 from tests.e2e.browser import NARROW, WIDE, Visitor, chromium
 from tests.e2e.recovery_stage import add_recovery
+from tests.e2e.release_stage import add_releases
 from tests.e2e.stage import PASSWORD, Cast, set_stage, wait_for_sources
 from tests.e2e.trust_stage import add_voice
 from tests.e2e.watch_stage import add_sightings
@@ -237,6 +238,13 @@ def shots(cast: Cast, draft: str, voice: str, capture: str) -> list[Shot]:
         Shot("console-heartbeats", "/admin/monitoring/expectedrun/", cast.operator),
         Shot("console-heartbeat", "/admin/monitoring/expectedrun/", cast.operator, open_first),
         Shot("console-rules", "/admin/monitoring/alertrule/", cast.operator),
+        Shot("console-deployments", "/admin/deployments/deployment/", cast.operator),
+        Shot("console-deployment", "/admin/deployments/deployment/", cast.operator, open_first),
+        Shot("console-deployment-new", "/admin/deployments/deployment/add/", cast.operator),
+        Shot("console-releases", "/admin/deployments/release/", cast.operator),
+        Shot("console-release", "/admin/deployments/release/", cast.operator, open_first),
+        Shot("console-environment", "/admin/deployments/environment/", cast.admin, open_first),
+        Shot("whats-new", "/whats-new/", writer),
         Shot("console-backends", "/admin/backends/backendprofile/", cast.operator),
         Shot("console-audit", "/admin/users/auditevent/", cast.admin),
         Shot("console-ledger", "/admin/users/auditevent/ledger/", cast.admin),
@@ -310,6 +318,7 @@ def main(wanted: list[str]) -> int:
         draft = write_draft(browser, portal.url, cast.writer)
         voice, capture = add_voice(portal, cast.document), add_sightings(portal)
         add_access(portal)
+        add_releases(portal)
         pages = shots(cast, draft, voice, capture) + recovery_shots(cast, add_recovery(portal))
         chosen = [s for s in pages if not wanted or s.name.startswith(tuple(wanted))]
         for size in (WIDE, NARROW):

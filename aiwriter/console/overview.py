@@ -19,6 +19,8 @@ from aiwriter.core.plots import Bar
 from apps.backends.models import BackendProfile, ModelCall
 from apps.backups.selectors.status import status_of
 from apps.content.models import Generation, Source
+from apps.deployments.selectors.deployments import under_way
+from apps.deployments.selectors.environments import environments_for
 from apps.monitoring.models import CheckResult
 from apps.monitoring.selectors.health import check_results
 from apps.monitoring.services.checks import learn
@@ -64,6 +66,8 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         found |= _health(actor) | _jobs() | {"disk": _disk()} | alerts_and_days(actor) | activity() | spent_budgets()
     if can(actor, "backups.read"):
         found["backups"] = status_of(actor)
+    if can(actor, "deployments.read"):
+        found |= {"deployments": under_way(actor), "environments": list(environments_for(actor)[:_LISTED])}
     if can(actor, "backends.read"):
         found |= {"profiles": list(BackendProfile.objects.order_by("-enabled", "kind", "name")[:12])} | _calls()
     return found

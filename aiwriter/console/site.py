@@ -56,6 +56,16 @@ GROUPS: Sequence[tuple[str | Promise, str, Sequence[str]]] = (
         ),
     ),
     (
+        _("Releases"),
+        "switch",
+        (
+            "deployments.Deployment",
+            "deployments.Release",
+            "deployments.Environment",
+            "deployments.Announcement",
+        ),
+    ),
+    (
         _("Backends and files"),
         "plug",
         (

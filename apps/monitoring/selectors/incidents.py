@@ -6,11 +6,16 @@ import datetime as dt
 import uuid
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from aiwriter.core.errors import NotFound
 from apps.monitoring.models import Incident
 from apps.users.selectors.access import Actor, require
+
+_BEFORE = dt.timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +56,8 @@ def timeline(incident: Incident) -> list[Moment]:
             found.append(Moment(alert.acknowledged_at, f"Takes up: {alert.title}.", alert.acknowledged_by))
         if alert.resolved_at:
             found.append(Moment(alert.resolved_at, f"Over: {alert.title}.", "watch"))
+    # What went before may be why: an hour of it is shown too.
+    since, until = incident.opened_at - _BEFORE, incident.resolved_at or timezone.now()
+    for path in settings.INCIDENT_MOMENTS:
+        found += [Moment(at, text, who) for at, text, who in import_string(path)(since, until)]
     return sorted(found, key=lambda each: each.at)

@@ -112,7 +112,14 @@ def test_an_environment_is_read_and_a_wrong_one_refused(tmp_path: Path) -> None:
     path.write_text(text)
     found: Environment = environments.load(path)
     assert (found.slots[0].port, found.socket_folder) == (18000, Path("/s/run"))
+    console = '[console]\nurl = "https://write.example.org"\ntoken = "/t"\n'
+    path.write_text(text + console)
+    found = environments.load(path)
+    assert (found.console_url, found.console_token) == ("https://write.example.org", Path("/t"))
     for wrong in (
+        text + console.replace('token = "/t"\n', ""),
+        text + console.replace("https:", "file:"),
+        text + console + "port = 1\n",
         text.replace("127.0.0.1:18000", "localhost"),
         text.replace('name = "blue"', 'name = "../x"'),
         text.replace('state = "/s"\n', ""),

@@ -13,6 +13,7 @@ from typing import Any
 
 from aw_deployd import __version__, machine, release
 from aw_deployd import plan as plans
+from aw_deployd.console import Console
 from aw_deployd.engine import Engine
 from aw_deployd.environment import Environment, load
 from aw_deployd.errors import DeployError, Refused
@@ -309,6 +310,8 @@ def _serve(given: argparse.Namespace) -> int:
     inbox.mkdir(parents=True, exist_ok=True)
     engine = Engine(environment, journal, say=say)
     with engine.alone():
+        if environment.console_url:
+            Console(environment, describe, say, by_people=engine.traffic.by_people).start()
         while True:
             active = journal.active(environment.name)
             if active is not None:
@@ -327,6 +330,7 @@ def _take_file(engine: Engine, path: Path, environment: Environment) -> None:
         row = engine.take(plan, signer)
     except DeployError as error:
         say(f"{path.name} is refused: {error}")
+        path.with_suffix(".reason").write_text(str(error), encoding="utf-8")
         path.rename(path.with_suffix(".refused"))
         return
     path.rename(path.with_suffix(".taken"))

@@ -215,6 +215,10 @@ class Engine(Hands):
     def _prepare(self, row: Row) -> None:
         plan, facts = row.plan, row.facts
         if plan.strategy == "contract":
+            # What stands by without requests could not work on the database any more.
+            for slot in (each.name for each in self.environment.slots):
+                if self.runtime.observe(slot).release not in ("", plan.release) and not self._serves(slot):
+                    self.runtime.stop(slot, self.environment.drain_seconds)
             self._job(row, plan.release, "contract")
             self._move(row, State.FINALISING)
             return

@@ -44,6 +44,9 @@ class Environment:
         listen: host:port of the proxy.
         user: whom jobs run as; "" for the agent's own. Needed where the agent is root, for systemctl.
         probe_token: file with an API token for the probes; without one they ask public pages only.
+        console_url: of the portal whose console is asked for plans; "" for none. From `[console]`.
+        console_token: file with an API token that may do nothing but "deployments.report".
+        console_ca: file with the certificates that are trusted for it; the system's without one.
     """
 
     name: str
@@ -65,6 +68,10 @@ class Environment:
     user: str = ""
     roles: tuple[str, ...] = ("worker", "scheduler", "healthd", "watch")
     options: dict[str, Any] = field(default_factory=dict)
+    console_url: str = ""
+    console_token: Path | None = None
+    console_ca: Path | None = None
+    console_seconds: float = 2.0
 
     def slot(self, name: str) -> Slot:
         """By its name.
@@ -101,12 +108,18 @@ def load(path: Path) -> Environment:
         for name in ("trusted_keys", "probe_paths", "roles"):
             if name in values:
                 values[name] = tuple(values[name])
+        values |= {f"console_{name}": value for name, value in values.pop("console", {}).items()}
+        for name in ("console_token", "console_ca"):
+            if name in values:
+                values[name] = Path(values[name]).expanduser()
         found = Environment(slots=slots, **values)
     except (KeyError, TypeError) as error:
         raise Refused(f"{path}: {error}.", "Name every setting of the example once.") from error
     names = [slot.name for slot in found.slots]
     if len(set(names)) != len(names) or not all(name.isalnum() and name.islower() for name in names):
         raise Refused(f"{path}: the slots are called {names}.", "Use different names of small letters and digits.")
+    if found.console_url and (not found.console_url.startswith(("https://", "http://")) or found.console_token is None):
+        raise Refused(f"{path}: the console cannot be asked.", "Write url = 'https://…' and token = 'FILE'.")
     for slot in found.slots:
         if not slot.host or not slot.address.rpartition(":")[2].isdigit():
             raise Refused(f"{path}: slot {slot.name} has the address '{slot.address}'.", "Write host:port.")

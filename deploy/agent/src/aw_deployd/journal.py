@@ -189,6 +189,19 @@ class Journal:
         return [(r[0], r[1], r[2], r[3]) for r in self._db.execute(columns, [identifier])]
 
     # ------------------------------------------------------------ steps
+    def sequence(self, identifier: str) -> int:
+        """A number that grows with everything that is written about a deployment."""
+        query = (
+            "SELECT (SELECT COUNT(*) FROM transition WHERE deployment = :id)"
+            " + (SELECT COALESCE(SUM(2 * attempt + (ended_at IS NOT NULL)), 0) FROM step WHERE deployment = :id)"
+            " + (SELECT COUNT(*) FROM sample WHERE deployment = :id)"
+        )
+        return int(self._db.execute(query, {"id": identifier}).fetchone()[0])
+
+    def knows(self, identifier: str) -> bool:
+        """Whether a plan of this id was taken."""
+        return bool(self._db.execute("SELECT 1 FROM deployment WHERE id = ?", [identifier]).fetchone())
+
     def step(self, row: Row, kind: str) -> tuple[str, int]:
         """Begin a step: its status from before ("" for the first time, "begun" after a death) and the attempt."""
         key = f"{row.id}:{kind}"
@@ -232,8 +245,14 @@ class Journal:
         )
         return [dict(zip(names, r, strict=True)) for r in self._db.execute(columns, [identifier])]
 
-    def command(self, identifier: str, verb: str, who: str) -> None:
+    def command(self, identifier: str, verb: str, who: str, number: int | None = None) -> None:
         """Ask for something; the one who works on the deployment takes it.
+
+        Args:
+            identifier: of which deployment.
+            verb: one of `VERBS`.
+            who: asks.
+            number: the console's own; the same one again is the same word.
 
         Raises:
             Refused: no such verb, or the deployment has ended.
@@ -243,6 +262,10 @@ class Journal:
         row = self.row(identifier)
         if row.state in machine.FINAL:
             raise Refused(f"Deployment {identifier} is {row.state} already.")
+        who = f"{who} #{number}" if number is not None else who
+        asked = "SELECT 1 FROM command WHERE deployment = ? AND verb = ? AND who = ?"
+        if number is not None and self._db.execute(asked, [identifier, verb, who]).fetchone():
+            return
         values = [identifier, verb, who, time.time()]
         self._db.execute("INSERT INTO command (deployment, verb, who, at) VALUES (?, ?, ?, ?)", values)
 

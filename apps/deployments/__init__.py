@@ -1,0 +1,1 @@
+"""Environments, releases, roll-outs, checklists, announcements."""

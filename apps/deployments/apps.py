@@ -1,0 +1,51 @@
+"""Django's view of the app."""
+
+from django.apps import AppConfig
+
+
+class DeploymentsConfig(AppConfig):
+    """Names what the app records and who sees what.
+
+    Attributes:
+        audit_actions: what this app writes into the audit record.
+        sealed_fields: columns whose texts are sealed; the rotation of keys goes through them.
+        admin_capabilities: who sees and who changes what in the console.
+    """
+
+    name = "apps.deployments"
+    label = "deployments"
+    verbose_name = "Releases"
+    audit_actions = {
+        "environment.created": "An environment was set up",
+        "environment.updated": "An environment was changed",
+        "environment.deleted": "An environment was removed",
+        "environment.released": "An environment whose roll-back had failed was opened again",
+        "environment.key_replaced": "The key that signs an environment's plans was replaced",
+        "freeze.created": "Nothing may be rolled out for a time",
+        "freeze.deleted": "A freeze of roll-outs was removed",
+        "release.registered": "A release was registered",
+        "release.updated": "What is said about a release was changed",
+        "release.withdrawn": "A release was withdrawn",
+        "deployment.planned": "A deployment was planned",
+        "deployment.approved": "Another person agreed to a deployment",
+        "deployment.started": "A deployment was started",
+        "deployment.commanded": "A deployment under way was told to stop, to be judged again or to go on",
+        "deployment.withdrawn": "A deployment was withdrawn before anything was done",
+        "deployment.ended": "A deployment ended",
+        "gate.signed": "An item of a deployment's checklist was signed",
+        "gate.waived": "An item of a deployment's checklist was waived",
+        "announcement.created": "An announcement was made",
+        "announcement.deleted": "An announcement was taken down",
+    }
+    sealed_fields = {"deployments.Environment": {"sealed_key": ""}}
+    admin_capabilities = {
+        "deployments": {
+            "view": ("deployments.read",),
+            "write": (),
+            "environment.write": ("deployments.manage",),
+            "freezewindow.write": ("deployments.manage",),
+            "release.write": ("deployments.register",),
+            "deployment.write": ("deployments.run",),
+            "announcement.write": ("deployments.run",),
+        }
+    }

@@ -1,0 +1,253 @@
+"""Reading deployments: what one will do, how far it is, what people met."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from aiwriter.core.errors import NotFound
+from aiwriter.core.plots import Line
+from apps.deployments.models import Deployment, GateResult, Sample, State, Strategy
+from apps.deployments.selectors.checklists import Gate, gates_of
+from apps.users.selectors.access import Actor, require
+
+SILENT = dt.timedelta(minutes=2)
+_DOWNTIME = {
+    Strategy.BLUE_GREEN: "None: the new version is seen by the proxy before it gets anybody.",
+    Strategy.CANARY: "None: people go to the new version in parts, and back at once if it is worse.",
+    Strategy.ROLLING: "None: slots are exchanged one after the other.",
+    Strategy.RECREATE: "Requests wait in the proxy while the one slot is exchanged: some seconds.",
+    Strategy.CONTRACT: "None, but tables are locked for moments.",
+    Strategy.ROLLBACK: "None: the version before is seen by the proxy before it gets anybody.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Consequences:
+    """What a deployment will do, on one screen.
+
+    Args:
+        lines: what is done, in order.
+        downtime: what people notice.
+        back: until when and how it can be undone.
+        final: whether there is no way back but a restore.
+        contract: migrations that are left for later.
+        config_added, config_removed: variables.
+    """
+
+    lines: Sequence[str]
+    downtime: str
+    back: str
+    final: bool
+    contract: Sequence[str]
+    config_added: Sequence[str]
+    config_removed: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An item of the checklist, and what was found.
+
+    Args:
+        gate: as the file has it.
+        result: None before anybody looked.
+        required: it must hold here.
+        automatic: nobody has to sign it.
+    """
+
+    gate: Gate
+    result: GateResult | None
+    required: bool
+    automatic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What one version had answered at the end of a stage."""
+
+    stage: str
+    slot: str
+    real: int
+    real_errors: int
+    probes: int
+    probe_errors: int
+    p95: float | None
+
+
+def deployments_for(actor: Actor) -> QuerySet[Deployment]:
+    """All deployments, newest first."""
+    require(actor, "deployments.read")
+    return Deployment.objects.select_related("environment", "release", "from_release")
+
+
+def deployment_for(actor: Actor, deployment_id: uuid.UUID | str) -> Deployment:
+    """One deployment.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = deployments_for(actor).select_related("environment__target").filter(pk=deployment_id).first()
+    if found is None:
+        raise NotFound("There is no such deployment.")
+    return found
+
+
+def under_way(actor: Actor) -> list[Deployment]:
+    """What goes on now, for the console's home."""
+    return list(deployments_for(actor).filter(finished_at=None)[:6])
+
+
+def is_silent(deployment: Deployment) -> bool:
+    """Whether the agent that works on it has not been heard of for a while."""
+    if deployment.is_final or deployment.taken_at is None:
+        return False
+    target = getattr(deployment.environment, "target", None)
+    return target is None or timezone.now() - target.seen_at > SILENT
+
+
+def consequences(deployment: Deployment) -> Consequences:
+    """What it will do and until when it can be undone."""
+    release, before, plan = deployment.release, deployment.from_release, deployment.plan
+    strategy = Strategy(deployment.strategy)
+    lines: list[str] = []
+    if strategy == Strategy.CONTRACT:
+        lines.append("Versions that stand by without requests are stopped.")
+        lines.append(
+            f"Migrations that older versions cannot bear are run: {', '.join(release.contract) or 'those that wait'}."
+        )
+    else:
+        if before and plan.get("rehearse") and strategy not in (Strategy.ROLLBACK, Strategy.RECREATE):
+            lines.append(
+                f"Migrations are tried on an empty copy with {before.version}, then their expand phase is run."
+            )
+        elif strategy != Strategy.ROLLBACK:
+            lines.append("The expand phase of the migrations is run.")
+        lines.append(f"{release.version} starts beside {before.version}." if before else f"{release.version} starts.")
+        if stages := plan.get("stages"):
+            shares = ", ".join(f"{stage['share']} %" for stage in stages)
+            lines.append(
+                f"{shares} of the people go to it, each stage judged after {stages[0]['min_samples']} requests or more."
+            )
+        lines.append("Then everybody goes to it.")
+        if plan.get("workers"):
+            lines.append("Workers and the scheduler are exchanged; jobs that run are finished by the old ones.")
+        if plan.get("bake_seconds"):
+            lines.append(f"The version before stands by for {plan['bake_seconds']:.0f} s without requests.")
+    back, final = _way_back(deployment)
+    return Consequences(
+        lines=lines,
+        downtime=_DOWNTIME[strategy],
+        back=back,
+        final=final,
+        contract=release.contract if strategy != Strategy.CONTRACT else [],
+        config_added=release.config_added,
+        config_removed=release.config_removed,
+    )
+
+
+def _way_back(deployment: Deployment) -> tuple[str, bool]:
+    before = deployment.from_release
+    if deployment.strategy == Strategy.CONTRACT:
+        return "From the moment it starts, back means restoring a backup.", True
+    if before is None:
+        return "Nothing served before, so there is nothing to go back to.", False
+    warm = deployment.plan.get("keep_old") and deployment.strategy in (Strategy.CANARY, Strategy.BLUE_GREEN)
+    took = "in a moment, for the version before stays running" if warm else "within seconds, for it is started again"
+    return f"To {before.version} {took}; until the database is contracted or another version goes live.", False
+
+
+def checklist(deployment: Deployment) -> list[Item]:
+    """All items and what was found, in the order of the file."""
+    results = {row.gate: row for row in deployment.gates.all()}
+    return [
+        Item(gate, results.get(gate.id), gate.must_hold(deployment), gate.is_automatic(deployment))
+        for gate in gates_of(deployment)
+    ]
+
+
+def operators_notes(deployment: Deployment) -> str:
+    """What operators read about it: the release's notes, and everything that was waived, by whom and why."""
+    notes = deployment.release.notes_operators.strip()
+    waived = [
+        f"* {waiver.gate} was waived by {waiver.author} until {waiver.expires_at:%Y-%m-%d %H:%M} UTC: {waiver.reason}"
+        for waiver in deployment.waivers.all()
+    ]
+    return "\n\n".join(part for part in (notes, "\n".join(waived)) if part)
+
+
+def counts(deployment: Deployment) -> list[Count]:
+    """The newest count of each stage and version."""
+    newest: dict[tuple[int, str, str], Sample] = {
+        (sample.stage, sample.slot, sample.kind): sample for sample in deployment.samples.order_by("at", "id")
+    }
+    shares = {stage.number: f"{stage.share} %" for stage in deployment.stages.all()}
+    found = []
+    for stage, slot in sorted({(key[0], key[1]) for key in newest}, key=lambda each: (each[0] < 0, each[0], each[1])):
+        real, probe = newest.get((stage, slot, "real")), newest.get((stage, slot, "probe"))
+        found.append(
+            Count(
+                stage=shares.get(stage, "100 %") if stage >= 0 else "100 %",
+                slot=slot,
+                real=real.n if real else 0,
+                real_errors=real.errors if real else 0,
+                probes=probe.n if probe else 0,
+                probe_errors=probe.errors if probe else 0,
+                p95=real.p95 if real and real.p95 is not None else probe.p95 if probe else None,
+            )
+        )
+    return found
+
+
+def curves(deployment: Deployment) -> list[Line]:
+    """Requests of people and probes to each version over time, for a plot; a new stage counts anew."""
+    points: dict[tuple[str, str], list[tuple[float, float | None]]] = {}
+    stage_of: dict[tuple[str, str], int] = {}
+    for sample in deployment.samples.order_by("at", "id"):
+        key = (sample.slot, sample.kind)
+        at = sample.at.timestamp()
+        line = points.setdefault(key, [])
+        if key in stage_of and stage_of[key] != sample.stage:
+            line.append((at, None))
+        stage_of[key] = sample.stage
+        line.append((at, float(sample.n)))
+    names = {
+        ("new", "real"): "New version, people",
+        ("old", "real"): "Old version, people",
+        ("new", "probe"): "New version, probes",
+        ("old", "probe"): "Old version, probes",
+    }
+    return [Line(name, points[key]) for key, name in names.items() if key in points]
+
+
+def possible(deployment: Deployment) -> set[str]:
+    """Which buttons mean something now: start, approve, abort, resume, accept, rollback."""
+    state = State(deployment.state)
+    if state in (State.PLANNED, State.AWAITING):
+        return {"start", "abort"} | ({"approve"} if state == State.AWAITING else set())
+    if not deployment.is_final:
+        return {"abort"} | ({"resume", "accept"} if state == State.PAUSED else set())
+    serves = deployment.environment.current_id == deployment.release_id
+    back = (
+        state == State.SUCCEEDED and serves and deployment.from_release_id and deployment.strategy != Strategy.CONTRACT
+    )
+    return {"rollback"} if back else set()
+
+
+def moments(since: dt.datetime, until: dt.datetime) -> list[tuple[dt.datetime, str, str]]:
+    """What deployments did in a time, for the timeline of an incident: when, what, who."""
+    rows = Deployment.objects.select_related("environment", "release").filter(
+        Q(started_at__lte=until), Q(finished_at=None) | Q(finished_at__gte=since), started_at__isnull=False
+    )
+    found = []
+    for row in rows[:20]:
+        name = f"{row.release.version} → {row.environment.title}"
+        if row.started_at is not None and row.started_at >= since:
+            found.append((row.started_at, f"Deployment of {name} begins.", row.requester))
+        if row.finished_at is not None and row.finished_at <= until:
+            found.append((row.finished_at, f"Deployment of {name}: {row.get_state_display().lower()}.", "deploy-agent"))
+    return found

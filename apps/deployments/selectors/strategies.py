@@ -1,0 +1,55 @@
+"""Which ways to a new version an environment offers, and why not the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from apps.deployments.models import Environment, Strategy, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A strategy.
+
+    Args:
+        strategy: one of `Strategy`.
+        missing: why it cannot be used; "" when it can.
+    """
+
+    strategy: str
+    missing: str
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return str(Strategy(self.strategy).label)
+
+
+def offers(environment: Environment) -> list[Offer]:
+    """The strategies to a new version, by what the agent saw; without an agent's word none is refused here."""
+    target: Target | None = getattr(environment, "target", None)
+    wanted = (Strategy.BLUE_GREEN, Strategy.CANARY, Strategy.ROLLING, Strategy.RECREATE)
+    return [Offer(each, _missing(each, target)) for each in wanted]
+
+
+def missing_for(environment: Environment, strategy: str) -> str:
+    """Why a strategy cannot be used; "" when it can."""
+    return _missing(strategy, getattr(environment, "target", None))
+
+
+def _missing(strategy: str, target: Target | None) -> str:
+    if target is None or not target.slots:
+        return ""
+    slots = target.observed.get("slots", {})
+    serving = [name for name, slot in slots.items() if slot.get("percent")]
+    if strategy in (Strategy.BLUE_GREEN, Strategy.CANARY) and target.slots < 2:
+        return "There is one slot: the new version has no place beside the old one."
+    if strategy in (Strategy.BLUE_GREEN, Strategy.CANARY) and len(serving) == target.slots:
+        return "All slots serve: none is free for the new version."
+    if strategy == Strategy.CANARY and not target.by_people:
+        return f"The proxy ({target.traffic}) cannot tell people apart."
+    if strategy == Strategy.ROLLING and len(serving) < 2:
+        return "Fewer than two slots serve."
+    if strategy == Strategy.RECREATE and len(serving) > 1:
+        return "Several slots serve, and recreate is for one."
+    return ""

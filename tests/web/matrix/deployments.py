@@ -1,0 +1,113 @@
+"""What parameters of the deployments app name."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.utils import timezone
+
+from apps.deployments.models import FreezeWindow
+from apps.deployments.services.announcements import announce
+from apps.deployments.services.plans import plan_deployment
+from tests.factories.deployments import SETUP, a_release, an_environment
+
+
+def _environment(people):
+    return an_environment().pk
+
+
+def _freeze(people):
+    times = {"starts_at": "2026-01-01T00:00:00Z", "ends_at": "2026-01-02T00:00:00Z"}
+    return FreezeWindow.objects.create(environment=an_environment(), reason="r", **times).pk
+
+
+def _release(people):
+    return a_release().pk
+
+
+def _deployment(people):
+    return plan_deployment(actor=SETUP, environment_id=_environment(people), release_id=_release(people)).pk
+
+
+def _announcement(people):
+    return announce(actor=SETUP, text="t", ends_at=timezone.now() + dt.timedelta(days=1)).pk
+
+
+def _tomorrow():
+    return (timezone.now() + dt.timedelta(days=1)).isoformat()
+
+
+def _report(people):
+    agent = {"version": "1", "runtime": "processes", "traffic": "haproxy", "by_people": True, "observed": {}}
+    return {"agent": agent, "fence": 0, "deployments": [], "refused": [], "taken": []}
+
+
+_TIMES = {"starts_at": "2026-01-01T00:00:00Z", "ends_at": "2026-01-02T00:00:00Z", "reason": "r"}
+_FORM = {
+    "slug": "mine",
+    "title": "Mine",
+    "kind": "staging",
+    "data_policy": "synthetic",
+    "approvals_required": "0",
+    "default_strategy": "canary",
+    "soak_hours": "0",
+}
+BODIES = {
+    "POST api/v1/agents/<str:environment_slug>/reports": _report,
+    "POST api/v1/announcements": lambda people: {"text": "t", "ends_at": _tomorrow()},
+    "POST api/v1/deployments": lambda people: {
+        "environment_id": str(_environment(people)),
+        "release_id": str(_release(people)),
+    },
+    "POST api/v1/deployments/<uuid:deployment_id>/gates/<str:gate_id>/waive": lambda people: {"reason": "r"},
+    "POST admin/deployments/deployment/add/": lambda people: {
+        "environment": str(_environment(people)),
+        "release": str(_release(people)),
+        "shares": "5",
+        "stage_seconds": "60",
+        "min_samples": "40",
+        "bake_seconds": "0",
+        "probes": "0",
+    },
+    "POST admin/deployments/deployment/<uuid:deployment_id>/sign/": lambda people: {"gate": "support.told"},
+    "POST admin/deployments/deployment/<uuid:deployment_id>/waive/": lambda people: {
+        "gate": "support.told",
+        "reason": "r",
+    },
+    "POST admin/deployments/announcement/add/": lambda people: {
+        "audience": "users",
+        "text": "t",
+        "starts_at_0": f"{timezone.now():%Y-%m-%d}",
+        "starts_at_1": "00:00:00",
+        "ends_at_0": f"{timezone.now() + dt.timedelta(days=1):%Y-%m-%d}",
+        "ends_at_1": "12:00:00",
+    },
+    "POST admin/deployments/announcement/<path:object_id>/delete/": lambda people: {"post": "yes"},
+    "POST api/v1/environments": lambda people: {"slug": "mine", "title": "Mine", "kind": "staging"},
+    "PATCH api/v1/environments/<uuid:environment_id>": lambda people: {"title": "Mine"},
+    "POST api/v1/environments/<uuid:environment_id>/open": lambda people: {"reason": "r"},
+    "POST api/v1/environments/<uuid:environment_id>/freezes": lambda people: _TIMES,
+    "POST api/v1/releases": lambda people: {"version": "9.0.0"},
+    "PATCH api/v1/releases/<uuid:release_id>": lambda people: {"notes_users": "n"},
+    "POST api/v1/releases/<uuid:release_id>/withdraw": lambda people: {"reason": "r"},
+    "POST admin/deployments/environment/add/": lambda people: _FORM,
+    "POST admin/deployments/environment/<uuid:environment_id>/freeze/": lambda people: _TIMES,
+    "POST admin/deployments/environment/<path:object_id>/change/": lambda people: _FORM,
+    "POST admin/deployments/environment/<path:object_id>/delete/": lambda people: {"post": "yes"},
+    "POST admin/deployments/release/add/": lambda people: {"version": "9.0.0"},
+    "POST admin/deployments/release/<path:object_id>/change/": lambda people: {"notes_users": "n"},
+    "POST admin/deployments/release/<uuid:release_id>/withdraw/": lambda people: {"reason": "r"},
+}
+THINGS = {
+    "environment_id": _environment,
+    "freeze_id": _freeze,
+    "deployments.environment": _environment,
+    "release_id": _release,
+    "deployments.release": _release,
+    "deployment_id": _deployment,
+    "deployments.deployment": _deployment,
+    "announcement_id": _announcement,
+    "deployments.announcement": _announcement,
+    "gate_id": lambda people: "support.told",
+    "environment_slug": lambda people: an_environment().slug,
+}
