@@ -95,6 +95,8 @@ def seaweedfs(folder: Path, bucket: str = "aiwriter-test") -> Iterator[S3Server]
     options = [f"-{part}.port{kind}={next(ports)}" for part in ("master", "volume", "filer") for kind in ("", ".grpc")]
     port = next(ports)
     options += [f"-s3.port={port}", f"-s3.port.grpc={next(ports)}", f"-s3.config={folder}/s3.json", "-s3"]
+    # Two more servers at fixed ports: what another run, or one that was killed, has there would end this one.
+    options += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
     options += [f"-dir={folder}/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-master.telemetry=false"]
     with (folder / "log").open("w") as log:
         command = [weed(), "server", *options, "-master.volumeSizeLimitMB=64", "-volume.max=20"]
