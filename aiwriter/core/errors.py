@@ -88,6 +88,12 @@ class ResidencyRefused(PermissionDenied):
     code = "residency_refused"
 
 
+class ConsentMissing(PermissionDenied):
+    """The person has not agreed that this is done with their texts. Nothing was sent."""
+
+    code = "consent_missing"
+
+
 class NotFound(AppError):
     """It does not exist, or the actor may not know that it does."""
 

@@ -27,6 +27,7 @@ class BackendsConfig(AppConfig):
         "residency.set": "It was said where texts and files may be processed and stored",
         "residency.dropped": "A rule about where texts and files may go was removed",
         "residency.refused": "A text or a file was not sent where the rules do not let it go",
+        "consent.refused_call": "A model outside was not asked, because the person had not agreed",
         "file.downloaded": "A file was downloaded",
         "file.deleted": "A file was removed",
     }

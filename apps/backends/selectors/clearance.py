@@ -14,9 +14,10 @@ from typing import Protocol
 
 from django.db.models import Q
 
-from aiwriter.core.errors import InvalidInput, PermissionDenied, ResidencyRefused
+from aiwriter.core.errors import ConsentMissing, InvalidInput, PermissionDenied, ResidencyRefused
 from apps.backends.models import BackendProfile, ResidencyRule
-from apps.users.models import Workspace
+from apps.users.models import ConsentText, Workspace
+from apps.users.selectors import consents
 
 # On machines of whoever runs the portal.
 LOCAL = "local"
@@ -40,7 +41,7 @@ class Refusal:
     """Why a backend gets nothing of this workspace or person.
 
     Args:
-        kind: for the record of attempts: "residency".
+        kind: for the record of attempts: "residency" or "consent".
         message: names workspace, backend and rule.
         remedy: what to do.
     """
@@ -51,7 +52,7 @@ class Refusal:
 
     def error(self) -> PermissionDenied:
         """To raise."""
-        return ResidencyRefused(self.message, remedy=self.remedy)
+        return (ConsentMissing if self.kind == "consent" else ResidencyRefused)(self.message, remedy=self.remedy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,15 +71,17 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clearance:
-    """What binds one workspace now.
+    """What binds one workspace, and one person, now.
 
     Args:
         room: its name; "" for what is of no workspace.
         rules: of which each must allow a backend.
+        withheld: the text about models outside that the person has not agreed to.
     """
 
     room: str
     rules: tuple[Rule, ...] = field(default=())
+    withheld: ConsentText | None = None
 
     def refusal(self, profile: Judged) -> Refusal | None:
         """Why a backend is not asked; None when it may be."""
@@ -90,6 +93,14 @@ class Clearance:
                 return self._refused(profile, f"{works}, and {rule.of} allows only {_listed(rule.regions)}")
             if rule.backends is not None and str(profile.id) not in rule.backends:
                 return self._refused(profile, f"it is not among the backends that {rule.of} allows")
+        if self.withheld is not None and profile.region != LOCAL:
+            return Refusal(
+                kind="consent",
+                message=f"'{profile.name}' is a model outside, and the person for whom this is done has not agreed to "
+                f"“{self.withheld.title}” (version {self.withheld.version}).",
+                remedy="Agree under Your data, What you agree to; or have an operator set up a model on machines of "
+                "your own (region local).",
+            )
         return None
 
     def _refused(self, profile: Judged, why: str) -> Refusal:
@@ -102,17 +113,22 @@ class Clearance:
         )
 
 
-def clearance_for(workspace_id: uuid.UUID | str | None) -> Clearance:
+def clearance_for(workspace_id: uuid.UUID | str | None, *, user_id: uuid.UUID | None = None) -> Clearance:
     """What binds a workspace now; with None what binds the portal's own files and calls.
 
     A workspace's rule narrows the portal's one, or replaces it where that one is not firm.
+
+    Args:
+        workspace_id: whose texts.
+        user_id: for whom a model is asked; None where no model is, or no person is behind it.
     """
+    withheld = consents.withheld(consents.OUTSIDE_MODELS, user_id) if user_id else None
     rules = {
         rule.workspace_id: rule
         for rule in ResidencyRule.objects.filter(Q(workspace=None) | Q(workspace=workspace_id)).order_by()
     }
     if not rules:
-        return Clearance(room="")
+        return Clearance(room="", withheld=withheld)
     portal, own = rules.get(None), rules.get(uuid.UUID(str(workspace_id)) if workspace_id else None)
     room = Workspace.objects.filter(pk=workspace_id).values_list("name", flat=True).first() if workspace_id else ""
     binding = []
@@ -120,13 +136,14 @@ def clearance_for(workspace_id: uuid.UUID | str | None) -> Clearance:
         binding.append(_rule(portal, "the portal"))
     if own is not None and own is not portal:
         binding.append(_rule(own, "the workspace"))
-    return Clearance(room=room or "", rules=tuple(binding))
+    return Clearance(room=room or "", rules=tuple(binding), withheld=withheld)
 
 
-def present_refusal(profile_id: uuid.UUID, workspace_id: uuid.UUID | None) -> Refusal | None:
-    """Why a backend may not be asked, by the rules and the region as they stand in this moment."""
-    clearance = clearance_for(workspace_id)
-    profile = BackendProfile.objects.filter(pk=profile_id).first() if clearance.rules else None
+def present_refusal(profile_id: uuid.UUID, workspace_id: uuid.UUID | None, user_id: uuid.UUID | None) -> Refusal | None:
+    """Why a backend may not be asked, by the rules, the region and the person's word as they stand in this moment."""
+    clearance = clearance_for(workspace_id, user_id=user_id)
+    binds = clearance.rules or clearance.withheld
+    profile = BackendProfile.objects.filter(pk=profile_id).first() if binds else None
     return clearance.refusal(profile) if profile is not None else None
 
 

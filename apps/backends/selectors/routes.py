@@ -62,14 +62,17 @@ class JudgedRoute:
     refused: tuple[tuple[RouteStepView, Refusal], ...] = ()
 
 
-def route_for(purpose: str, workspace_id: uuid.UUID | str | None) -> tuple[RouteStepView, ...]:
+def route_for(
+    purpose: str, workspace_id: uuid.UUID | str | None, *, user_id: uuid.UUID | None = None
+) -> tuple[RouteStepView, ...]:
     """The enabled steps of the chain for a purpose that the rules of residency let be asked.
 
     Args:
         purpose: "write", "edit", "small" or "embed".
         workspace_id: whose, its own chain where it has one; None for the default chain.
+        user_id: for whom; their word about models outside counts.
     """
-    return judged_route(purpose, workspace_id).steps
+    return judged_route(purpose, workspace_id, clearance_for(workspace_id, user_id=user_id)).steps
 
 
 def judged_route(purpose: str, workspace_id: uuid.UUID | str | None, clearance: Clearance | None = None) -> JudgedRoute:
@@ -135,7 +138,7 @@ def models_for(actor: Actor, workspace_id: uuid.UUID) -> list[OfferedModel]:
     """The models behind every purpose in a workspace, in the order in which they are asked."""
     require(actor, "content.read", workspace=workspace_id)
     offered = []
-    clearance = clearance_for(workspace_id)
+    clearance = clearance_for(workspace_id, user_id=actor.user_id)
     for purpose in Route.Purpose.values:
         judged = judged_route(purpose, workspace_id, clearance)
         all_steps = [*((step, None) for step in judged.steps), *judged.refused]

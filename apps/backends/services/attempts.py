@@ -120,7 +120,12 @@ class Attempt:
             NotCleared: a rule has come since the chain was made; nothing is sent.
             ConfigInvalid: settings, secrets or plugin cannot be used.
         """
-        ready = await in_thread(ready_if_cleared, self.step.profile, workspace_id=self._billing.workspace_id)
+        ready = await in_thread(
+            ready_if_cleared,
+            self.step.profile,
+            workspace_id=self._billing.workspace_id,
+            user_id=self._billing.user_id,
+        )
         self.account = ready.account
         return ready.backend
 

@@ -24,14 +24,16 @@ class NotCleared(BackendError):
         self.refusal = refusal
 
 
-def ready_if_cleared(profile: ProfileView, *, workspace_id: uuid.UUID | None) -> instances.Ready:
+def ready_if_cleared(
+    profile: ProfileView, *, workspace_id: uuid.UUID | None, user_id: uuid.UUID | None
+) -> instances.Ready:
     """Build a backend, the moment before it is asked.
 
     Raises:
-        NotCleared: a rule, or the backend's region, has changed since the chain was made.
+        NotCleared: a rule, the backend's region or the person's mind has changed since the chain was made.
         ConfigInvalid: settings, secrets or plugin cannot be used.
     """
-    if refusal := present_refusal(profile.id, workspace_id):
+    if refusal := present_refusal(profile.id, workspace_id, user_id):
         raise NotCleared(refusal)
     return instances.ready(profile)
 
@@ -48,12 +50,12 @@ def refuse(
         user_id: for whom; None for the portal itself.
 
     Raises:
-        ResidencyRefused: always.
+        ResidencyRefused, ConsentMissing: one of them, always.
     """
     user = User.objects.filter(pk=user_id).first() if user_id else None
     record(
         Actor.for_user(user) if user else Actor.system_actor("router"),
-        f"{refusal.kind}.refused",
+        "consent.refused_call" if refusal.kind == "consent" else "residency.refused",
         obj=BackendProfile.objects.filter(pk=backend).first(),
         workspace=workspace_id,
         outcome="denied",

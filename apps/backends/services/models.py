@@ -29,6 +29,7 @@ from aiwriter_sdk import (
 )
 from aiwriter_sdk import Unavailable as BackendUnavailable
 from apps.backends.models import Route
+from apps.backends.selectors.clearance import Clearance, clearance_for
 from apps.backends.selectors.routes import JudgedRoute, RouteStepView, judged_route
 from apps.backends.services import cooldowns, metering
 from apps.backends.services.attempts import Attempt
@@ -141,6 +142,7 @@ async def open_model(spec: ModelCallSpec, *, policy: RetryPolicy | None = None) 
         BudgetExceeded: before an attempt that the budget does not allow; text so far stays with the caller.
         Unavailable: nobody is set up, or the chain is at its end.
         ResidencyRefused: the rules of the workspace leave no backend. Nothing was sent.
+        ConsentMissing: the person has not agreed to models outside, and there is no other.
         InvalidInput: the request is too long for every model, or was refused by a provider's policy.
     """
     steps = (await in_thread(_prepare, spec)).steps
@@ -275,8 +277,10 @@ def _prepare(spec: ModelCallSpec) -> JudgedRoute:
     return _cleared_route(spec.purpose, spec.workspace_id, spec.user_id)
 
 
-def _cleared_route(purpose: str, workspace_id: uuid.UUID | None, user_id: uuid.UUID | None) -> JudgedRoute:
-    judged = judged_route(purpose, workspace_id)
+def _cleared_route(
+    purpose: str, workspace_id: uuid.UUID | None, user_id: uuid.UUID | None, clearance: Clearance | None = None
+) -> JudgedRoute:
+    judged = judged_route(purpose, workspace_id, clearance or clearance_for(workspace_id, user_id=user_id))
     if judged.refused and not judged.steps:
         step, refusal = judged.refused[0]
         refuse(refusal, backend=step.profile.id, workspace_id=workspace_id, user_id=user_id)
@@ -331,6 +335,7 @@ async def embed(
         BudgetExceeded: the budget does not allow it.
         Unavailable: no embedder is set up, or it does not answer.
         ResidencyRefused: the rules of the workspace leave none.
+        ConsentMissing: it is a model outside, and the person has not agreed to those.
         InvalidInput: a text is too long for it.
     """
     step = await in_thread(_embedder, workspace_id, user_id)
@@ -352,9 +357,12 @@ async def embed(
 
 
 def _embedder(workspace_id: uuid.UUID | None, user_id: uuid.UUID | None = None) -> RouteStepView:
-    steps = _cleared_route(Route.Purpose.EMBED, workspace_id, user_id).steps
+    # One embedder for all of a workspace: who has not agreed to it goes without, instead of filling a second index.
+    steps = _cleared_route(Route.Purpose.EMBED, workspace_id, user_id, clearance_for(workspace_id)).steps
     if not steps:
         raise _nobody(Route.Purpose.EMBED, steps)
+    if refusal := clearance_for(workspace_id, user_id=user_id).refusal(steps[0].profile):
+        refuse(refusal, backend=steps[0].profile.id, workspace_id=workspace_id, user_id=user_id)
     return steps[0]
 
 
@@ -370,7 +378,9 @@ async def _embed_once(billing: metering.Billing, step: RouteStepView, request: E
     )
     try:
         await to_the_end(opening)
-        ready = await in_thread(ready_if_cleared, step.profile, workspace_id=billing.workspace_id)
+        ready = await in_thread(
+            ready_if_cleared, step.profile, workspace_id=billing.workspace_id, user_id=billing.user_id
+        )
         result: EmbedResult = await calls.call(ready.backend, "embed", request, timeout=EMBED_SECONDS)
         if result.input_tokens is not None:
             tokens, reported = replace(tokens, input_tokens=result.input_tokens), True

@@ -131,7 +131,10 @@ def usage(request: HttpRequest) -> HttpResponse:
     people = usage_by(actor, "user", since=since)
     names = _names(User, (row.key for row in people))
     groups = [
-        (_("By person"), [(names.get(row.key) or _("nobody"), row, sums(row.costs, row.unpriced)) for row in people]),
+        (
+            _("By person"),
+            [(names.get(row.key) or _("not named"), row, sums(row.costs, row.unpriced)) for row in people],
+        ),
         (_("By model"), _rows(usage_by(actor, "model", since=since))),
         (_("By purpose"), _rows(usage_by(actor, "purpose", since=since))),
     ]

@@ -17,6 +17,7 @@ from aiwriter.core.lanes import Lane
 from aiwriter.core.threads import in_thread, to_the_end
 from aiwriter_sdk import EmbedResult, GenerateRequest
 from apps.backends.models import Route
+from apps.backends.selectors.clearance import clearance_for
 from apps.backends.selectors.routes import JudgedRoute, RouteStepView, judged_route, route_for
 from apps.backends.services.clearing import refuse
 from apps.backends.services.models import AttemptStarted, Completed, Delta, ModelCallSpec, ModelEvent, embed, open_model
@@ -72,11 +73,12 @@ def admit(*, actor: Actor, model: str, embeds: bool = False, workspace: str = ""
 
     Raises:
         PermissionDenied, NotFound: no; or there is no such model.
-        ResidencyRefused: the rules of the workspace leave no backend for it.
+        ResidencyRefused, ConsentMissing: the rules of the workspace, or what the person agreed to, leave no backend.
         InvalidInput: the model writes where vectors are wanted, or the other way about.
     """
     place = _place(actor, workspace)
-    judged = judged_route(model, place.pk) if model in Route.Purpose.values else JudgedRoute()
+    clearance = clearance_for(place.pk, user_id=actor.user_id)
+    judged = judged_route(model, place.pk, clearance) if model in Route.Purpose.values else JudgedRoute()
     if judged.refused and not judged.steps:
         step, refusal = judged.refused[0]
         refuse(refusal, backend=step.profile.id, workspace_id=place.pk, user_id=actor.user_id)

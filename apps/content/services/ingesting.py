@@ -262,7 +262,15 @@ def _says_the_same(source: Source, document: ParsedDocument) -> bool:
 
 
 def _embed_batch(batch: Sequence[Taken]) -> None:
-    """Embed the passages of several sources together; short ones share a call."""
+    """Embed the passages of several sources together; short ones share a call.
+
+    Those of one person only: a call is billed to somebody, and what they agreed to decides whether it is made.
+    """
+    for owner in dict.fromkeys(each.source.owner_id for each in batch):
+        _embed_of_owner([each for each in batch if each.source.owner_id == owner])
+
+
+def _embed_of_owner(batch: Sequence[Taken]) -> None:
     rows = [(each, row) for each in batch for row in each.rows]
     problem = ""
     for start in range(0, len(rows), TEXTS):

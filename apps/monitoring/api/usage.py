@@ -77,7 +77,15 @@ class UsageList(APIView):
     @extend_schema(operation_id="usage_list", responses=UsageRowOut(many=True))
     def get(self, request: Request) -> Response:
         """A page of the calls that the caller may see."""
-        return paginated(request, selectors.visible_usage(actor_of(request)).values(*_ROW))
+        actor = actor_of(request)
+        rows = selectors.visible_usage(actor).annotate(shown_user=selectors.shown_user(actor))
+        return paginated(request, rows.values(*_ROW, "shown_user"), row=_named)
+
+
+def _named(row: dict[str, Any]) -> dict[str, Any]:
+    """A row whose person is told only when they agreed to it."""
+    shown = row.pop("shown_user")
+    return {**row, "user_id": shown}
 
 
 class UsageSummary(APIView):

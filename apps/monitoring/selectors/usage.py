@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Case, Count, F, Q, QuerySet, Sum, When
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from aiwriter.core.errors import InvalidInput
 from apps.monitoring.models import NANOS, Budget, BudgetPeriod, UsageRow, next_start, period_start
 from apps.users.models import ApiToken, Membership
+from apps.users.selectors import consents
 from apps.users.selectors.access import Actor, can, require, workspaces_of
 
 _EXACT = Decimal("0.000000001")
@@ -44,6 +45,16 @@ def visible_usage(actor: Actor) -> QuerySet[UsageRow]:
     return UsageRow.objects.filter(
         Q(workspace_id__in=edited.values("workspace_id")) | Q(user_id=actor.user_id), workspace_id__in=own_rooms
     )
+
+
+def shown_user(actor: Actor) -> Case:
+    """Whose a row is, for others: nobody's where its person has not agreed to be named. One's own are always one's own.
+
+    With nothing asked of people, everybody is named.
+    """
+    agreed = consents.agreed(consents.USAGE_ANALYSIS)
+    named = Q() if agreed is None else Q(user_id=actor.user_id) | Q(user_id__in=agreed)
+    return Case(When(named, then=F("user_id")), default=None) if named else Case(default=F("user_id"))
 
 
 def sees_all(actor: Actor) -> bool:
@@ -91,6 +102,8 @@ def usage_by(
     if until is not None:
         rows = rows.filter(created_at__lt=until)
     key: Any = TruncDate("created_at", tzinfo=dt.UTC) if group == "day" else F(_COLUMNS[group])
+    if group == "user":
+        key = shown_user(actor)
     sums = (
         rows.annotate(key=key)
         .order_by()

@@ -1,6 +1,7 @@
 """Pages of the console; Django's autodiscovery imports this package."""
 
 from apps.users.admin import (
+    consents,
     elevations,
     groups,
     keys,
@@ -16,6 +17,7 @@ from apps.users.admin import (
 )
 
 __all__ = [
+    "consents",
     "elevations",
     "groups",
     "keys",

@@ -1,6 +1,7 @@
 """Tables of the users app."""
 
 from apps.users.models.audit import AuditEvent
+from apps.users.models.consents import Consent, ConsentText
 from apps.users.models.elevations import Elevation, ElevationPolicy, ElevationVote
 from apps.users.models.factors import FactorPolicy
 from apps.users.models.grants import RoleGrant
@@ -37,6 +38,8 @@ __all__ = [
     "AuditSink",
     "AuditVerification",
     "CapabilityUse",
+    "Consent",
+    "ConsentText",
     "Elevation",
     "ElevationPolicy",
     "ElevationVote",

@@ -138,6 +138,26 @@ TABLES = (
         technical="id user placed_by placed_at lifted_by lifted_at",
         internal="reason",
     ),
+    # A copy for other eyes asks nobody, and holds nobody's answers.
+    table(
+        "users.ConsentText",
+        staging="drop",
+        people="published_by",
+        erasure="detach",
+        retention="as long as the portal: the answers refer to it",
+        technical="id version published_by published_at ended_at",
+        public="purpose",
+        internal="title body",
+    ),
+    table(
+        "users.Consent",
+        staging="drop",
+        people="user",
+        erasure="delete",
+        retention=_ACCOUNT,
+        technical="id user text version given answered_at",
+        public="purpose",
+    ),
     table(
         "users.PrivacyRequest",
         staging="drop",

@@ -13,10 +13,12 @@ from allauth.core.internal.httpkit import deserialize_request, serialize_request
 from allauth.usersessions.models import UserSession
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import resolve, reverse
+from django.utils.http import urlencode
 
 from aiwriter.core.errors import FactorRequired, ProofRequired
 from aiwriter.core.views import error_response
 from apps.users.models import User
+from apps.users.selectors import consents
 from apps.users.selectors.factors import REQUIRED_PAGE, require_factor
 from apps.users.services import sealing
 
@@ -24,12 +26,15 @@ _PURPOSE = "suspended-form"
 _LARGEST_FORM = 64 * 1024
 # Here a person sets up the factor that they lack, or leaves.
 _OPEN_WITHOUT_FACTOR = ("/accounts/", REQUIRED_PAGE, "/sessions/", "/admin/logout/")
+# Here a person answers, sees to their data, or leaves.
+_OPEN_WITHOUT_CONSENT = ("/accounts/", "/privacy/", "/sign-in/", "/sessions/", "/invitations/", "/admin/logout/")
 _SEEN_EVERY = 300.0
 _SEEN = "seen"
 
 
 class SessionGuardMiddleware:
-    """Keeps sessions to the rules: the second factor that a role asks for, and a fresh proof for grave acts.
+    """Keeps sessions to the rules: the second factor that a role asks for, what people are asked to agree to, and a fresh
+    proof for grave acts.
 
     The API asks for the factor where it reads the session (`PortalSessionAuthentication`); it says so in JSON.
     """
@@ -60,7 +65,7 @@ class SessionGuardMiddleware:
             if request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate":
                 return error_response(request, error)
             return HttpResponseRedirect(REQUIRED_PAGE)
-        return None
+        return _ask_consent(request, user)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Send a person whose proof is too old to the page where they give it anew."""
@@ -69,6 +74,18 @@ class SessionGuardMiddleware:
         if request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate":
             return error_response(request, exception)
         return ask_again(request)
+
+
+def _ask_consent(request: HttpRequest, user: User) -> HttpResponse | None:
+    """Lead a person to what they have not answered yet. Accounts for emergencies are let through: nothing may hold them up."""
+    if not getattr(user, "consent_asked", False) or user.is_emergency:
+        return None
+    if request.path.startswith(_OPEN_WITHOUT_CONSENT):
+        return None
+    if request.method != "GET" or request.headers.get("Sec-Fetch-Mode", "navigate") != "navigate":
+        # A page that was open when the text was published goes on saving; its next one asks.
+        return None
+    return HttpResponseRedirect(f"{consents.PAGE}?{urlencode({'next': request.get_full_path()})}")
 
 
 def ask_again(request: HttpRequest) -> HttpResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.users.portal import access, factors, invitations, members, privacy, profile, sessions, tokens
+from apps.users.portal import access, consents, factors, invitations, members, privacy, profile, sessions, tokens
 
 app_name = "users"
 urlpatterns = [
@@ -29,6 +29,7 @@ urlpatterns = [
     path("privacy/", privacy.my_data, name="my-data"),
     path("privacy/<uuid:privacy_id>/take-back", privacy.take_back, name="take-back-request"),
     path("privacy/<uuid:privacy_id>/file", privacy.file, name="my-data-file"),
+    path("privacy/consents/", consents.consent_page, name="consents"),
     path("members/", members.member_list, name="members"),
     path("members/<uuid:member_id>/role", members.change, name="change-member"),
     path("members/<uuid:member_id>/remove", members.remove, name="remove-member"),

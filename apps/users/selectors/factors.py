@@ -19,6 +19,7 @@ from aiwriter.core.errors import FactorRequired
 from apps.users.models import FactorPolicy, Membership, RoleGrant, SignInProvider, User
 from apps.users.selectors.access import Actor, require, require_person, require_sight
 from apps.users.selectors.callers import proofs
+from apps.users.selectors.consents import unanswered
 
 REQUIRED_PAGE = "/sign-in/second-factor"
 
@@ -50,9 +51,10 @@ class Factor:
 
 
 def session_user(user_id: Any) -> User | None:
-    """The person of a session, with `factor_asked`: whether a rule for one of their roles is in force.
+    """The person of a session, with `factor_asked`: whether a rule for one of their roles is in force, and
+    `consent_asked`: whether a text in force has no answer of theirs.
 
-    The question rides on the query that loads the person, so that a portal without such rules pays nothing for them.
+    The questions ride on the query that loads the person, so that a portal without such rules pays nothing for them.
     """
     statement, arguments, stand_in = _session_query(connection.vendor)
     wanted = _as_stored(user_id)
@@ -70,7 +72,8 @@ def _session_query(vendor: str) -> tuple[str, tuple[Any, ...], Any]:
         Q(role__in=RoleGrant.objects.live().filter(user=OuterRef(OuterRef("pk"))).order_by().values("role"))
         | Q(role__in=Membership.objects.live().filter(user=OuterRef(OuterRef("pk"))).order_by().values("role"))
     )
-    found = User.objects.annotate(factor_asked=Exists(policies.order_by())).filter(pk=nobody).order_by()
+    asked = {"factor_asked": Exists(policies.order_by()), "consent_asked": unanswered(OuterRef(OuterRef("pk")))}
+    found = User.objects.annotate(**asked).filter(pk=nobody).order_by()
     statement, arguments = found.query.sql_with_params()
     return statement, tuple(arguments), _as_stored(nobody)
 
