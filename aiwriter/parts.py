@@ -100,6 +100,7 @@ TASKS_OUTSIDE = (
 WAITING_OUTSIDE, DISCARD_OUTSIDE = ["apps.content.services.outside.waiting"], ["apps.content.services.outside.discard"]
 HEALTH_CHECKS = [
     "apps.monitoring.health.database", "apps.monitoring.health.migrations", "apps.backends.health.file_storage",
+    "apps.backends.health.malware_scanner",
     "apps.monitoring.health.disk", "apps.monitoring.health.memory", "apps.monitoring.health.processor",
     "apps.monitoring.health.descriptors", "apps.monitoring.health.network", "apps.monitoring.health.clock",
     "apps.monitoring.health.certificates", "apps.monitoring.health.connections",

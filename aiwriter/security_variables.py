@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 
 from aiwriter.variables import Variable
 
@@ -19,7 +20,44 @@ def networks_problem(values: list[str]) -> str:
     return ""
 
 
+def clamd_problem(value: str) -> str:
+    """What is wrong with an address of clamd, or ""."""
+    if value and not re.fullmatch(r"tcp://[^\s/]+:\d{1,5}|unix:/\S+", value):
+        return f"is '{value}', which is no address of clamd. Write tcp://HOST:PORT or unix:/PATH."
+    return ""
+
+
 SECURITY: tuple[Variable, ...] = (
+    V(
+        name="AIWRITER_CLAMD",
+        type="str",
+        default="",
+        help="Where a ClamAV daemon looks for malware in what people put in: tcp://HOST:3310 or unix:/PATH. Empty: nowhere.",
+        check=clamd_problem,
+    ),
+    V(
+        name="AIWRITER_CLAMD_WHEN_DOWN",
+        type="choice",
+        default="refuse",
+        choices=("refuse", "accept"),
+        help="What becomes of a file that could not be inspected.",
+    ),
+    V(
+        name="AIWRITER_CLAMD_SECONDS",
+        type="int",
+        default=60,
+        minimum=1,
+        maximum=600,
+        help="How long the inspection of one file may take.",
+    ),
+    V(
+        name="AIWRITER_CLAMD_SIGNATURE_DAYS",
+        type="int",
+        default=3,
+        minimum=1,
+        maximum=60,
+        help="The health check warns when ClamAV's signatures are older.",
+    ),
     V(
         name="AIWRITER_KEYRING",
         type="path",

@@ -29,6 +29,7 @@ class BackendsConfig(AppConfig):
         "residency.refused": "A text or a file was not sent where the rules do not let it go",
         "consent.refused_call": "A model outside was not asked, because the person had not agreed",
         "file.downloaded": "A file was downloaded",
+        "file.infected": "A file was refused because it holds malware",
         "file.deleted": "A file was removed",
     }
     # Files, blobs and calls are written by the portal alone. Their content and names are the writers' and not shown.

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 
+from django.conf import settings
 from django.db.models import Count, Q
 from django.utils import timezone
 
+from aiwriter.core.clamd import Clamd, ClamdError
 from aiwriter.core.errors import AppError
 from aiwriter_sdk import BackendError
 from apps.backends.models import BackendProfile, ModelCall, Route, StoredBlob
 from apps.backends.selectors.routes import route_for
 from apps.backends.services import blobs
 from apps.backends.services.filestore import default_storage_profile
+from apps.backends.services.inspection import scanner
 from apps.backends.services.probing import round_trip
 from apps.monitoring.services.checks import Result, check
 
@@ -49,6 +52,45 @@ def file_storage() -> Result:
             data={"damaged": damaged},
         )
     return Result(status="ok", message=f"'{profile.name}' writes, reads and deletes.")
+
+
+@check("malware_scanner", title="Malware scanner", interval=60, deadline=8)
+def malware_scanner() -> Result:
+    """Whether the ClamAV daemon answers and its signatures are fresh; nothing is asked where none is set up."""
+    daemon = scanner()
+    if daemon is None:
+        return Result(status="ok", message="None is set up.")
+    refuses = settings.CLAMD_WHEN_DOWN == "refuse"
+    meanwhile = "Uploads are refused meanwhile." if refuses else "Uploads are taken in without inspection meanwhile."
+    try:
+        quick = Clamd(daemon.address, min(daemon.seconds, 5.0))
+        quick.ping()
+        version = quick.version()
+    except ClamdError as error:
+        return Result(
+            status="fail",
+            message=f"clamd cannot be used: {error}. {meanwhile}",
+            remedy="Start it, or correct AIWRITER_CLAMD.",
+        )
+    if version.made_at is None:
+        return Result(
+            status="warn",
+            message=f"{version.engine} does not say how old its signatures are.",
+            remedy="Let freshclam fetch the official signatures.",
+        )
+    age = timezone.now() - version.made_at
+    if age > dt.timedelta(days=settings.CLAMD_SIGNATURE_DAYS):
+        return Result(
+            status="warn",
+            message=f"The signatures of {version.engine} are {age.days} days old.",
+            remedy="Look at freshclam: it has not fetched newer ones.",
+            data={"signature_days": float(age.days)},
+        )
+    return Result(
+        status="ok",
+        message=f"{version.engine} answers, with signatures {version.signatures} of {version.made_at:%Y-%m-%d}.",
+        data={"signature_days": float(age.days)},
+    )
 
 
 @check("model_route", title="Models", interval=60, deadline=5)

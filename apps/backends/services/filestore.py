@@ -22,6 +22,7 @@ from apps.backends.services import blobs
 from apps.backends.services.blobs import BlobReader, Readable, Received
 from apps.backends.services.clearing import refuse
 from apps.backends.services.garbage import collect_garbage
+from apps.backends.services.inspection import require_clean
 from apps.users.models import Workspace
 from apps.users.selectors.access import Actor, can, require, workspaces_of
 from apps.users.services.audit import record
@@ -61,7 +62,7 @@ def put_file(
         limit: most bytes; AIWRITER_MAX_UPLOAD_MB when left out.
 
     Raises:
-        InvalidInput: it is empty, or the purpose is unknown.
+        InvalidInput: it is empty, holds malware, or the purpose is unknown.
         TooLarge: it is larger than the limit.
         StorageFull: no space is left. Nothing was changed.
         Unavailable: there is no storage, or it failed.
@@ -71,6 +72,8 @@ def put_file(
     require(actor, write, workspace=workspace)
     shown = clean_name(name)
     with blobs.received(stream, limit=limit) as incoming:
+        if purpose != "export":  # the portal made that itself
+            require_clean(actor=actor, workspace=workspace, file=incoming.file)
         return _with_blob(
             incoming,
             workspace.pk,
@@ -83,6 +86,7 @@ def put_version(*, actor: Actor, file: StoredFile, stream: Readable, limit: int 
     _, write = _capabilities(file.purpose)
     require(actor, write, workspace=file.workspace_id)
     with blobs.received(stream, limit=limit) as incoming:
+        require_clean(actor=actor, workspace=file.workspace, file=incoming.file)
         return _with_blob(incoming, file.workspace_id, lambda blob: _append(actor, file, blob))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound
 from aiwriter.core.queue import enqueue
+from apps.backends.services.inspection import require_clean
 from apps.content.markup.markdown import clean_text
 from apps.content.models import Batch, BatchRow, ContentType, Source
 from apps.content.parsing.rows import MAX_CELL, MAX_COLUMNS, MAX_ROWS, Row, Table, read_table
@@ -70,6 +72,7 @@ def create_batch(
         Conflict: the template is switched off, or too many batches are kept.
     """
     room, found = _place(actor, workspace, content_type_id)
+    require_clean(actor=actor, workspace=room, file=io.BytesIO(data))
     table = read_table(data, delimiter=delimiter)
     return _create(actor, room, found, table, {}, name, collection_id, source_ids)
 

@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from aiwriter.core.rest.pagination import CursorPage, paginated
 from aiwriter.core.rest.serializers import Input, read
 from apps.users.api.authentication import actor_of
+from apps.users.api.idempotency import idempotent
 from apps.users.models import Consent, ConsentText
 from apps.users.selectors.consents import Asked, asked_of, own_answers, texts_for
 from apps.users.services import consents
@@ -117,6 +118,7 @@ class ConsentTextListView(APIView):
         )
 
     @extend_schema(operation_id="consent_texts_publish", request=ConsentTextInput, responses={201: ConsentTextOutput})
+    @idempotent
     def post(self, request: Request) -> Response:
         """Put a new version in force; everybody is asked anew. Needs `privacy.manage`."""
         row = consents.publish_text(actor=actor_of(request), **read(ConsentTextInput, request))
