@@ -26,7 +26,7 @@ def main(size: int) -> None:
     from apps.users.services.workspaces import create_workspace
 
     system = Actor.system_actor("benchmark")
-    user = create_user(actor=system, email="bench@example.org", full_name="Bench", password="a-long-bench-password")
+    user = create_user(actor=system, email="bench@example.org", full_name="Bench", password="four plain words together")
     assert isinstance(user, User)
     room = create_workspace(actor=system, name="Bench", personal_of=user)
     tag = Tag.objects.create(workspace=room, name="seldom")
