@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -293,6 +295,31 @@ def test_a_host_that_is_gone_does_not_hold_the_environment_for_ever(make_lab: An
     Target.objects.update(seen_at=long_ago)
     assert rollouts.abort(actor=SETUP, deployment_id=made.pk).state == State.ROLLBACK_FAILED
     assert "agent is gone" in Environment.objects.get().halted
+
+
+def test_a_terminal_lists_and_stops(make_lab: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    lab = make_lab()
+    made = lab.plan()
+    call_command("deployments", "list")
+    assert capsys.readouterr().out.split() == [
+        str(made.pk),
+        made.created_at.isoformat(timespec="seconds"),
+        *("lab", "2.0", "blue_green", "planned"),
+    ]
+    call_command("deployments", "abort", str(made.pk), "--reason", "Not today.")
+    assert "withdrawn" in capsys.readouterr().out
+    call_command("deployments", "list", "--json")
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["state"], row["from_release"]) == ("withdrawn", "1.0")
+    made.refresh_from_db()
+    assert made.reason == "Not today."
+    with pytest.raises(CommandError, match="has ended"):
+        call_command("deployments", "abort", str(made.pk))
+    going = lab.plan()
+    Deployment.objects.filter(pk=going.pk).update(state=State.BAKING, taken_at=timezone.now())
+    call_command("deployments", "abort", str(going.pk))
+    assert "The agent is told" in capsys.readouterr().out
+    assert [each.verb for each in going.commands.all()] == ["abort"]
 
 
 def test_what_serves_must_be_registered_before_it_is_replaced(make_lab: Any) -> None:
