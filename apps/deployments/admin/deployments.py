@@ -13,12 +13,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.deployments.models import Deployment, Environment, GateResult, Release, Strategy
 from apps.deployments.models.states import FINAL, State
 from apps.deployments.selectors import deployments as selectors
+from apps.deployments.selectors.strategies import offers
 from apps.deployments.services import announcements, checking, plans, rollouts
 from apps.monitoring.admin.health import state_mark
 from apps.users.admin.service_admin import ServiceAdmin, button
@@ -28,6 +30,7 @@ from apps.users.selectors.callers import actor_of
 _BAD = {State.FAILED, State.ROLLED_BACK, State.ROLLING_BACK, State.ROLLBACK_FAILED}
 _WAITS = {State.PLANNED, State.AWAITING, State.PAUSED}
 GATE_LOOKS = {"pass": "ok", "signed": "ok", "waived": "warn", "fail": "fail", "unknown": "unknown", "open": "warn"}
+_OPTIONS = ("bake_seconds", "probes", "keep_old", "workers", "rehearse", "on_lost", "dry_run")
 
 
 def look_of(deployment: Deployment) -> str:
@@ -70,6 +73,31 @@ class DeploymentForm(forms.ModelForm):
     probes = forms.FloatField(
         initial=2, min_value=0, max_value=20, label=gettext_lazy("Probes a second to each version")
     )
+    keep_old = forms.BooleanField(
+        initial=True,
+        required=False,
+        label=gettext_lazy("The version before stays running, without requests"),
+        help_text=gettext_lazy(
+            "Then going back takes a moment. Without: it is stopped, and started again for the way back."
+        ),
+    )
+    workers = forms.BooleanField(
+        initial=True, required=False, label=gettext_lazy("Workers and the scheduler are exchanged too")
+    )
+    rehearse = forms.BooleanField(
+        initial=True,
+        required=False,
+        label=gettext_lazy("Migrations are tried first, on an empty copy with the version before"),
+    )
+    on_lost = forms.ChoiceField(
+        choices=[
+            ("resume", gettext_lazy("it goes on")),
+            ("rollback", gettext_lazy("everybody goes back")),
+            ("hold", gettext_lazy("a canary pauses, the rest goes on")),
+        ],
+        initial="resume",
+        label=gettext_lazy("When the agent was gone for a minute"),
+    )
     dry_run = forms.BooleanField(
         required=False,
         label=gettext_lazy("Record verdicts, act on sure failures only"),
@@ -90,7 +118,22 @@ class DeploymentForm(forms.ModelForm):
         "min_samples",
         "bake_seconds",
         "probes",
+        "keep_old",
+        "workers",
+        "rehearse",
+        "on_lost",
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        places = Environment.objects.select_related("target")
+        missing = [
+            f"{place.title}: {offer.label} – {offer.missing}"
+            for place in places
+            for offer in offers(place)
+            if offer.missing
+        ]
+        self.fields["strategy"].help_text = format_html_join("", "{}<br>", ((line,) for line in missing))
 
     def clean_shares(self) -> list[int]:
         """Numbers with commas between them."""
@@ -98,11 +141,6 @@ class DeploymentForm(forms.ModelForm):
         if not all(piece.isascii() and piece.isdigit() and len(piece) < 4 for piece in pieces):
             raise forms.ValidationError(_("Write numbers with commas between them, such as 5, 25, 50."))
         return [int(piece) for piece in pieces]
-
-    def clean(self) -> dict[str, Any]:
-        """The options of the plan, as the service takes them."""
-        found: dict[str, Any] = super().clean() or self.cleaned_data
-        return found
 
 
 @admin.register(Deployment)
@@ -160,9 +198,7 @@ class DeploymentAdmin(ServiceAdmin):
             strategy=values["strategy"],
             stages=[{"share": share, "max_seconds": min(longest, 86400), **stage} for share in values["shares"]],
             why=values["why"],
-            bake_seconds=values["bake_seconds"],
-            probes=values["probes"],
-            dry_run=values["dry_run"],
+            **{name: values[name] for name in _OPTIONS},
         )
         checking.check_gates(actor=actor, deployment_id=made.pk, phase="before")
         return made

@@ -18,6 +18,7 @@ from aiwriter.core.errors import InvalidInput
 from apps.deployments.models import Environment
 from apps.deployments.selectors.environments import environment_for, frozen_by
 from apps.deployments.selectors.releases import kept_releases
+from apps.deployments.selectors.strategies import FORWARD_CHOICES, offers
 from apps.deployments.services import environments as services
 from apps.monitoring.admin.health import state_mark
 from apps.users.admin.service_admin import ServiceAdmin, button
@@ -51,6 +52,12 @@ class EnvironmentAdmin(ServiceAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Environment | None = None) -> tuple[str, ...]:
         """Its name stays: the agent's file has it."""
         return ("slug",) if obj else ()
+
+    def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Only ways to a new version."""
+        if db_field.name == "default_strategy":
+            kwargs["choices"] = FORWARD_CHOICES
+        return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     @admin.display(description=gettext_lazy("State"))
     def look(self, row: Environment) -> str:
@@ -90,6 +97,7 @@ class EnvironmentAdmin(ServiceAdmin):
                 "target": target,
                 "silent": target is not None and timezone.now() - target.seen_at > dt.timedelta(minutes=2),
                 "kept": kept_releases(environment),
+                "offers": offers(environment),
                 "may_manage": can(actor, "deployments.manage"),
             }
         return super().changeform_view(request, object_id, form_url, more)

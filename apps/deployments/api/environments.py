@@ -12,14 +12,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from aiwriter.core.rest.serializers import Input, read
-from apps.deployments.models import Environment, FreezeWindow, Strategy, Target
+from apps.deployments.models import Environment, FreezeWindow, Target
 from apps.deployments.selectors import environments as selectors
 from apps.deployments.selectors.releases import kept_releases
+from apps.deployments.selectors.strategies import FORWARD_CHOICES, offers
 from apps.deployments.services import environments as services
 from apps.users.api.authentication import actor_of
 from apps.users.api.idempotency import idempotent
-
-_STRATEGIES = [choice for choice in Strategy.choices if choice[0] not in ("rollback", "contract")]
 
 
 class TargetOut(serializers.ModelSerializer[Target]):
@@ -36,6 +35,13 @@ class FreezeOut(serializers.ModelSerializer[FreezeWindow]):
     class Meta:
         model = FreezeWindow
         fields = ("id", "starts_at", "ends_at", "weekly", "reason", "author")
+
+
+class OfferOut(serializers.Serializer[Any]):
+    """A way to a new version."""
+
+    strategy = serializers.ChoiceField(FORWARD_CHOICES)
+    missing = serializers.CharField(help_text="Why it cannot be used there; empty: it can.")
 
 
 class EnvironmentOut(serializers.ModelSerializer[Environment]):
@@ -68,12 +74,13 @@ class EnvironmentOut(serializers.ModelSerializer[Environment]):
 
 
 class EnvironmentWholeOut(EnvironmentOut):
-    """An environment, and which versions must stay on its hosts."""
+    """An environment, which versions must stay on its hosts, and which ways lead to a new one."""
 
     kept_releases = serializers.ListField(child=serializers.CharField())
+    strategies = OfferOut(many=True)
 
     class Meta(EnvironmentOut.Meta):
-        fields = (*EnvironmentOut.Meta.fields, "kept_releases")  # type: ignore[assignment]
+        fields = (*EnvironmentOut.Meta.fields, "kept_releases", "strategies")  # type: ignore[assignment]
 
 
 class EnvironmentChangeIn(Input):
@@ -84,7 +91,7 @@ class EnvironmentChangeIn(Input):
     data_policy = serializers.ChoiceField(Environment.DataPolicy.choices, required=False)
     own = serializers.BooleanField(required=False, help_text="This portal runs in it.")
     approvals_required = serializers.IntegerField(min_value=0, max_value=3, required=False)
-    default_strategy = serializers.ChoiceField(_STRATEGIES, required=False)
+    default_strategy = serializers.ChoiceField(FORWARD_CHOICES, required=False)
     soak_hours = serializers.IntegerField(min_value=0, max_value=720, required=False)
     release_keys = serializers.CharField(
         max_length=4000, required=False, allow_blank=True, help_text="Public keys that sign releases, one a line."
@@ -114,7 +121,11 @@ class WhyIn(Input):
 
 def _whole(request: Request, environment_id: uuid.UUID) -> dict[str, Any]:
     found = selectors.environment_for(actor_of(request), environment_id)
-    return {**EnvironmentOut(found).data, "kept_releases": kept_releases(found)}
+    return {
+        **EnvironmentOut(found).data,
+        "kept_releases": kept_releases(found),
+        "strategies": OfferOut(offers(found), many=True).data,
+    }
 
 
 class EnvironmentList(APIView):

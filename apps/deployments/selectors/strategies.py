@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 from apps.deployments.models import Environment, Strategy, Target
 
+# To a new version: the way back and a contract are asked for in other places.
+FORWARD = (Strategy.BLUE_GREEN, Strategy.CANARY, Strategy.ROLLING, Strategy.RECREATE)
+FORWARD_CHOICES = [(str(each), each.label) for each in FORWARD]
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -27,17 +31,12 @@ class Offer:
 
 def offers(environment: Environment) -> list[Offer]:
     """The strategies to a new version, by what the agent saw; without an agent's word none is refused here."""
-    target: Target | None = getattr(environment, "target", None)
-    wanted = (Strategy.BLUE_GREEN, Strategy.CANARY, Strategy.ROLLING, Strategy.RECREATE)
-    return [Offer(each, _missing(each, target)) for each in wanted]
+    return [Offer(each, missing_for(environment, each)) for each in FORWARD]
 
 
 def missing_for(environment: Environment, strategy: str) -> str:
     """Why a strategy cannot be used; "" when it can."""
-    return _missing(strategy, getattr(environment, "target", None))
-
-
-def _missing(strategy: str, target: Target | None) -> str:
+    target: Target | None = getattr(environment, "target", None)
     if target is None or not target.slots:
         return ""
     slots = target.observed.get("slots", {})

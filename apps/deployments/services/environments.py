@@ -13,6 +13,7 @@ from django.db.models import ProtectedError
 
 from aiwriter.core.errors import Conflict, Detail, InvalidInput, NotFound
 from apps.deployments.models import Environment, FreezeWindow
+from apps.deployments.selectors.strategies import FORWARD
 from apps.deployments.services.signing import is_key, new_key
 from apps.users.selectors.access import Actor, require, require_proof
 from apps.users.services.audit import record, record_change
@@ -30,7 +31,6 @@ FIELDS = (
 )
 _BOOTSTRAP = Actor.system_actor("bootstrap")
 _LONGEST_FREEZE = dt.timedelta(days=120)
-_NOT_A_WAY_THERE = ("rollback", "contract")
 
 
 def ensure_environment() -> None:
@@ -247,11 +247,11 @@ def _save(actor: Actor, environment: Environment, values: dict[str, Any], action
             raise InvalidInput(f"'{name[:40]}' cannot be set.", field=name[:40])
         setattr(environment, name, value)
     checked(environment, ("slug", *FIELDS))
-    if environment.default_strategy in _NOT_A_WAY_THERE:
+    if environment.default_strategy not in FORWARD:
         raise InvalidInput(
             "This is no way to a new version.",
             field="default_strategy",
-            remedy="Use blue_green, canary, rolling or recreate.",
+            remedy=f"Use {', '.join(FORWARD)}.",
         )
     if wrong := [key for key in environment.keys if not is_key(key)]:
         raise InvalidInput(

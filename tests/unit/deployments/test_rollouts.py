@@ -440,12 +440,19 @@ def test_the_pages_and_what_people_are_told(make_lab: Any, people: People, porta
         "stage_seconds": "1",
     }
     form |= {"min_samples": "10", "bake_seconds": "0", "probes": "0", "why": "Folders"}
+    form |= {"workers": "on", "rehearse": "on", "on_lost": "hold"}
+    Environment.objects.filter(pk=lab.place.pk).update(title="Lab <b>")
+    asked = otto.get("/admin/deployments/deployment/add/").content.decode()
+    assert "Lab &lt;b&gt;: Rolling – Fewer than two slots serve." in asked
+    Environment.objects.filter(pk=lab.place.pk).update(title="Lab")
     assert (
         "numbers with commas"
         in otto.post("/admin/deployments/deployment/add/", {**form, "shares": "x"}).content.decode()
     )
     otto.post("/admin/deployments/deployment/add/", form)
     made = Deployment.objects.get()
+    chosen = {name: made.plan[name] for name in ("keep_old", "workers", "rehearse", "on_lost", "dry_run")}
+    assert chosen == {"keep_old": False, "workers": True, "rehearse": True, "on_lost": "hold", "dry_run": False}
     page = f"/admin/deployments/deployment/{made.pk}"
     text = otto.get(f"{page}/change/").content.decode()
     for words in ("5 %, 50 % of the people", "The way back", "Keys of providers fit", ">Start<"):
@@ -464,6 +471,13 @@ def test_the_pages_and_what_people_are_told(make_lab: Any, people: People, porta
     assert "2.0" in otto.get("/admin/").content.decode()
     listed = api("ada").get("/api/v1/deployments").json()["data"]
     assert [row["state"] for row in listed] == ["succeeded", "withdrawn"]
+    place = api("ada").get(f"/api/v1/environments/{lab.place.pk}").json()
+    ways = {each["strategy"]: each["missing"] for each in place["strategies"]}
+    assert ways == {"blue_green": "", "canary": "", "rolling": "Fewer than two slots serve.", "recreate": ""}
+    assert (
+        "Fewer than two slots serve."
+        in otto.get(f"/admin/deployments/environment/{lab.place.pk}/change/").content.decode()
+    )
     whole = api("ada").get(f"/api/v1/deployments/{done.pk}").json()
     assert whole["possible"] == ["rollback"]
     assert whole["consequences"]["final"] is False

@@ -65,6 +65,7 @@ BODIES = {
         "release": str(_release(people)),
         "shares": "5",
         "stage_seconds": "60",
+        "on_lost": "resume",
         "min_samples": "40",
         "bake_seconds": "0",
         "probes": "0",
