@@ -49,10 +49,16 @@ class ModelEstimate:
 
 
 def estimate_models(
-    *, purpose: str, workspace_id: uuid.UUID, input_tokens: Span, output_tokens: Span
+    *, purpose: str, workspace_id: uuid.UUID, user_id: uuid.UUID | None, input_tokens: Span, output_tokens: Span
 ) -> list[ModelEstimate]:
-    """The chain of a purpose with the likely cost at each of its backends, in the order in which they are asked."""
-    steps = route_for(purpose, workspace_id)
+    """The chain of a purpose with the likely cost at each of its backends, in the order in which they are asked.
+
+    Args:
+        purpose: of the route.
+        workspace_id, user_id: whose texts, and for whom; backends that may not get them are left out.
+        input_tokens, output_tokens: what is expected.
+    """
+    steps = route_for(purpose, workspace_id, user_id=user_id)
     overrides = price_overrides([step.profile.id for step in steps])
     found = []
     for step in steps:

@@ -17,8 +17,8 @@ from aiwriter.core.lanes import Lane
 from aiwriter.core.threads import in_thread, to_the_end
 from aiwriter_sdk import EmbedResult, GenerateRequest
 from apps.backends.models import Route
-from apps.backends.selectors.clearance import clearance_for
-from apps.backends.selectors.routes import JudgedRoute, RouteStepView, judged_route, route_for
+from apps.backends.selectors.clearance import Clearance, clearance_for
+from apps.backends.selectors.routes import JudgedRoute, RouteStepView, judged_route
 from apps.backends.services.clearing import refuse
 from apps.backends.services.models import AttemptStarted, Completed, Delta, ModelCallSpec, ModelEvent, embed, open_model
 from apps.users.models import Workspace
@@ -52,14 +52,19 @@ class Offer:
 
 
 def offered(*, actor: Actor, workspace: str = "") -> list[Offer]:
-    """What may be called: one model for every route of the workspace.
+    """What may be called: one model for every route of the workspace that leaves the person a backend.
 
     Args:
         actor: needs "models.use".
         workspace: id or slug; the token's own, or the person's first, when left out.
     """
     place = _place(actor, workspace)
-    return [Offer(id=name, step=steps[0]) for name in Route.Purpose.values if (steps := route_for(name, place.pk))]
+    return _offers(place, clearance_for(place.pk, user_id=actor.user_id))
+
+
+def _offers(place: Workspace, clearance: Clearance) -> list[Offer]:
+    judged = ((name, judged_route(name, place.pk, clearance).steps) for name in Route.Purpose.values)
+    return [Offer(id=name, step=steps[0]) for name, steps in judged if steps]
 
 
 def admit(*, actor: Actor, model: str, embeds: bool = False, workspace: str = "") -> Permit:
@@ -83,7 +88,7 @@ def admit(*, actor: Actor, model: str, embeds: bool = False, workspace: str = ""
         step, refusal = judged.refused[0]
         refuse(refusal, backend=step.profile.id, workspace_id=place.pk, user_id=actor.user_id)
     if not judged.steps:
-        have = [purpose for purpose in Route.Purpose.values if route_for(purpose, place.pk)]
+        have = [offer.id for offer in _offers(place, clearance)]
         remedy = f"Use one of: {', '.join(have)}." if have else "None is set up; tell the operator."
         raise NotFound(f"There is no model '{model[:60]}'.", field="model", remedy=remedy)
     if embeds != (model == Route.Purpose.EMBED):

@@ -175,7 +175,11 @@ def _estimated(actor: Actor, room: Workspace, kind: str, guess_in: Span, guess_o
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         models=estimate_models(
-            purpose=PURPOSES[kind], workspace_id=room.pk, input_tokens=input_tokens, output_tokens=output_tokens
+            purpose=PURPOSES[kind],
+            workspace_id=room.pk,
+            user_id=actor.user_id,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
         ),
         budgets=states_of(list(binding_budgets(room.pk, actor.user_id, actor.token_id))),
         calibration=known,

@@ -15,7 +15,9 @@ from django.urls import reverse
 from aiwriter.core.errors import Conflict, ConsentMissing, InvalidInput, NotFound, PermissionDenied
 from aiwriter_sdk import GenerateRequest, Message
 from apps.backends.models import BackendProfile, ModelCall
+from apps.backends.services.estimating import Span, estimate_models
 from apps.backends.services.models import Delta, ModelCallSpec, embed, open_model
+from apps.content.services.completions import offered
 from apps.users.models import AuditEvent, Consent, ConsentText
 from apps.users.selectors.access import Actor
 from apps.users.selectors.consents import asked_of
@@ -113,6 +115,14 @@ def test_a_no_keeps_texts_from_models_outside(transactional_db: None, people: Pe
             with pytest.raises(ConsentMissing, match=r"'Far' is a model outside.*“Texts to Far” .version 1."):
                 ask()
         assert far.connections() == before + 1
+        # What is offered and reckoned with is what would be asked.
+        wanda = people.actor("wanda")
+        assert [(offer.id, offer.step.profile.name) for offer in offered(actor=wanda)] == [("write", "Offline")]
+        span = Span(10, 20)
+        chain = estimate_models(
+            purpose="write", workspace_id=people.press.pk, user_id=wanda.user_id, input_tokens=span, output_tokens=span
+        )
+        assert [each.profile for each in chain] == ["Offline"]
         assert {call.profile_name for call in ModelCall.objects.all()} == {"Offline"}
         assert AuditEvent.objects.filter(action="consent.refused_call", outcome="denied").count() == 2
 
