@@ -75,12 +75,12 @@ def route_for(
     return judged_route(purpose, workspace_id, clearance_for(workspace_id, user_id=user_id)).steps
 
 
-def judged_route(purpose: str, workspace_id: uuid.UUID | str | None, clearance: Clearance | None = None) -> JudgedRoute:
+def judged_route(purpose: str, workspace_id: uuid.UUID | str | None, clearance: Clearance) -> JudgedRoute:
     """As `route_for`, with what was left out and why.
 
     Args:
         purpose, workspace_id: as there.
-        clearance: what binds, where the caller has asked already.
+        clearance: what binds.
     """
     routes = Route.objects.filter(purpose=purpose).filter(Q(workspace=None) | Q(workspace_id=workspace_id))
     chosen = max(routes, key=lambda route: route.workspace_id is not None, default=None)
@@ -88,7 +88,6 @@ def judged_route(purpose: str, workspace_id: uuid.UUID | str | None, clearance: 
         return JudgedRoute()
     rows = RouteStep.objects.filter(route=chosen, profile__enabled=True, profile__kind="model")
     steps = [_view(step, purpose) for step in rows.select_related("profile").order_by("position")]
-    clearance = clearance or clearance_for(workspace_id)
     judged = [(step, clearance.refusal(step.profile)) for step in steps]
     return JudgedRoute(
         steps=tuple(step for step, refusal in judged if refusal is None),

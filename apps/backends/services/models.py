@@ -274,13 +274,14 @@ def _prepare(spec: ModelCallSpec) -> JudgedRoute:
         ResidencyRefused: none of its backends may be asked.
     """
     metering.settle_dead_attempts(spec.subject, spec.written)
-    return _cleared_route(spec.purpose, spec.workspace_id, spec.user_id)
+    clearance = clearance_for(spec.workspace_id, user_id=spec.user_id)
+    return _cleared_route(spec.purpose, spec.workspace_id, spec.user_id, clearance)
 
 
 def _cleared_route(
-    purpose: str, workspace_id: uuid.UUID | None, user_id: uuid.UUID | None, clearance: Clearance | None = None
+    purpose: str, workspace_id: uuid.UUID | None, user_id: uuid.UUID | None, clearance: Clearance
 ) -> JudgedRoute:
-    judged = judged_route(purpose, workspace_id, clearance or clearance_for(workspace_id, user_id=user_id))
+    judged = judged_route(purpose, workspace_id, clearance)
     if judged.refused and not judged.steps:
         step, refusal = judged.refused[0]
         refuse(refusal, backend=step.profile.id, workspace_id=workspace_id, user_id=user_id)
@@ -358,10 +359,11 @@ async def embed(
 
 def _embedder(workspace_id: uuid.UUID | None, user_id: uuid.UUID | None = None) -> RouteStepView:
     # One embedder for all of a workspace: who has not agreed to it goes without, instead of filling a second index.
-    steps = _cleared_route(Route.Purpose.EMBED, workspace_id, user_id, clearance_for(workspace_id)).steps
+    clearance = clearance_for(workspace_id, user_id=user_id)
+    steps = _cleared_route(Route.Purpose.EMBED, workspace_id, user_id, replace(clearance, withheld=None)).steps
     if not steps:
         raise _nobody(Route.Purpose.EMBED, steps)
-    if refusal := clearance_for(workspace_id, user_id=user_id).refusal(steps[0].profile):
+    if refusal := clearance.refusal(steps[0].profile):
         refuse(refusal, backend=steps[0].profile.id, workspace_id=workspace_id, user_id=user_id)
     return steps[0]
 
