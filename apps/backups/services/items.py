@@ -174,7 +174,9 @@ def _put(restore: Restore, root: models.Model, rows: Rows, reader: Any, progress
     if workspace_id and model is not workspaces and not workspaces.objects.filter(pk=workspace_id).exists():
         raise Conflict("The workspace that it belonged to is gone.", remedy="Restore the database as a whole.")
     progress.phase("files")
-    contents = _contents(rows.get(StoredBlob, {}).values(), reader, progress)
+    # A copy's contents go where those of the original may: its own rule is not there yet.
+    whose = as_key(restore.subject) if restore.scope == Restore.Scope.COPY else workspace_id
+    contents = _contents(rows.get(StoredBlob, {}).values(), reader, progress, whose)
     progress.phase("writing")
     written: dict[str, int] = {}
     with transaction.atomic():
@@ -237,7 +239,7 @@ class _Contents:
         self.changed = 0
 
 
-def _contents(wanted: Iterable[Any], reader: Any, progress: Progress) -> _Contents:
+def _contents(wanted: Iterable[Any], reader: Any, progress: Progress, workspace_id: uuid.UUID | None) -> _Contents:
     """Make sure that the portal has these contents, each once."""
     found = _Contents()
     for blob in wanted:
@@ -252,7 +254,7 @@ def _contents(wanted: Iterable[Any], reader: Any, progress: Progress) -> _Conten
             continue
         with told():
             content = reader.open(file_entry(blob.sha256))
-        found.present[blob.pk] = _store(blob, there, content)
+        found.present[blob.pk] = _store(blob, there, content, workspace_id)
         found.changed += 1
     return found
 
@@ -265,9 +267,11 @@ def _stands(blob: StoredBlob) -> bool:
         return False
 
 
-def _store(blob: Any, there: StoredBlob | None, content: AbstractContextManager[BinaryIO]) -> Any:
-    """Put a content of the set into the storage that is used now, and name it by a row."""
-    profile = there.profile if there is not None and there.profile.enabled else default_storage_profile()
+def _store(
+    blob: Any, there: StoredBlob | None, content: AbstractContextManager[BinaryIO], workspace_id: uuid.UUID | None
+) -> Any:
+    """Put a content of the set into the storage that is used now for this workspace, and name it by a row."""
+    profile = there.profile if there is not None and there.profile.enabled else default_storage_profile(workspace_id)
     place = blobs.open_storage(profile)
     with (
         told(),
@@ -394,7 +398,7 @@ def fill_storages(reader: Any, progress: Progress) -> Placed:
             for number, key in enumerate(wanted[name]):
                 blob = rows.get(pk=key)
                 # A content can lie in two storages.
-                _store(blob, blob, reader.open(name) if number else contextlib.nullcontext(stream))
+                _store(blob, blob, reader.open(name) if number else contextlib.nullcontext(stream), None)
                 placed.written += 1
             progress.progress("files", placed.written, len(wanted))
             progress.check()

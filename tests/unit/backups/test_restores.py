@@ -18,6 +18,8 @@ from aiwriter.core import secretrefs
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound, PermissionDenied
 from apps.backends.models import BackendProfile, StoredBlob, StoredFile
 from apps.backends.services.filestore import open_file
+from apps.backends.services.profiles import update_profile
+from apps.backends.services.residency import set_rule
 from apps.backups.models import BackupSet, Destination, Drill, Restore
 from apps.backups.services import jobs, repositories, restoring, switching
 from apps.backups.services.contents import SECRETS
@@ -32,6 +34,7 @@ from apps.content.services.pictures import add_picture
 from apps.content.services.versioning import digest
 from apps.users.models import ApiToken, AuditEvent, User, Workspace
 from apps.users.services.tokens import create_token
+from tests.factories.backends import storage_profile
 from tests.factories.content import DocumentFactory
 from tests.factories.users import SETUP
 from tests.people import People
@@ -168,6 +171,23 @@ def test_a_deleted_document_comes_back_with_versions_and_files(
     other.refresh_from_db()
     assert other.body_markdown == "Newer than the set."
     assert AuditEvent.objects.filter(action="backup.restored", workspace_id=people.press.pk).exists()
+
+
+@SEEN
+def test_contents_come_back_to_a_storage_that_the_workspace_allows(
+    files: BackendProfile, people: People, back_up: BackUp
+) -> None:
+    document, picture = illustrated(people)
+    row = back_up()
+    key, picture_id = document.pk, picture.pk
+    lose(document, picture)
+    away = storage_profile("Away", root=str(Path(settings.DATA_DIR) / "away"))
+    for profile, region in ((files, "local"), (away, "us")):
+        update_profile(actor=SETUP, profile_id=profile.pk, region=region)
+    set_rule(actor=SETUP, workspace_id=people.press.pk, regions=["local"], backends=None)
+    done = restored("document", row, str(key))
+    assert done.state == "succeeded", done.error
+    assert StoredFile.objects.get(pk=picture_id).blob.profile_id == files.pk
 
 
 @SEEN
