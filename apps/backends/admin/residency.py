@@ -8,8 +8,9 @@ from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest
 
-from apps.backends.models import BackendProfile, ResidencyRule
-from apps.backends.selectors.residency import residency_of, residency_of_portal
+from apps.backends.models import ResidencyRule
+from apps.backends.selectors.clearance import region_words
+from apps.backends.selectors.residency import backend_choices, residency_of, residency_of_portal
 from apps.backends.services import residency
 from apps.users.admin.service_admin import ServiceAdmin
 from apps.users.selectors.access import Actor
@@ -42,14 +43,11 @@ class RuleForm(forms.ModelForm):
         self.initial["backends"] = self.instance.backends or []
         fields: dict[str, Any] = self.fields
         if "backends" in fields:
-            fields["backends"].choices = [
-                (str(row.pk), f"{row.name} ({row.get_kind_display()}, {row.region or 'region not said'})")
-                for row in BackendProfile.objects.order_by("kind", "name")
-            ]
+            fields["backends"].choices = backend_choices()
 
     def clean_regions(self) -> list[str] | None:
         """The codes."""
-        return self.cleaned_data["regions"].replace(",", " ").split() or None
+        return region_words(self.cleaned_data["regions"])
 
     def clean_backends(self) -> list[str] | None:
         """The ids."""

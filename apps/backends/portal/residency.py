@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from aiwriter.core.errors import AppError
-from apps.backends.models import BackendProfile
-from apps.backends.selectors.residency import residency_of
+from apps.backends.selectors.clearance import region_words
+from apps.backends.selectors.residency import backend_choices, residency_of
 from apps.backends.services import residency
 from apps.users.portal.forms import add_app_error
 from apps.users.portal.requests import workspace_of
@@ -45,15 +45,14 @@ class ResidencyForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         fields: dict[str, Any] = self.fields
-        fields["backends"].choices = [
-            (str(row.pk), f"{row.name} ({row.get_kind_display()}, {row.region or _('region not said')})")
-            for row in BackendProfile.objects.order_by("kind", "name")
-        ]
+        fields["backends"].choices = backend_choices()
 
     def asked(self) -> dict[str, Any]:
         """For `residency.set_rule`."""
-        regions = [word for word in self.cleaned_data["regions"].replace(",", " ").split() if word]
-        return {"regions": regions or None, "backends": self.cleaned_data["backends"] or None}
+        return {
+            "regions": region_words(self.cleaned_data["regions"]),
+            "backends": self.cleaned_data["backends"] or None,
+        }
 
 
 @login_required

@@ -164,6 +164,11 @@ def region_code(text: str, *, field: str = "region") -> str:
     return code
 
 
+def region_words(text: str) -> list[str] | None:
+    """Regions as people type them into one field, "eu, local"; None where they typed none."""
+    return text.replace(",", " ").split() or None
+
+
 def allows(regions: Iterable[str], region: str) -> bool:
     """Whether a region is one of some, or lies in one: eu-de lies in eu."""
     return bool(region) and any(region == each or region.startswith(f"{each}-") for each in regions)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
 from aiwriter.core.errors import NotFound
 from apps.backends.models import BackendProfile, ResidencyRule, Route
+from apps.backends.models.profiles import ProfileQuerySet
 from apps.backends.selectors.clearance import Refusal, clearance_for
 from apps.backends.selectors.routes import judged_route
 from apps.users.models import Workspace
@@ -34,7 +36,7 @@ class Residency:
     Args:
         own: the workspace's rule.
         portal: the portal's.
-        backends: all that are enabled.
+        backends: all that are enabled and get texts or files.
         without: purposes, in words, for which no backend is left; "Files" for new files.
     """
 
@@ -48,6 +50,19 @@ def visible_rules(actor: Actor) -> QuerySet[ResidencyRule]:
     """All rules, for those who see backends."""
     require(actor, "backends.read")
     return ResidencyRule.objects.select_related("workspace")
+
+
+def nameable_backends() -> ProfileQuerySet:
+    """Backends that get texts or files, and so what rules are about; a health check gets neither."""
+    return BackendProfile.objects.exclude(kind=BackendProfile.Kind.CHECK).order_by("kind", "name")
+
+
+def backend_choices() -> list[tuple[str, str]]:
+    """The same for a form, with what helps to choose."""
+    return [
+        (str(row.pk), f"{row.name} ({row.get_kind_display()}, {row.region or _('region not said')})")
+        for row in nameable_backends()
+    ]
 
 
 def residency_of(actor: Actor, workspace_id: uuid.UUID) -> Residency:
@@ -72,10 +87,10 @@ def residency_of_portal(actor: Actor) -> Residency:
 
 def _residency(workspace_id: uuid.UUID | None) -> Residency:
     clearance = clearance_for(workspace_id)
-    rules = {rule.workspace_id: rule for rule in ResidencyRule.objects.filter(workspace=None)}
-    own = ResidencyRule.objects.filter(workspace=workspace_id).first() if workspace_id else None
+    found = ResidencyRule.objects.filter(Q(workspace=None) | Q(workspace=workspace_id)).order_by()
+    rules = {rule.workspace_id: rule for rule in found}
     backends = tuple(
-        Standing(profile=profile, refusal=clearance.refusal(profile)) for profile in BackendProfile.objects.enabled()
+        Standing(profile=profile, refusal=clearance.refusal(profile)) for profile in nameable_backends().enabled()
     )
     without = []
     for purpose in Route.Purpose:
@@ -85,4 +100,5 @@ def _residency(workspace_id: uuid.UUID | None) -> Residency:
     storages = [each for each in backends if each.profile.kind == "storage"]
     if storages and all(each.refusal for each in storages):
         without.append("New files")
+    own = rules.get(workspace_id) if workspace_id else None
     return Residency(own=own, portal=rules.get(None), backends=backends, without=tuple(without))
