@@ -16,7 +16,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import typst
 from markdown_it.token import Token
 
 from aiwriter.core.errors import InvalidInput
@@ -60,6 +59,8 @@ def pdf_file(
     Raises:
         InvalidInput: the text cannot be set.
     """
+    import typst  # 7 MB in each process, and few make a PDF
+
     tokens = [token for token in parse(body) if isinstance(token, Token)]
     known = {entry.marker for entry in references}
     try:
@@ -82,6 +83,8 @@ def _set(
     pictures: dict[str, Picture],
     note: str,
 ) -> bytes:
+    import typst
+
     with tempfile.TemporaryDirectory(prefix="aiwriter-pdf-") as name:
         folder = Path(name)
         tree = _Tree(pictures, known)
