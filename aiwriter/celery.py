@@ -11,7 +11,7 @@ from aiwriter.core import captures, context, metrics
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aiwriter.settings")  # noqa: TID251
 # Django's checks are done when the portal is prepared. Here they would import every page of it: 35 MB in worker and scheduler.
-os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")  # noqa: TID251
 
 TRANSPORT_ALIASES["filesystem"] = "aiwriter.core.broker:Transport"
 app = Celery("aiwriter", task_cls="aiwriter.core.pauses:PausingTask")

