@@ -12,15 +12,13 @@ import os
 import signal
 import statistics
 import time
-from collections.abc import Callable
-from typing import Any
 
 import httpx2
 import psutil
 
 from tests.fakes.receiver import Receiver
 from tests.lab.portal import Portal
-from tests.proofs import expect
+from tests.proofs import expect, until
 from tests.servers.postgres import Postgres
 
 PROBES = int(os.environ.get("PROBES", "1000"))
@@ -44,16 +42,16 @@ def _files_gone() -> str:
         begun = time.monotonic()
         files.rename(away)
         files.write_text("in the way")
-        unready = _until(lambda: _probe(portal).status_code == 503, 60, "healthd never said 503")
-        shown = _until(lambda: "A check fails" in console.get("/admin/").text, 90, "the console never showed it")
-        told = _until(lambda: _notes(portal, "alert.firing"), 90, "nobody was told")
+        unready = until(lambda: _probe(portal).status_code == 503, 60, "healthd never said 503")
+        shown = until(lambda: "A check fails" in console.get("/admin/").text, 90, "the console never showed it")
+        told = until(lambda: _notes(portal, "alert.firing"), 90, "nobody was told")
         shown, told = shown - begun, told - begun
         expect(max(shown, told) <= TOLD_WITHIN, f"in the console after {shown:.0f} s, told after {told:.0f} s")
         expect(_alerts(portal) == ["file_storage"], f"the alerts were {_alerts(portal)}")
         files.unlink()
         away.rename(files)
         begun_over = time.monotonic()
-        over = _until(lambda: _notes(portal, "alert.resolved"), 180, "it never ended") - begun_over
+        over = until(lambda: _notes(portal, "alert.resolved"), 180, "it never ended") - begun_over
         expect(over <= OVER_WITHIN, f"it took {over:.0f} s to be over")
         expect(_notes(portal, "alert.firing") == _notes(portal, "alert.resolved") == 1, "it was told more than once")
     line = f"files gone: 503 after {unready - begun:.1f} s, console {shown:.0f} s, told {told:.0f} s, over {over:.0f} s"
@@ -83,16 +81,16 @@ def _database_frozen() -> str:
             process.send_signal(signal.SIGSTOP)
         begun = time.monotonic()
         try:
-            unready = _until(lambda: _probe(portal).status_code == 503, 30, "healthd never said 503") - begun
+            unready = until(lambda: _probe(portal).status_code == 503, 30, "healthd never said 503") - begun
             expect("database" in _probe(portal).json()["failing"], _probe(portal).text)
             times = _probe_often(portal)
-            told = _until(lambda: len(receiver.got), 90, "nobody was told") - begun
+            told = until(lambda: len(receiver.got), 90, "nobody was told") - begun
         finally:
             for process in stopped:
                 process.send_signal(signal.SIGCONT)
         again = time.monotonic()
-        ready = _until(lambda: _probe(portal).status_code == 200, 60, "it never got ready again") - again
-        over = _until(lambda: len(receiver.got) > 1, 120, "its end was not told") - again
+        ready = until(lambda: _probe(portal).status_code == 200, 60, "it never got ready again") - again
+        over = until(lambda: len(receiver.got) > 1, 120, "its end was not told") - again
         first, second = (json.loads(body) for _, body in receiver.got[:2])
         expect((first["status"], second["status"]) == ("firing", "resolved"), f"{first['status']}, {second['status']}")
         time.sleep(20)
@@ -138,7 +136,7 @@ def _probe_often(portal: Portal) -> list[float]:
 
 
 def _ready(portal: Portal) -> None:
-    _until(lambda: _probe(portal).status_code == 200, 90, "healthd never said 200")
+    until(lambda: _probe(portal).status_code == 200, 90, "healthd never said 200")
 
 
 def _notes(portal: Portal, kind: str) -> int:
@@ -155,14 +153,3 @@ def _alerts(portal: Portal) -> list[str]:
         "answer = sorted({row.split(' ')[0] for row in rows})"
     )
     return found
-
-
-def _until(done: Callable[[], Any], seconds: float, seen: str) -> float:
-    """Wait until something holds; gives the moment at which it did."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if done():
-            return time.monotonic()
-        time.sleep(0.2)
-    expect(False, seen)
-    return end

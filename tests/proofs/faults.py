@@ -26,7 +26,7 @@ from tests.fakes.provider import FakeProvider
 from tests.fakes.text import words
 from tests.lab.models import connect_models, writer_token
 from tests.lab.portal import Portal, read_events
-from tests.proofs import expect, jobs_kill
+from tests.proofs import expect, jobs_kill, until
 from tests.proofs._fault_writer import Writer
 from tests.servers.postgres import Postgres
 from tests.servers.redis import Redis
@@ -62,16 +62,16 @@ def _database() -> str:
                 ("restarted", lambda: _stop(server, signal.SIGINT), server.start),
                 ("killed and refusing", lambda: _stop(server, signal.SIGQUIT), server.start),
             ):
-                _until(lambda: writer.going, 60, "nothing was written before")
+                until(lambda: writer.going, 60, "nothing was written before")
                 begun = time.monotonic()
                 begin()
-                unready = _until(lambda: _probe(portal) == 503, 30, f"{name}: never 503") - begun
+                unready = until(lambda: _probe(portal) == 503, 30, f"{name}: never 503") - begun
                 time.sleep(max(0.0, FREEZE_SECONDS - (time.monotonic() - begun)))
                 end()
                 again = time.monotonic()
-                ready = _until(lambda: _probe(portal) == 200, 60, f"{name}: never ready again") - again
+                ready = until(lambda: _probe(portal) == 200, 60, f"{name}: never ready again") - again
                 writer.going = False
-                _until(lambda: writer.going, 90, f"{name}: nothing was written after")
+                until(lambda: writer.going, 90, f"{name}: nothing was written after")
                 said.append(f"{name} 503 after {unready:.1f} s, ready {ready:.1f} s after its end")
                 expect(unready <= UNREADY_WITHIN, said[-1])
                 expect(ready <= READY_WITHIN, said[-1])
@@ -124,9 +124,9 @@ def _redis() -> str:
                 # Five at once, and one more a minute; the table counts as exactly as Redis does.
                 expect(5 <= passed <= 6, f"{passed} guesses were judged while Redis is gone")
                 said.append(f"{passed} of 30 guesses judged")
-                _until(lambda: _fires(portal, "broker"), 120, "nobody was told that Redis is gone")
+                until(lambda: _fires(portal, "broker"), 120, "nobody was told that Redis is gone")
             mend()
-        _until(lambda: not _fires(portal, "broker"), 180, "the alert never ended")
+        until(lambda: not _fires(portal, "broker"), 180, "the alert never ended")
     return f"Redis {', '.join(said)}; its alert came and went"
 
 
@@ -213,7 +213,7 @@ def _disk() -> str:
         with portal.api(token) as client:
             made = client.post("/content", json={"title": "Before", "body_markdown": "Kept words."}).json()
             fill(0.08)
-            _until(lambda: _check(portal, "disk") == "warn", 60, "nothing warned at 8 %")
+            until(lambda: _check(portal, "disk") == "warn", 60, "nothing warned at 8 %")
             expect(_upload(client) < 300, "an upload was refused at 8 %")
             fill(0.015)
             expect(_upload(client) == 507, "an upload was taken at 1.5 %")
@@ -221,8 +221,8 @@ def _disk() -> str:
             expect(saved.status_code == 200, f"saving at 1.5 %: {saved.status_code} {saved.text[:200]}")
             seen = portal.sign_in()
             expect(seen.get("/admin/").status_code == 200, "nobody can sign in at 1.5 %")
-            _until(lambda: _check(portal, "disk") == "fail", 60, "the check does not fail at 1.5 %")
-            _until(lambda: _fires(portal, "disk"), 90, "nobody was told at 1.5 %")
+            until(lambda: _check(portal, "disk") == "fail", 60, "the check does not fail at 1.5 %")
+            until(lambda: _fires(portal, "disk"), 90, "nobody was told at 1.5 %")
             events = portal.shell(
                 "from apps.users.models import AuditEvent\n"
                 "answer = AuditEvent.objects.filter(action='session.started').count()"
@@ -305,7 +305,7 @@ def _provider() -> str:
 # ------------------------------------------------------------ kills
 def _kills() -> str:
     def record_holds(portal: Portal) -> str:
-        _until(lambda: not _unsealed(portal), 60, "events of the audit are not sealed")
+        until(lambda: not _unsealed(portal), 60, "events of the audit are not sealed")
         done = portal.manage("audit", "verify", check=False)
         expect(done.returncode == 0, f"the audit does not verify: {done.stdout[-500:]} {done.stderr[-500:]}")
         return "audit sealed and verified, "
@@ -368,14 +368,4 @@ def _probe(portal: Portal) -> int:
 
 
 def _ready(portal: Portal) -> None:
-    _until(lambda: _probe(portal) == 200, 120, "healthd never said 200")
-
-
-def _until(done: Callable[[], Any], seconds: float, seen: str) -> float:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if done():
-            return time.monotonic()
-        time.sleep(0.2)
-    expect(False, seen)
-    return end
+    until(lambda: _probe(portal) == 200, 120, "healthd never said 200")

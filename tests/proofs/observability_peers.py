@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import httpx2
 
 from tests.fakes.receiver import Receiver
 from tests.lab.portal import ROOT, Portal
-from tests.proofs import NotRun, expect
+from tests.proofs import NotRun, expect, until
 from tests.servers import free_port
 
 DEPLOY = ROOT / "deploy/observability"
@@ -95,7 +95,7 @@ def _errors(portal: Portal, tracker: Receiver) -> str:
     marks = {name: f"canary{name}{os.urandom(9).hex()}" for name in CANARIES}
     status = portal.shell(_FAILING.format(marks=repr(marks)))
     expect(status == 500, f"the failing page answered {status}")
-    _until(lambda: len(tracker.got) >= 3, 60, f"{len(tracker.got)} of 3 events arrived")
+    until(lambda: len(tracker.got) >= 3, 60, f"{len(tracker.got)} of 3 events arrived")
     events = [json.loads(body.split(b"\n")[2]) for _, body in tracker.got]
     sent = b"".join(json.dumps(headers).encode() + body for headers, body in tracker.got)
     found = [name for name, mark in marks.items() if mark.encode() in sent]
@@ -177,8 +177,8 @@ def _query(port: int, expression: str) -> list[Any]:
 
 
 def _scraped(port: int) -> int:
-    _until(lambda: _query(port, 'up{job="aiwriter"} == 1'), 90, "Prometheus never scraped the portal")
-    _until(lambda: _query(port, "aiw_check_status"), 60, "no status of a check arrived")
+    until(lambda: _query(port, 'up{job="aiwriter"} == 1'), 90, "Prometheus never scraped the portal")
+    until(lambda: _query(port, "aiw_check_status"), 60, "no status of a check arrived")
     expect(_query(port, "aiw_http_requests_total"), "no requests were counted")
     return int(_query(port, 'count({job="aiwriter"})')[0]["value"][1])
 
@@ -190,13 +190,13 @@ def _alert(portal: Portal, webhook: Receiver, port: int) -> float:
     files.rename(away)
     files.write_text("in the way")
     try:
-        _until(lambda: _told(webhook, "firing"), 240, "the webhook was never told")
+        until(lambda: _told(webhook, "firing"), 240, "the webhook was never told")
         told = time.monotonic() - begun
-        _until(lambda: _external(portal), 60, "the portal never took the alert from Alertmanager")
+        until(lambda: _external(portal), 60, "the portal never took the alert from Alertmanager")
     finally:
         files.unlink()
         away.rename(files)
-    _until(lambda: _told(webhook, "resolved"), 300, "its end was never told")
+    until(lambda: _told(webhook, "resolved"), 300, "its end was never told")
     return told
 
 
@@ -214,12 +214,3 @@ def _external(portal: Portal) -> int:
         "answer = Alert.objects.filter(external=True, title__icontains='check').count()"
     )
     return found
-
-
-def _until(done: Callable[[], Any], seconds: float, seen: str) -> None:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if done():
-            return
-        time.sleep(1)
-    expect(False, seen)
