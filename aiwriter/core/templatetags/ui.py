@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django import template
 from django.forms import BoundField
 from django.templatetags.static import static
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import escape, format_html
+from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
 
 THEMES = ("light", "dark")
+_CODE = re.compile(r"`([^`\n]+)`")
 
 
 @register.simple_tag
@@ -79,3 +81,10 @@ def field(bound: BoundField, **attributes: Any) -> SafeString:
 def initial(value: object) -> str:
     """The first letter of a name, for an avatar."""
     return (str(value).strip() or "?")[0].upper()
+
+
+@register.filter(is_safe=True)
+def with_code(text: object) -> SafeString:
+    """What is wrong, or what to do about it, with the commands between backticks shown as such."""
+    # Escaped first: nothing but the two tags around a command is markup.
+    return mark_safe(_CODE.sub(r"<code>\1</code>", escape(text)))  # noqa: S308

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from aiwriter.core.errors import AppError, NotFound
 from aiwriter.core.errors import PermissionDenied as Forbidden
+from aiwriter.core.templatetags.ui import with_code
 from apps.backups.models import BackupRun, BackupSet, Drill, RecoveryJob
 from apps.backups.selectors.sets import get_drill, get_run, sets_for
 from apps.backups.services import jobs
@@ -77,13 +78,14 @@ class JobAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("State"), ordering="state")
     def look(self, job: RecoveryJob) -> str:
-        """The state with its colour."""
-        return format_html('<span class="state state-{}">{}</span>', _look(job), job.get_state_display())
-
-    @admin.display(description=_("Phase"))
-    def step(self, job: RecoveryJob) -> str:
-        """What it is at; of one that has ended the last step tells nobody anything."""
-        return "" if job.is_final else job.phase
+        """The state with its colour; below it what the job is at, or why it failed. Columns of their own would not fit."""
+        below = job.error if job.is_final else job.phase
+        return format_html(
+            '<span class="state state-{}">{}</span>{}',
+            _look(job),
+            job.get_state_display(),
+            format_html('<div class="muted small">{}</div>', with_code(below)) if below else "",
+        )
 
     def get_urls(self) -> list[URLPattern]:
         """With the button that stops it."""
@@ -135,7 +137,7 @@ class JobAdmin(ReadOnlyAdmin):
 class BackupRunAdmin(JobAdmin):
     """Runs."""
 
-    list_display = ("created_at", "action", "destination", "look", "trigger", "step", "error", "finished_at")
+    list_display = ("created_at", "action", "destination", "look", "trigger", "finished_at")
     list_filter = ("state", "action", "destination", "trigger")
     list_select_related = ("destination",)
 
@@ -149,7 +151,7 @@ class BackupRunAdmin(JobAdmin):
 class DrillAdmin(JobAdmin):
     """Drills."""
 
-    list_display = ("created_at", "whose", "set_name", "look", "lost", "took", "error")
+    list_display = ("created_at", "whose", "set_name", "look", "lost", "took")
     list_filter = ("state", "destination", "delegate", "trigger")
     list_select_related = ("destination", "delegate")
     key = "drill_id"

@@ -66,7 +66,7 @@ class RestoreAdmin(JobAdmin):
     """Restores."""
 
     change_list_template = "admin/backups/restores.html"
-    list_display = ("created_at", "scope", "set_name", "look", "step", "error", "switched_at", "undo_until")
+    list_display = ("created_at", "scope", "set_name", "look", "switched_at", "undo_until")
     list_filter = ("state", "scope")
     key = "restore_id"
     template = "admin/backups/restore.html"

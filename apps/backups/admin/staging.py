@@ -57,7 +57,7 @@ class StagingCopyAdmin(JobAdmin):
     """Staging copies."""
 
     change_list_template = "admin/backups/staging_list.html"
-    list_display = ("created_at", "set_name", "folder", "look", "step", "found", "error", "finished_at")
+    list_display = ("created_at", "set_name", "folder", "look", "found", "finished_at")
     key = "copy_id"
     template = "admin/backups/staging.html"
     part = "admin/backups/parts/staging.html"

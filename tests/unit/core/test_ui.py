@@ -1,0 +1,20 @@
+"""Small parts of the look."""
+
+from __future__ import annotations
+
+import pytest
+
+from aiwriter.core.templatetags.ui import with_code
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Run `manage.py migrate`, or `manage.py check`.", "Run <code>manage.py migrate</code>, or <code>manage.py check</code>."),
+        ("`<b>` & <script>", "<code>&lt;b&gt;</code> &amp; &lt;script&gt;"),
+        ("one ` alone", "one ` alone"),
+        (None, "None"),
+    ],
+)  # fmt: skip
+def test_commands_are_shown_as_such_and_nothing_else_is_markup(text: object, shown: str) -> None:
+    assert with_code(text) == shown
