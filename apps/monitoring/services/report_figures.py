@@ -182,10 +182,10 @@ def _errors(since: dt.datetime, until: dt.datetime, before: dt.datetime) -> Sect
         rows = ErrorDay.objects.filter(day__gte=start.date(), day__lt=end.date())
         return rows.aggregate(n=Sum("count"))["n"] or 0
 
-    fresh = ErrorGroup.objects.filter(first_seen_at__gte=since, first_seen_at__lt=until)
+    fresh = ErrorGroup.objects.filter(first_seen_at__gte=since, first_seen_at__lt=until).count()
     found = [
         Row(label="Errors", value=f"{count(since, until):,}", before=f"{count(before, since):,}"),
-        Row(label="Kinds that were not there before", value=str(fresh.count()), look="warn" if fresh else "ok"),
+        Row(label="Kinds that were not there before", value=str(fresh), look="warn" if fresh else "ok"),
     ]
     often = (
         ErrorDay.objects.filter(day__gte=since.date(), day__lt=until.date())

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
-import smtplib
 import uuid
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import orjson
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
+from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from aiwriter.core.errors import AppError
-from aiwriter.core.redact import redact
 from apps.monitoring.models import AlertChannel, ReportRun
 from apps.monitoring.services.reports import may_read, queue_due
-from apps.monitoring.services.telling import post_to
+from apps.monitoring.services.telling import addresses_of, chat_to, mail_to, post_to, tried
 from apps.users.models import User
 from apps.users.selectors.access import Actor
 from apps.users.services.audit import record
 from apps.users.services.notifications import tell_operators
-from apps.users.services.sealing import open_sealed
-
-log = logging.getLogger(__name__)
 
 LEASE = dt.timedelta(minutes=5)
 PAUSES = (60, 300, 1800, 7200, 21_600)
@@ -51,9 +45,14 @@ def send_run(run_id: uuid.UUID) -> bool:
     for key, who in _recipients(run):
         if told.get(key, {}).get("ok"):
             continue
-        told[key] = {**_told(run, who), "at": timezone.now().isoformat(timespec="seconds")}
-        if not held.update(told=told, lease_until=timezone.now() + LEASE):
-            return False
+        in_portal = isinstance(who, AlertChannel) and who.kind == AlertChannel.Kind.PEOPLE
+        # Messages in the portal and the note that they were left are one transaction: exactly once, whoever is killed.
+        with transaction.atomic() if in_portal else nullcontext():
+            told[key] = _told(run, key, who)
+            if not held.update(told=told, lease_until=timezone.now() + LEASE):
+                if in_portal:
+                    transaction.set_rollback(True)
+                return False
     wrong = [each["said"] for each in told.values() if not each["ok"]]
     error = f"{len(wrong)} of {len(told)} were not reached: {'; '.join(sorted(set(wrong)))}"[:500] if wrong else ""
     fields: dict[str, Any] = {"lease_until": None, "finished_at": timezone.now(), "error": error}
@@ -85,59 +84,39 @@ def _recipients(run: ReportRun) -> Iterator[tuple[str, User | AlertChannel]]:
         yield f"channel:{channel.pk}", channel
 
 
-def _told(run: ReportRun, who: User | AlertChannel) -> dict[str, Any]:
-    """Send to one. Never raises: one who cannot be reached keeps the others from nothing."""
-    try:
-        return {"ok": True, "said": (_to_person(run, who) if isinstance(who, User) else _to_channel(run, who))[:200]}
-    except AppError as problem:
-        said = str(problem)
-    except (OSError, smtplib.SMTPException) as problem:
-        said = f"{type(problem).__name__}: {problem}"
-    except Exception:
-        log.exception("report %s could not be sent", run.pk)
-        said = "Something went wrong on the server; see the log of the watch."
-    return {"ok": False, "said": redact(said)[:200]}
+def _told(run: ReportRun, key: str, who: User | AlertChannel) -> dict[str, Any]:
+    """Send to one, and say what became of it."""
+    receipt, error = tried(
+        lambda: _to_person(run, key, who) if isinstance(who, User) else _to_channel(run, key, who), f"report {run.pk}"
+    )
+    return {"ok": not error, "said": (receipt or error)[:200], "at": timezone.now().isoformat(timespec="seconds")}
 
 
-def _to_person(run: ReportRun, person: User) -> str:
+def _to_person(run: ReportRun, key: str, person: User) -> str:
     if not may_read(person):
         # Done, as far as they are concerned: nobody is to try again.
         return "not sent: they may not see health and usage any more"
-    return _mail(run, [person.email], f"user:{person.pk}")
+    return _mail(run, key, [person.email])
 
 
-def _to_channel(run: ReportRun, channel: AlertChannel) -> str:
+def _to_channel(run: ReportRun, key: str, channel: AlertChannel) -> str:
     title, page = title_of(run.schedule.name, run.figures), f"/admin/monitoring/reportrun/{run.pk}/change/"
     if not channel.enabled:
         return "not sent: the channel is switched off"
     if channel.kind == AlertChannel.Kind.PEOPLE:
         return f"left for {tell_operators('report', title, '', page)} people"
     if channel.kind == AlertChannel.Kind.EMAIL:
-        addresses = [each.strip() for each in open_sealed(channel, "sealed_address").split(",")]
-        return _mail(run, addresses, f"channel:{channel.pk}")
+        return _mail(run, key, addresses_of(channel))
     if channel.kind == AlertChannel.Kind.SLACK:
-        text = f"*{title}*\n{settings.PUBLIC_URL}{page}\n{as_text(run.schedule.name, run.figures)}"
-        for plain, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-            text = text.replace(plain, escaped)
-        return post_to(channel, orjson.dumps({"text": text[:3500]}), f"report_{run.pk.hex}")
+        return chat_to(channel, f"*{title}*\n{settings.PUBLIC_URL}{page}\n{as_text(run.schedule.name, run.figures)}")
     body = {"kind": "report", "id": str(run.pk), "title": title, "url": f"{settings.PUBLIC_URL}{page}", **run.figures}
     return post_to(channel, orjson.dumps(body), f"report_{run.pk.hex}")
 
 
-def _mail(run: ReportRun, addresses: list[str], key: str) -> str:
-    mail = EmailMultiAlternatives(
-        subject=f"[AI-Writer] {title_of(run.schedule.name, run.figures)}"[:150],
-        body=as_text(run.schedule.name, run.figures),
-        to=addresses,
-        # The same for every try, so that a mail server or a reader sees that it is the same message.
-        headers={
-            "Message-ID": f"<{run.pk.hex}.{key.replace(':', '.')}@aiwriter.reports>",
-            "Auto-Submitted": "auto-generated",
-        },
-    )
-    mail.attach_alternative(as_html(run.schedule.name, run.figures), "text/html")
-    mail.send(fail_silently=False)
-    return f"taken by {settings.EMAIL_HOST if 'smtp' in settings.EMAIL_BACKEND else 'the mail folder'}"
+def _mail(run: ReportRun, key: str, addresses: list[str]) -> str:
+    name, figures = run.schedule.name, run.figures
+    message_id = f"{run.pk.hex}.{key.replace(':', '.')}@aiwriter.reports"
+    return mail_to(addresses, title_of(name, figures), as_text(name, figures), message_id, html=as_html(name, figures))
 
 
 # ------------------------------------------------------------ what is said

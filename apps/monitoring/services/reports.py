@@ -188,10 +188,10 @@ def _save(
         raise InvalidInput(
             f"At most {MOST_RECIPIENTS} people.", field="people", remedy="Use a channel with a list's address."
         )
-    if "period" in values or "hour" in values or before is None:
-        checked(schedule)
-        schedule.next_at = next_after(schedule.period, schedule.hour, timezone.now())
     checked(schedule)
+    if before is None or any(before[name] != getattr(schedule, name) for name in ("period", "hour", "enabled")):
+        # Nothing else moves it: who renames one in the minute in which it is due must not lose a week.
+        schedule.next_at = next_after(schedule.period, schedule.hour, timezone.now())
     try:
         with transaction.atomic():
             schedule.save()

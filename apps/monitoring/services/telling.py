@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
@@ -78,14 +78,27 @@ def send_now(row: AlertDelivery, alerts: Sequence[Alert]) -> tuple[str, str]:
     Returns:
         the receipt, and what went wrong; one of them is empty.
     """
+    return tried(lambda: _SENDERS[row.channel.kind](row, alerts), f"alert delivery {row.pk}")
+
+
+def tried(send: Callable[[], str], what: str) -> tuple[str, str]:
+    """Try to send something. Never raises: who cannot be reached keeps the others from nothing.
+
+    Args:
+        send: sends it and gives the receipt.
+        what: for the log.
+
+    Returns:
+        the receipt, and what went wrong; one of them is empty.
+    """
     try:
-        return _SENDERS[row.channel.kind](row, alerts), ""
+        return send(), ""
     except AppError as problem:
         error = str(problem)
     except (OSError, smtplib.SMTPException) as problem:
         error = f"{type(problem).__name__}: {problem}"
     except Exception:
-        log.exception("alert delivery %s could not be sent", row.pk)
+        log.exception("%s could not be sent", what)
         error = "Something went wrong on the server; see the log of the watch."
     return "", redact(error)
 
@@ -225,14 +238,35 @@ def _people(row: AlertDelivery, alerts: Sequence[Alert]) -> str:
 
 def _email(row: AlertDelivery, alerts: Sequence[Alert]) -> str:
     title, body = _words(row, alerts)
-    addresses = open_sealed(row.channel, "sealed_address").split(",")
-    mail = EmailMessage(
+    return mail_to(addresses_of(row.channel), title, body, f"{row.pk.hex}@aiwriter.alerts")
+
+
+def addresses_of(channel: AlertChannel) -> list[str]:
+    """Whom a channel of mail goes to."""
+    return [each.strip() for each in open_sealed(channel, "sealed_address").split(",")]
+
+
+def mail_to(addresses: Sequence[str], title: str, body: str, message_id: str, *, html: str = "") -> str:
+    """Send a mail; gives the receipt.
+
+    Args:
+        addresses: of those who get it.
+        title: becomes the subject.
+        body: plain text.
+        message_id: the same for every try, so that a mail server or a reader sees that it is the same message.
+        html: the same again, for readers that show it.
+
+    Raises:
+        OSError, SMTPException: it was not taken.
+    """
+    mail = EmailMultiAlternatives(
         subject=f"[AI-Writer] {title}"[:150].replace("\n", " "),
         body=body,
-        to=[each.strip() for each in addresses],
-        # The same for every try, so that a mail server or a reader sees that it is the same message.
-        headers={"Message-ID": f"<{row.pk.hex}@aiwriter.alerts>", "Auto-Submitted": "auto-generated"},
+        to=list(addresses),
+        headers={"Message-ID": f"<{message_id}>", "Auto-Submitted": "auto-generated"},
     )
+    if html:
+        mail.attach_alternative(html, "text/html")
     mail.send(fail_silently=False)
     return f"taken by {settings.EMAIL_HOST if 'smtp' in settings.EMAIL_BACKEND else 'the mail folder'}"
 
@@ -242,10 +276,10 @@ def _webhook(row: AlertDelivery, alerts: Sequence[Alert]) -> str:
 
 
 def post_to(channel: AlertChannel, body: bytes, message_id: str) -> str:
-    """Post something else than an alert to a channel with an address, signed where it has a secret; gives the receipt.
+    """Post something to a webhook, signed where the channel has a secret; gives the receipt.
 
     Args:
-        channel: a webhook or a chat.
+        channel: the webhook.
         body: JSON.
         message_id: the same for every try.
 
@@ -263,10 +297,18 @@ def post_to(channel: AlertChannel, body: bytes, message_id: str) -> str:
 def _slack(row: AlertDelivery, alerts: Sequence[Alert]) -> str:
     title, body = _words(row, alerts)
     icon = "🟢" if row.kind == AlertDelivery.Kind.RESOLVED else _ICONS.get(alerts[0].severity if alerts else "info", "")
-    text = f"{icon} *{title}*\n{body}"
+    return chat_to(row.channel, f"{icon} *{title}*\n{body}")
+
+
+def chat_to(channel: AlertChannel, text: str) -> str:
+    """Say something in a chat of Slack's form; gives the receipt.
+
+    Raises:
+        AppError: it did not take it.
+    """
     for plain, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         text = text.replace(plain, escaped)
-    return _posted(row.channel, orjson.dumps({"text": text[:3500]}), {})
+    return _posted(channel, orjson.dumps({"text": text[:3500]}), {})
 
 
 def _posted(channel: AlertChannel, body: bytes, headers: dict[str, str]) -> str:

@@ -126,6 +126,27 @@ class TestSending:
         assert (run.state, mail.outbox) == ("delivered", [])
         assert "may not see" in told_of(run)[0].said
 
+    def test_what_is_left_in_the_portal_and_its_note_are_one(
+        self, people: People, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = reports.create_schedule(actor=people.actor("otto"), name="W", channels=[channel("people", "").pk])
+        run = reports.send_report(actor=people.actor("otto"), schedule_id=made.pk)
+        leave = report_sending.tell_operators
+
+        def killed(*words: str) -> int:
+            leave(*words)
+            # Somebody else has taken the job over meanwhile.
+            ReportRun.objects.filter(pk=run.pk).update(fence=9)
+            return 1
+
+        monkeypatch.setattr(report_sending, "tell_operators", killed)
+        assert not report_sending.send_run(run.pk)
+        assert not Notification.objects.filter(kind="report").exists()
+        monkeypatch.setattr(report_sending, "tell_operators", leave)
+        ReportRun.objects.filter(pk=run.pk).update(lease_until=timezone.now() - WEEK)
+        assert report_sending.send_run(run.pk)
+        assert Notification.objects.filter(kind="report", user=people.otto).count() == 1
+
     def test_when_it_never_arrives_operators_are_told(self, people: People, receiver: Receiver) -> None:
         made = reports.create_schedule(
             actor=people.actor("otto"), name="W", channels=[channel("webhook", receiver.url).pk]
@@ -159,6 +180,20 @@ class TestScheduling:
             reports.send_report(actor=people.actor("ada"), schedule_id=made.pk)
         changed = reports.update_schedule(actor=otto, schedule_id=made.pk, period="month", hour=9)
         assert (changed.next_at.day, changed.next_at.hour, list(changed.people.all())) == (1, 9, [people.ada])
+
+    def test_who_renames_one_that_is_due_loses_no_week_and_who_switches_one_on_gets_the_next(
+        self, people: People
+    ) -> None:
+        otto = people.actor("otto")
+        made = reports.create_schedule(actor=otto, name="W", people=[people.ada.pk])
+        due = timezone.now() - dt.timedelta(seconds=5)
+        reports.ReportSchedule.objects.filter(pk=made.pk).update(next_at=due)
+        same = {"period": "week", "hour": 6, "people": [people.ada.pk], "channels": []}
+        reports.update_schedule(actor=otto, schedule_id=made.pk, name="Week", enabled=True, **same)  # type: ignore[arg-type]
+        made.refresh_from_db()
+        assert (made.name, made.next_at) == ("Week", due)
+        reports.update_schedule(actor=otto, schedule_id=made.pk, enabled=False)
+        assert reports.update_schedule(actor=otto, schedule_id=made.pk, enabled=True).next_at > timezone.now()
 
     def test_the_pages(self, people: People, client: Client, settings: Any) -> None:
         client.force_login(people.otto)
