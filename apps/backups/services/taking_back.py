@@ -92,7 +92,7 @@ def _gone(name: str) -> NotFound:
     )
 
 
-def remove_later_sets(*, actor: Actor, destination_id: uuid.UUID | str) -> list[str]:
+def remove_later_sets(*, actor: Actor, destination_id: uuid.UUID | str, only_show: bool = False) -> list[str]:
     """Remove the sets of a place that bear a time which has not come yet: a clock was wrong when they were written.
 
     Two days long they can be taken back, as everything that is removed.
@@ -100,6 +100,7 @@ def remove_later_sets(*, actor: Actor, destination_id: uuid.UUID | str) -> list[
     Args:
         actor: needs "backups.run".
         destination_id: of which place.
+        only_show: remove none.
 
     Returns:
         their names.
@@ -113,10 +114,10 @@ def remove_later_sets(*, actor: Actor, destination_id: uuid.UUID | str) -> list[
     repository = open_repository(place)
     with told():
         names = later_sets(repository)
-        if names:
-            prune(repository, drop=names)
+        if only_show or not names:
+            return names
+        prune(repository, drop=names)
     with transaction.atomic():
         BackupSet.objects.filter(destination=place, name__in=names).delete()
-        if names:
-            record(actor, "backup.pruned", obj=place, reason="a clock was wrong", after={"sets": names[:50]})
+        record(actor, "backup.pruned", obj=place, reason="a clock was wrong", after={"sets": names[:50]})
     return names

@@ -116,6 +116,9 @@ def test_a_set_of_tomorrow_is_told_stops_no_schedule_and_is_removed_by_a_command
     assert (done.state, done.exit_code) == ("failed", 15)
     assert name in done.error
 
+    call_command("prune", "--later-than-now", "--dry-run", "--json")
+    assert json.loads(capsys.readouterr().out) == {"ok": True, "would_go": [name]}
+    assert BackupSet.objects.filter(name=name).exists()
     call_command("prune", "--later-than-now", "--json")
     assert json.loads(capsys.readouterr().out) == {"ok": True, "removed": [name]}
     assert "clock" not in {problem.key for problem in present_status(now).problems}

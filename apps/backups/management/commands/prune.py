@@ -44,9 +44,10 @@ class Command(BackupCommand):
                 self.stdout.write(f"{row.name} is back, and pinned.")
             return
         if options["later_than_now"]:
-            names = remove_later_sets(actor=self.actor, destination_id=place.pk)
+            only_show = options["dry_run"]
+            names = remove_later_sets(actor=self.actor, destination_id=place.pk, only_show=only_show)
             if options["json"]:
-                self.answer({"ok": True, "removed": names})
+                self.answer({"ok": True, "would_go" if only_show else "removed": names})
             else:
                 self.stdout.write("\n".join(names) or "No set bears a time that has not come yet.")
             return
