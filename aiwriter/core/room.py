@@ -1,7 +1,7 @@
 """Keeping the last of the disk for what must go on: sign-ins, the audit, and saving a text.
 
 Uploads and exports end before the disk is full, so that what is small and matters still fits. The health check `disk` fails
-at the same border, long after it has warned.
+at the same share, long after it has warned; of a disk above 100 GiB earlier than files are refused.
 """
 
 from __future__ import annotations

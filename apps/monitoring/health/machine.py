@@ -21,9 +21,10 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from aiwriter.core import room
 from apps.monitoring.services.checks import Result, check
 
-DISK_WARN, DISK_FAIL = 0.10, 0.02
+DISK_WARN, DISK_FAIL = 0.10, room.SHARE
 FULL_SOON_SECONDS = 24 * 3600.0
 _TREND_SECONDS, _TREND_STEP = 6 * 3600.0, 300.0
 _TREND_LEAST = 1800.0
