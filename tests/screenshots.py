@@ -74,6 +74,13 @@ def open_web(page: Page) -> None:
     page.wait_for_load_state()
 
 
+def preview_report(page: Page) -> None:
+    """Open the first scheduled report, and what would be sent."""
+    open_first(page)
+    page.get_by_role("link", name="Preview").click()
+    page.wait_for_load_state()
+
+
 def select_and_improve(page: Page) -> None:
     """Ask for a shorter first paragraph and show the suggestion."""
     page.wait_for_selector("[data-ready]")
@@ -237,6 +244,11 @@ def shots(cast: Cast, draft: str, voice: str, capture: str) -> list[Shot]:
         Shot("console-slo", "/admin/monitoring/slo/", cast.operator, open_web),
         Shot("console-heartbeats", "/admin/monitoring/expectedrun/", cast.operator),
         Shot("console-heartbeat", "/admin/monitoring/expectedrun/", cast.operator, open_first),
+        Shot("console-report-plans", "/admin/monitoring/reportschedule/", cast.operator),
+        Shot("console-report-plan", "/admin/monitoring/reportschedule/", cast.operator, open_first),
+        Shot("console-report-preview", "/admin/monitoring/reportschedule/", cast.operator, preview_report),
+        Shot("console-reports", "/admin/monitoring/reportrun/", cast.operator),
+        Shot("console-report", "/admin/monitoring/reportrun/?state=delivered", cast.operator, open_first),
         Shot("console-rules", "/admin/monitoring/alertrule/", cast.operator),
         Shot("console-deployments", "/admin/deployments/deployment/", cast.operator),
         Shot("console-deployment", "/admin/deployments/deployment/", cast.operator, open_first),

@@ -1,4 +1,4 @@
-"""What a watched portal has seen: errors, figures of three days, heartbeats, a debug capture, unusual activity."""
+"""What a watched portal has seen: errors, figures of three days, heartbeats, a debug capture, unusual activity, a report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import datetime as dt, logging, random, time
 from django.utils import timezone
 from aiwriter.core import captures as files, context, crashes
 from apps.monitoring.models import FIVE_MINUTES, MINUTE, Anomaly, ErrorGroup, MetricPoint, MetricSeries
-from apps.monitoring.services import captures, error_intake, errors, expected_runs, logs
+from apps.monitoring.services import captures, channels, error_intake, errors, expected_runs, incidents, logs, report_sending, reports
 from apps.users.models import User
 from apps.users.selectors.access import Actor
 
@@ -66,6 +66,12 @@ asked = captures.ask_capture(actor=otto, reason="The export of one document fail
 moment = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
 for kind, value, usual, score in (("downloads", 214, 3, 71.2), ("place", 1, 0, 0), ("denied", 31, 0, 20.9)):
     Anomaly.objects.create(kind=kind, user_id=wanda.user_id, begins_at=moment, value=value, usual=usual, score=score)
+
+incidents.open_incident(actor=otto, title="Drafts wait for minutes", severity="major")
+night = channels.create_channel(actor=otto, name="Night watch", kind="email", address="night@example.org")
+plan = reports.create_schedule(actor=otto, name="Week of the portal", people=[otto.user_id], channels=[night.pk])
+report_sending.send_run(reports.send_report(actor=otto, schedule_id=plan.pk).pk)
+reports.send_report(actor=otto, schedule_id=plan.pk)
 answer = str(asked.pk)
 """
 
