@@ -158,7 +158,8 @@ def _way_back(deployment: Deployment) -> tuple[str, bool]:
         return "Nothing served before, so there is nothing to go back to.", False
     warm = deployment.plan.get("keep_old") and deployment.strategy in (Strategy.CANARY, Strategy.BLUE_GREEN)
     took = "in a moment, for the version before stays running" if warm else "within seconds, for it is started again"
-    return f"To {before.version} {took}; until the database is contracted or another version goes live.", False
+    doubt = f" Mind that it was withdrawn: {before.withdrawn}" if before.withdrawn else ""
+    return f"To {before.version} {took}; until the database is contracted or another version goes live.{doubt}", False
 
 
 def checklist(deployment: Deployment) -> list[Item]:

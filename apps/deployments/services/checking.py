@@ -100,6 +100,8 @@ def sign_gate(*, actor: Actor, deployment_id: uuid.UUID | str, gate_id: str) -> 
     deployment, gate = _item(deployment_id, gate_id)
     if gate.is_automatic(deployment):
         raise Conflict("This item finds its evidence by itself.", remedy="Have it waived if it need not hold.")
+    if deployment.is_final and gate.phase != GateResult.Phase.AFTER:
+        raise Conflict("It has ended.", remedy="Sign what counts afterwards.")
     with transaction.atomic():
         row, _ = GateResult.objects.update_or_create(
             deployment=deployment,

@@ -18,6 +18,7 @@ from apps.backends.models import BackendProfile
 from apps.backups.selectors.status import present_status
 from apps.deployments.models import Announcement, Deployment, Environment, GateResult, State, Strategy
 from apps.deployments.selectors.environments import frozen_by
+from apps.deployments.selectors.strategies import FORWARD
 from apps.deployments.services import signing
 from apps.deployments.services.plans import contracted_since
 from apps.monitoring.models import CheckResult, ErrorGroup, Incident
@@ -62,7 +63,7 @@ def release_verified(deployment: Deployment, numbers: Numbers) -> Found:
     """The digest is known, signed where that is asked, and no version in between is jumped over."""
     release, environment = deployment.release, deployment.environment
     evidence: dict[str, Any] = {"digest": release.digest, "sbom": release.sbom}
-    if release.withdrawn and deployment.strategy != Strategy.ROLLBACK:
+    if release.withdrawn and deployment.strategy in FORWARD:
         return Found(FAIL, f"It was withdrawn: {release.withdrawn}", evidence)
     if not release.digest:
         return Found(FAIL, "It was registered without a digest.", evidence)

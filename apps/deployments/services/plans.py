@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound
 from apps.deployments.models import Deployment, Environment, Release, Stage, State, Strategy, Transition
-from apps.deployments.selectors.strategies import missing_for
+from apps.deployments.selectors.strategies import FORWARD, missing_for
 from apps.deployments.services import signing
 from apps.deployments.services.environments import get_environment
 from apps.deployments.services.releases import get_release
@@ -196,7 +196,7 @@ def _strategy(environment: Environment, release: Release, wanted: str) -> Strate
         raise Conflict(
             f"{seen} serves there and is not registered, so there would be no way back.", remedy="Register it first."
         )
-    if release.withdrawn and chosen != Strategy.CONTRACT:
+    if release.withdrawn and chosen in FORWARD:
         raise Conflict(f"{release.version} was withdrawn: {release.withdrawn}", remedy="Choose another release.")
     if chosen == Strategy.CONTRACT and serving != release:
         raise Conflict(

@@ -214,5 +214,7 @@ def roll_back(*, actor: Actor, deployment_id: uuid.UUID | str, reason: str = "")
     deployment = get_deployment(deployment_id)
     if not deployment.is_final:
         return abort(actor=actor, deployment_id=deployment_id, reason=reason)
-    back = plan_rollback(actor=actor, deployment_id=deployment_id, why=reason.strip())
-    return start(actor=actor, deployment_id=back.pk)
+    # Both or none: a plan that could not begin would stand in the way of the next attempt.
+    with transaction.atomic():
+        back = plan_rollback(actor=actor, deployment_id=deployment_id, why=reason.strip())
+        return start(actor=actor, deployment_id=back.pk)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 
+from django.db.models import Q
 from django.utils import timezone
 
 from aiwriter.core.errors import Conflict
-from apps.deployments.models import Announcement, Deployment, Environment, Release, Stage, State, Transition
+from apps.deployments.models import Announcement, Deployment, Environment, Release, Stage, State, Strategy, Transition
 from apps.deployments.models.states import FINAL, allowed
 from apps.deployments.selectors.announcements import forget
 from apps.users.selectors.access import Actor
@@ -89,8 +90,11 @@ def _ended(deployment: Deployment, actor: Actor) -> None:
         environment.halted = deployment.reason[:300] or "Going back failed."
         environment.save(update_fields=["halted"])
     now = timezone.now()
-    # What was said beforehand is over; what was said of an end that did not come goes too.
-    Announcement.objects.filter(deployment=deployment, starts_at__lte=now, ends_at__gt=now).update(ends_at=now)
+    # What was said beforehand is over; what was said of an end that did not come goes too, and what is new no longer is.
+    said = Q(deployment=deployment)
+    if deployment.state == State.SUCCEEDED and deployment.strategy == Strategy.ROLLBACK:
+        said |= Q(deployment__environment=environment, deployment__release=deployment.from_release_id)
+    Announcement.objects.filter(said, starts_at__lte=now, ends_at__gt=now).update(ends_at=now)
     forget()
     after = {"state": deployment.state, "release": release.version, "users_hit": deployment.users_hit}
     record(actor, "deployment.ended", obj=deployment, reason=deployment.reason, after=after)

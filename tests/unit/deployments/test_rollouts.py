@@ -209,12 +209,25 @@ def test_a_version_goes_live_and_is_taken_back(make_lab: Any, people: People) ->
     assert (made.transitions.count(), made.steps.count()) == (changes, steps)
     assert Notification.objects.filter(kind="deployment.ended", user=people.otto).count() == 1
     assert kept_releases(Environment.objects.get()) == ["1.0", "2.0"]
+    announcements.publish_notes(actor=SETUP, deployment_id=made.pk)
+    assert [line.text for line in shown.lines("users")] == ["What is new in 2.0"]
+    Target.objects.update(seen_at=timezone.now() - dt.timedelta(hours=1))
+    with pytest.raises(Conflict, match="silent"):
+        rollouts.roll_back(actor=SETUP, deployment_id=made.pk)
+    lab.talk()
+    # Going back to what was withdrawn is better than to stay, and a plan that could not begin is in nobody's way.
+    releases.withdraw_release(actor=SETUP, release_id=Release.objects.get(version="1.0").pk, reason="It loses words.")
+    assert "withdrawn: It loses words." in consequences(Deployment.objects.get(pk=made.pk)).back
+    with pytest.raises(Conflict, match="has ended"):
+        checking.sign_gate(actor=people.actor("alma"), deployment_id=made.pk, gate_id="support.told")
+    checking.sign_gate(actor=people.actor("alma"), deployment_id=made.pk, gate_id="feedback.read")
     back = rollouts.roll_back(actor=SETUP, deployment_id=made.pk, reason="It is slow.")
     lab.talk()
     lab.work()
     lab.talk()
     back.refresh_from_db()
     assert (back.strategy, back.state, back.fence) == ("rollback", State.SUCCEEDED, 2)
+    assert shown.lines("users") == ()
     assert Environment.objects.get().current == Release.objects.get(version="1.0")
     incident = open_incident(actor=SETUP, title="Slow")
     told = [each.text for each in timeline(incident)]
