@@ -67,7 +67,8 @@ def overview(request: HttpRequest) -> dict[str, Any]:
     if can(actor, "backups.read"):
         found["backups"] = status_of(actor)
     if can(actor, "deployments.read"):
-        found |= {"deployments": under_way(actor), "environments": list(environments_for(actor)[:_LISTED])}
+        places = environments_for(actor).prefetch_related(None)
+        found |= {"deployments": under_way(actor), "environments": list(places[:_LISTED])}
     if can(actor, "backends.read"):
         found |= {"profiles": list(BackendProfile.objects.order_by("-enabled", "kind", "name")[:12])} | _calls()
     return found

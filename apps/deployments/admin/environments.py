@@ -9,7 +9,6 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -90,12 +89,10 @@ class EnvironmentAdmin(ServiceAdmin):
         if object_id is not None and self.has_view_permission(request):
             actor = actor_of(request)
             environment = environment_for(actor, object_id)
-            target = getattr(environment, "target", None)
             more |= {
                 "environment_row": environment,
                 "mark": self.look(environment),
-                "target": target,
-                "silent": target is not None and timezone.now() - target.seen_at > dt.timedelta(minutes=2),
+                "target": getattr(environment, "target", None),
                 "kept": kept_releases(environment),
                 "offers": offers(environment),
                 "may_manage": can(actor, "deployments.manage"),

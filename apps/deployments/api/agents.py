@@ -85,7 +85,8 @@ class AgentReportIn(Input):
     """All that an agent says."""
 
     agent = AgentIn()
-    fence = serializers.IntegerField(min_value=0, max_value=_MOST)
+    # Below what the column holds: plans must still be numbered after the highest that an agent can say.
+    fence = serializers.IntegerField(min_value=0, max_value=_MOST // 2)
     deployments = ReportedIn(many=True)
     refused = RefusedIn(many=True)
     taken = serializers.ListField(child=serializers.IntegerField(min_value=1, max_value=2**62), max_length=1000)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.utils import timezone
 
 from aiwriter.core.ids import uuid7
+
+SILENT = dt.timedelta(minutes=2)
 
 
 class Strategy(models.TextChoices):
@@ -127,6 +131,11 @@ class Target(models.Model):
 
     def __str__(self) -> str:
         return f"{self.runtime} behind {self.traffic}"
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether it has not been heard of for a while."""
+        return timezone.now() - self.seen_at > SILENT
 
     @property
     def slots(self) -> int:

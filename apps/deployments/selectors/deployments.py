@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
 from aiwriter.core.errors import NotFound
 from aiwriter.core.plots import Line
@@ -16,7 +15,6 @@ from apps.deployments.models import Deployment, GateResult, Sample, State, Strat
 from apps.deployments.selectors.checklists import Gate, gates_of
 from apps.users.selectors.access import Actor, require
 
-SILENT = dt.timedelta(minutes=2)
 _DOWNTIME = {
     Strategy.BLUE_GREEN: "None: the new version is seen by the proxy before it gets anybody.",
     Strategy.CANARY: "None: people go to the new version in parts, and back at once if it is worse.",
@@ -91,7 +89,8 @@ def deployment_for(actor: Actor, deployment_id: uuid.UUID | str) -> Deployment:
     Raises:
         NotFound: there is none.
     """
-    found = deployments_for(actor).select_related("environment__target").filter(pk=deployment_id).first()
+    rows = deployments_for(actor).select_related("environment__target").prefetch_related("stages", "samples")
+    found = rows.filter(pk=deployment_id).first()
     if found is None:
         raise NotFound("There is no such deployment.")
     return found
@@ -107,7 +106,7 @@ def is_silent(deployment: Deployment) -> bool:
     if deployment.is_final or deployment.taken_at is None:
         return False
     target = getattr(deployment.environment, "target", None)
-    return target is None or timezone.now() - target.seen_at > SILENT
+    return target is None or target.is_silent
 
 
 def consequences(deployment: Deployment) -> Consequences:
@@ -181,10 +180,14 @@ def operators_notes(deployment: Deployment) -> str:
     return "\n\n".join(part for part in (notes, "\n".join(waived)) if part)
 
 
+def _samples(deployment: Deployment) -> list[Sample]:
+    return sorted(deployment.samples.all(), key=lambda each: (each.at, each.pk))
+
+
 def counts(deployment: Deployment) -> list[Count]:
     """The newest count of each stage and version."""
     newest: dict[tuple[int, str, str], Sample] = {
-        (sample.stage, sample.slot, sample.kind): sample for sample in deployment.samples.order_by("at", "id")
+        (sample.stage, sample.slot, sample.kind): sample for sample in _samples(deployment)
     }
     shares = {stage.number: f"{stage.share} %" for stage in deployment.stages.all()}
     found = []
@@ -208,7 +211,7 @@ def curves(deployment: Deployment) -> list[Line]:
     """Requests of people and probes to each version over time, for a plot; a new stage counts anew."""
     points: dict[tuple[str, str], list[tuple[float, float | None]]] = {}
     stage_of: dict[tuple[str, str], int] = {}
-    for sample in deployment.samples.order_by("at", "id"):
+    for sample in _samples(deployment):
         key = (sample.slot, sample.kind)
         at = sample.at.timestamp()
         line = points.setdefault(key, [])

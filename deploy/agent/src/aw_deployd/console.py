@@ -24,6 +24,13 @@ Describe = Callable[[Environment, Journal], dict[str, Any]]
 _LONGEST_ANSWER = 2_000_000
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """The token is for the console, and for no place that it might name."""
+
+    def redirect_request(self, *args: Any) -> None:
+        """Follow nothing: the answer is an error."""
+
+
 class Console(threading.Thread):
     """Asks until it is told to stop.
 
@@ -53,9 +60,10 @@ class Console(threading.Thread):
             try:
                 self.once(journal)
                 self._away = False
-            except (OSError, ValueError, KeyError, TypeError) as error:
+            except Exception as error:  # noqa: BLE001
+                # Whatever it is, a locked journal, half an answer, a proxy that is away: a thread that ended would never ask again.
                 if not self._away:
-                    self._say(f"The console cannot be asked: {error}")
+                    self._say(f"The console cannot be asked: {type(error).__name__}: {error}")
                 self._away = True
             self._done.wait(self._environment.console_seconds * (5 if self._away else 1))
         journal.close()
@@ -110,7 +118,8 @@ class Console(threading.Thread):
         request = urllib.request.Request(address, json.dumps(report).encode(), headers, method="POST")  # noqa: S310
         trusted = str(environment.console_ca) if environment.console_ca else None
         context = ssl.create_default_context(cafile=trusted) if address.startswith("https:") else None
-        with urllib.request.urlopen(request, timeout=20, context=context) as answer:  # noqa: S310
+        opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _NoRedirect)
+        with opener.open(request, timeout=20) as answer:
             found: dict[str, Any] = json.loads(answer.read(_LONGEST_ANSWER))
         return found
 
