@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 
+from aiwriter.core.clamd import target
 from aiwriter.variables import Variable
 
 V = Variable
@@ -22,8 +22,11 @@ def networks_problem(values: list[str]) -> str:
 
 def clamd_problem(value: str) -> str:
     """What is wrong with an address of clamd, or ""."""
-    if value and not re.fullmatch(r"tcp://[^\s/]+:\d{1,5}|unix:/\S+", value):
-        return f"is '{value}', which is no address of clamd. Write tcp://HOST:PORT or unix:/PATH."
+    if value:
+        try:
+            target(value)
+        except ValueError as error:
+            return f"is '{value}', which is no address of clamd: {error}"
     return ""
 
 

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.e2e.access_stage import add_access
 from tests.e2e.browser import NARROW, WIDE, Visitor, chromium
+from tests.e2e.promise_stage import add_promises
 from tests.e2e.recovery_stage import add_recovery
 from tests.e2e.release_stage import add_releases
 from tests.e2e.stage import PASSWORD, Cast, set_stage, wait_for_sources
@@ -267,6 +268,9 @@ def shots(cast: Cast, draft: str, voice: str, capture: str) -> list[Shot]:
         Shot("access-why", "/access/why/", cast.editor),
         Shot("access-raised", "/access/", cast.operator),
         Shot("access-review", "/notifications/", cast.editor, open_review),
+        Shot("console-people", "/admin/users/user/", cast.admin),
+        Shot("console-person", "/admin/users/user/?q=otto", cast.admin, open_first),
+        Shot("access-inbox", "/access/", cast.admin),
         Shot("console-access-now", "/admin/users/elevation/", cast.admin),
         Shot("console-elevation", "/admin/users/elevation/", cast.admin, open_link("main td a[href*='/elevation/']")),
         Shot("console-policies", "/admin/users/elevationpolicy/", cast.admin),
@@ -321,6 +325,26 @@ def recovery_shots(cast: Cast, made: dict[str, str]) -> list[Shot]:
     ]
 
 
+def promise_shots(cast: Cast, asked: str) -> list[Shot]:
+    """The pages of what people agree to and of where texts may go. They come last: from their stage on everybody is asked.
+
+    Args:
+        cast: who visits.
+        asked: address of somebody who has answered nothing.
+    """
+    texts, rules = "/admin/users/consenttext/", "/admin/backends/residencyrule/"
+    return [
+        Shot("consents-asked", "/settings/", asked),
+        Shot("consents", "/privacy/consents/", cast.writer),
+        Shot("residency", "/settings/residency/", cast.editor),
+        Shot("console-consent-texts", texts, cast.admin),
+        Shot("console-consent-text", texts, cast.admin, open_first),
+        Shot("console-consent-text-new", f"{texts}add/", cast.admin),
+        Shot("console-residency", rules, cast.admin),
+        Shot("console-residency-rule", rules, cast.admin, open_first),
+    ]
+
+
 def main(wanted: list[str]) -> int:
     """Take them. Returns 0."""
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -332,13 +356,19 @@ def main(wanted: list[str]) -> int:
         add_access(portal)
         add_releases(portal)
         pages = shots(cast, draft, voice, capture) + recovery_shots(cast, add_recovery(portal))
-        chosen = [s for s in pages if not wanted or s.name.startswith(tuple(wanted))]
-        for size in (WIDE, NARROW):
-            for dark in (False, True):
-                take(browser, portal.url, chosen, size=size, dark=dark)
+        take_all(browser, portal.url, pages, wanted)
         if not wanted or "writing".startswith(tuple(wanted)):
             take_writing(browser, portal, cast)
+        take_all(browser, portal.url, promise_shots(cast, add_promises(portal)), wanted)
     return 0
+
+
+def take_all(browser: Browser, url: str, pages: list[Shot], wanted: list[str]) -> None:
+    """Photograph the wanted pages in all sizes and themes."""
+    chosen = [s for s in pages if not wanted or s.name.startswith(tuple(wanted))]
+    for size in (WIDE, NARROW):
+        for dark in (False, True):
+            take(browser, url, chosen, size=size, dark=dark)
 
 
 def write_draft(browser: Browser, url: str, writer: str) -> str:

@@ -165,9 +165,13 @@ def target(address: str) -> str | tuple[str, int]:
     if address.startswith("unix:/"):
         return address.removeprefix("unix:")
     parts = urlsplit(address)
-    if parts.scheme != "tcp" or not parts.hostname or not parts.port:
+    try:
+        port = parts.port or 0
+    except ValueError:
+        port = 0
+    if parts.scheme != "tcp" or not parts.hostname or not port or parts.path or re.search(r"\s", address):
         raise ValueError("Write tcp://HOST:PORT or unix:/PATH.")
-    return parts.hostname, parts.port
+    return parts.hostname, port
 
 
 def _words(error: OSError) -> str:

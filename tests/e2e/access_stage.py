@@ -55,7 +55,7 @@ for who, what, ago, number, where in (
     (eddie, "content.read", 1, 210, room), (eddie, "content.write", 2, 55, room), (ada, "audit.read", 4, 12, None), (otto, "backups.run", 88, 1, None),
 ):
     CapabilityUse.objects.create(user=who, capability=what, day=(now - dt.timedelta(days=ago)).date(), allowed=number, **({"workspace_id": where.pk} if where else {}))
-shrinking.reduce_grant(actor=admin, grant=Membership.objects.get(user=eddie, workspace=room), keep=["content.read", "content.write", "members.manage"], reason="edits no prompts")
+shrinking.reduce_grant(actor=admin, grant=Membership.objects.get(user=eddie, workspace=room), keep=["content.read", "content.write", "members.manage", "residency.manage"], reason="edits no prompts")
 wide, _ = create_token(actor=admin, name="Nightly script", scopes=["users.manage", "audit.read"])
 ApiToken.objects.filter(pk=wide.pk).update(created_at=now - dt.timedelta(days=60), last_used_at=now - dt.timedelta(days=50))
 create_token(actor=person, name="Backup monitor", scopes=["backups.read"], networks=["10.8.0.0/24"])

@@ -59,10 +59,14 @@ class ResidencyRuleAdmin(ServiceAdmin):
     """Where what is in the portal, or in one workspace, may be processed and stored."""
 
     form = RuleForm
-    list_display = ("whose", "regions_shown", "backends_shown", "firm", "updated_at")
+    list_display = ("whose", "regions_shown", "backends_shown", "binding", "updated_at")
     list_select_related = ("workspace",)
-    fields = ("workspace", "regions", "backends", "firm")
     actions = None
+
+    def get_fields(self, request: HttpRequest, obj: ResidencyRule | None = None) -> tuple[str, ...]:
+        """A workspace's rule has nothing to be firm against."""
+        firm = () if obj is not None and obj.workspace_id else ("firm",)
+        return ("workspace", "regions", "backends", *firm)
 
     def get_readonly_fields(self, request: HttpRequest, obj: ResidencyRule | None = None) -> tuple[str, ...]:
         """The workspace says which rule it is."""
@@ -82,6 +86,13 @@ class ResidencyRuleAdmin(ServiceAdmin):
     def backends_shown(self, rule: ResidencyRule) -> str:
         """What it allows."""
         return "every backend" if rule.backends is None else str(len(rule.backends))
+
+    @admin.display(description="Workspaces")
+    def binding(self, rule: ResidencyRule) -> str:
+        """What the portal's rule leaves to them."""
+        if rule.workspace_id:
+            return "–"
+        return "may narrow it" if rule.firm else "may replace it"
 
     def add_row(self, actor: Actor, values: dict[str, Any]) -> ResidencyRule:
         """Make one; where there is one already, that one is changed."""

@@ -51,4 +51,4 @@ class ResidencyRule(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"rule of {self.workspace_id or 'the portal'}"
+        return f"rule of {self.workspace or 'the portal'}"

@@ -21,11 +21,19 @@ from apps.users.services import consents
 class ConsentTextAdmin(ServiceAdmin):
     """Versions are added and ended; none is changed."""
 
-    list_display = ("title", "purpose", "version", "in_force", "yes", "no", "published_at", "published_by")
+    list_display = ("title", "purpose", "version", "standing", "yes", "no")
     list_filter = ("purpose",)
     list_select_related = ("published_by",)
-    fields = ("purpose", "title", "body")
     actions = ("end",)
+
+    def get_fields(self, request: HttpRequest, obj: ConsentText | None = None) -> tuple[str, ...]:
+        """A version that is there tells also what became of it."""
+        told = ("version", "standing", "published_by", "yes", "no") if obj else ()
+        return ("purpose", "title", "body", *told)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: ConsentText | None = None) -> tuple[str, ...]:
+        """A version never changes."""
+        return self.get_fields(request, obj) if obj else ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ConsentText]:
         """With the counts of answers."""
@@ -37,10 +45,11 @@ class ConsentTextAdmin(ServiceAdmin):
             request, obj, change=change, widgets={"body": forms.Textarea(attrs={"rows": 16})}, **kwargs
         )
 
-    @admin.display(description="In force", boolean=True)
-    def in_force(self, text: ConsentText) -> bool:
-        """Whether it is what people are asked."""
-        return text.ended_at is None
+    @admin.display(description="In force", ordering="published_at")
+    def standing(self, text: ConsentText) -> str:
+        """Since when people are asked, and until when they were."""
+        begun = f"{text.published_at:%Y-%m-%d}"
+        return f"{begun} to {text.ended_at:%Y-%m-%d}" if text.ended_at else f"since {begun}"
 
     @admin.display(description="Agreed")
     def yes(self, text: Any) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 
-from apps.users.models import Consent, ConsentText
+from apps.users.models import Consent, ConsentText, User
 from apps.users.selectors.access import Actor, require, require_person
 
 PAGE = "/privacy/consents/"
@@ -86,9 +86,14 @@ def agreed(purpose: str) -> QuerySet[Consent, uuid.UUID] | None:
 
 
 def withheld(purpose: str, user_id: uuid.UUID) -> ConsentText | None:
-    """The text in force that a person has not agreed to; None when they have, or nothing is asked."""
+    """The text in force that a person has not agreed to; None when they have, or nothing is asked.
+
+    A service account is no person: nobody could answer for it, and it is not asked.
+    """
     text = ConsentText.objects.filter(purpose=purpose, ended_at=None).annotate(given=_newest(user_id)).first()
-    return None if text is None or text.given else text
+    if text is None or text.given or User.objects.filter(pk=user_id, kind=User.Kind.SERVICE).exists():
+        return None
+    return text
 
 
 def _newest(user_id: uuid.UUID) -> Subquery:

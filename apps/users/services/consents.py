@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import uuid
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound, PermissionDenied
@@ -33,6 +34,7 @@ def publish_text(*, actor: Actor, purpose: str, title: str, body: str) -> Consen
 
     Raises:
         InvalidInput: an unknown purpose, or nothing to read.
+        Conflict: somebody else publishes a version in the same moment.
     """
     require(actor, "privacy.manage")
     require_proof(actor)
@@ -49,16 +51,19 @@ def publish_text(*, actor: Actor, purpose: str, title: str, body: str) -> Consen
         raise InvalidInput(
             "The text has to have 1 to 50,000 characters.", field="body", remedy="Say what people agree to."
         )
+    rows = ConsentText.objects.filter(purpose=purpose)
     with transaction.atomic():
-        before = list(ConsentText.objects.select_for_update().filter(purpose=purpose))
-        ConsentText.objects.filter(purpose=purpose, ended_at=None).update(ended_at=timezone.now())
-        row = ConsentText.objects.create(
-            purpose=purpose,
-            version=max((each.version for each in before), default=0) + 1,
-            title=title,
-            body=body,
-            published_by=actor.user,
-        )
+        rows.filter(ended_at=None).update(ended_at=timezone.now())
+        last = rows.aggregate(last=Max("version"))["last"] or 0
+        try:
+            with transaction.atomic():
+                row = ConsentText.objects.create(
+                    purpose=purpose, version=last + 1, title=title, body=body, published_by=actor.user
+                )
+        except IntegrityError:
+            raise Conflict(
+                "Somebody else has just published a version of this text.", remedy="Read it, then publish yours."
+            ) from None
         record(actor, "consent.published", obj=row, after={"purpose": purpose, "version": row.version})
     return row
 

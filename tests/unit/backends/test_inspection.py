@@ -80,4 +80,5 @@ def test_the_check_tells_a_silent_daemon_and_old_signatures(settings) -> None:
     with pytest.raises(ClamdError):
         Clamd("unix:/nowhere/at.all", 1).ping()
     assert clamd_problem("tcp://scanner:3310") == clamd_problem("unix:/run/clamd.ctl") == clamd_problem("") == ""
-    assert "tcp://HOST:PORT" in clamd_problem("scanner:3310")
+    for wrong in ("scanner:3310", "tcp://scanner", "tcp://scanner:99999", "tcp://scanner:3310/x"):
+        assert "tcp://HOST:PORT" in clamd_problem(wrong)

@@ -20,11 +20,12 @@ from apps.backends.services.models import Delta, ModelCallSpec, embed, open_mode
 from apps.content.services.completions import offered
 from apps.users.models import AuditEvent, Consent, ConsentText
 from apps.users.selectors.access import Actor
-from apps.users.selectors.consents import asked_of
+from apps.users.selectors.consents import asked_of, withheld
 from apps.users.services.consents import answer, end_text, publish_text
+from apps.users.services.people import create_user
 from apps.users.services.privacy_exports import written
 from apps.users.services.privacy_parts import Person
-from tests.factories.backends import offline_profile, openai_profile, route
+from tests.factories.backends import SETUP, offline_profile, openai_profile, route
 from tests.factories.monitoring import used
 from tests.factories.users import make_token
 from tests.fakes.provider import FakeProvider
@@ -134,6 +135,10 @@ def test_a_no_keeps_texts_from_models_outside(transactional_db: None, people: Pe
         with pytest.raises(ConsentMissing):
             write("edit")
         assert far.connections() == before + 1
+        # A service account cannot answer, and is not asked.
+        robot = create_user(actor=SETUP, email="robot@example.org", full_name="Robot", kind="service")
+        assert withheld("outside_models", robot.pk) is None
+        assert withheld("outside_models", people.wanda.pk) == text
         # A colleague's word is their own.
         says(people, "eddie", text, True)
         assert write("edit", "eddie") > 0
