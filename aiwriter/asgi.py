@@ -13,8 +13,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aiwriter.settings")  # noqa: TI
 gc.disable()
 
 import django  # noqa: E402
+from celery import current_app  # noqa: E402
 
 django.setup(set_prefix=False)
+# Now, and not in the first request that sends a task.
+current_app.loader.import_default_modules()
 
 from aiwriter.core import schema  # noqa: E402
 from aiwriter.core.handler import Handler  # noqa: E402

@@ -8,6 +8,7 @@ from celery import Celery, signals
 from kombu.transport import TRANSPORT_ALIASES
 
 from aiwriter.core import captures, context, metrics
+from aiwriter.core.process import is_scheduler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aiwriter.settings")  # noqa: TID251
 # Django's checks are done when the portal is prepared. Here they would import every page of it: 35 MB in worker and scheduler.
@@ -16,7 +17,9 @@ os.environ.setdefault("CELERY_SKIP_CHECKS", "1")  # noqa: TID251
 TRANSPORT_ALIASES["filesystem"] = "aiwriter.core.broker:Transport"
 app = Celery("aiwriter", task_cls="aiwriter.core.pauses:PausingTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks()
+# The scheduler sends tasks by their names and runs none: their modules are 40 MB.
+if not is_scheduler():
+    app.autodiscover_tasks()
 
 
 @signals.worker_init.connect  # type: ignore[untyped-decorator]

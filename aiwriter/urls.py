@@ -10,6 +10,8 @@ from apps.users.portal import identities, sessions
 from apps.users.portal.entrance import DoorView
 from apps.users.portal.factors import RemovePasskeyView
 
+admin.autodiscover()  # done already, but for parts that draw no pages
+
 handler400 = "aiwriter.core.views.bad_request"
 handler403 = "aiwriter.core.views.permission_denied"
 handler404 = "aiwriter.core.views.not_found"

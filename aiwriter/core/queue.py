@@ -23,6 +23,9 @@ def enqueue(task: str, *, countdown: float = 0, **kwargs: Any) -> None:
     Raises:
         KeyError: no task of that name is registered.
     """
+    if task not in current_app.tasks:
+        # A worker imports them when it starts, other processes when they first send one.
+        current_app.loader.import_default_modules()
     registered = current_app.tasks[task]
     transaction.on_commit(partial(_send, registered, kwargs, countdown))
 

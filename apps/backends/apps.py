@@ -44,7 +44,3 @@ class BackendsConfig(AppConfig):
             "residencyrule.write": ("privacy.manage",),
         }
     }
-
-    def ready(self) -> None:
-        """Register tasks."""
-        from apps.backends import tasks  # noqa: F401

@@ -53,7 +53,3 @@ class BackupsConfig(AppConfig):
             "policy.write": ("backups.manage",),
         }
     }
-
-    def ready(self) -> None:
-        """Register tasks."""
-        from apps.backups import tasks  # noqa: F401

@@ -119,8 +119,7 @@ class ContentConfig(AppConfig):
     }
 
     def ready(self) -> None:
-        """Register tasks, and mend the word indexes after every migration."""
-        from apps.content import tasks  # noqa: F401
+        """Mend the word indexes after every migration."""
         from apps.content.retrieval.document_words import ensure_document_words
         from apps.content.retrieval.keyword import ensure_keyword_index
         from apps.content.services.prompt_defaults import ensure_default_actions

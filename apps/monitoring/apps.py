@@ -85,7 +85,3 @@ class MonitoringConfig(AppConfig):
             "incident.write": ("monitoring.manage",),
         }
     }
-
-    def ready(self) -> None:
-        """Register tasks."""
-        from apps.monitoring import tasks  # noqa: F401

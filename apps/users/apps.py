@@ -157,8 +157,8 @@ class UsersConfig(AppConfig):
     }
 
     def ready(self) -> None:
-        """Register tasks and system checks."""
-        from apps.users import checks, tasks  # noqa: F401
+        """Register system checks; hear what allauth tells."""
+        from apps.users import checks  # noqa: F401
         from apps.users.portal import factors, providers  # noqa: F401  (allauth tells of changes by signals only)
         from apps.users.services import uses
 
