@@ -19,7 +19,7 @@ django.setup(set_prefix=False)
 # Now, and not in the first request that sends a task.
 current_app.loader.import_default_modules()
 
-from aiwriter.core import schema  # noqa: E402
+from aiwriter.core import memory, schema  # noqa: E402
 from aiwriter.core.handler import Handler  # noqa: E402
 from aiwriter.core.metrics import counted  # noqa: E402
 from aiwriter.core.threads import in_thread  # noqa: E402
@@ -53,6 +53,7 @@ async def _lifespan(receive: Any, send: Any) -> None:
                 # thing that needs them.
                 await send({"type": "lifespan.startup.failed", "message": problem})
                 return
+            memory.stay_small()
             await send({"type": "lifespan.startup.complete"})
         else:
             await send({"type": "lifespan.shutdown.complete"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from functools import partial
 from typing import Any
@@ -22,10 +23,11 @@ def enqueue(task: str, *, countdown: float = 0, **kwargs: Any) -> None:
 
     Raises:
         KeyError: no task of that name is registered.
+        ModuleNotFoundError: no app of that name has tasks.
     """
     if task not in current_app.tasks:
-        # A worker imports them when it starts, other processes when they first send one.
-        current_app.loader.import_default_modules()
+        # A worker imports them all when it starts, the watch only those of the app that it wakes.
+        importlib.import_module(f"apps.{task.partition('.')[0]}.tasks")
     registered = current_app.tasks[task]
     transaction.on_commit(partial(_send, registered, kwargs, countdown))
 

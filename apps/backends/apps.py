@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class BackendsConfig(AppConfig):
-    """Imports the tasks, so that every process can look their names up.
+    """What the app states about itself.
 
     Attributes:
         audit_actions: what this app writes into the audit record.

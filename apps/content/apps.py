@@ -5,7 +5,7 @@ from django.db.models.signals import post_migrate
 
 
 class ContentConfig(AppConfig):
-    """Imports the tasks, so that every process can look their names up."""
+    """What the app states about itself."""
 
     name = "apps.content"
     label = "content"

@@ -2,9 +2,11 @@
 
 from django.apps import AppConfig
 
+from aiwriter.core.process import is_pageless
+
 
 class UsersConfig(AppConfig):
-    """Imports the tasks, so that every process can look their names up.
+    """What the app states about itself.
 
     Attributes:
         audit_actions: what this app writes into the audit record; see `apps.users.models.audit.known_actions`.
@@ -159,7 +161,9 @@ class UsersConfig(AppConfig):
     def ready(self) -> None:
         """Register system checks; hear what allauth tells."""
         from apps.users import checks  # noqa: F401
-        from apps.users.portal import factors, providers  # noqa: F401  (allauth tells of changes by signals only)
         from apps.users.services import uses
+
+        if not is_pageless():
+            from apps.users.portal import factors, providers  # noqa: F401  (allauth tells of changes by signals only)
 
         uses.listen()

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import redis
 from django.apps import apps
 from django.conf import settings
 from django.core.cache import cache
@@ -169,6 +168,8 @@ def broker() -> Result:
     """Whether messages can be sent to workers."""
     url = settings.CELERY_BROKER_URL
     if url.startswith("redis"):
+        import redis  # here: 9 MB, and a portal on SQLite needs none of it
+
         begun = time.monotonic()
         client = redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3)
         try:

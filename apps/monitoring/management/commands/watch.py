@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from aiwriter.core import memory
 from apps.monitoring.services.chores import start_chores
 from apps.monitoring.services.watching import Watch
 
@@ -24,6 +25,7 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        memory.stay_small()
         watch = Watch()
         start_chores(watch, stop)
         watch.run(stop)
