@@ -6,7 +6,7 @@ import ctypes
 import threading
 import time
 
-EVERY_SECONDS = 30.0
+EVERY_SECONDS = 10.0
 
 
 def give_back() -> None:

@@ -122,6 +122,12 @@ class TestStart:
         found = health.migrations.run()
         assert (found.status, found.data) == ("ok", {"newer": 1})
 
+    def test_the_names_are_read_without_the_migrations(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert schema._names_on_disk() == set(MigrationLoader(None).disk_migrations)
+        monkeypatch.delattr(schema, "MigrationLoader", raising=True)
+        monkeypatch.setattr(schema, "_names_on_disk", lambda: {("users", "0001_initial")})
+        assert schema.standing().serves
+
     def test_no_database_is_left_to_the_probes(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def away() -> None:
             raise OperationalError("no route")
