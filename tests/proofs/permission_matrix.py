@@ -57,6 +57,11 @@ def _run(*arguments: str, **more: str) -> tuple[int, str]:
 
 def _read() -> tuple[int, int]:
     """Cells of all tables, and rows whose thing wanda has and eve does not learn of."""
+    # What reads the tables knows the portal's addresses, so it has to be set up here too.
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    import django
+
+    django.setup()
     from tests.web.permissions import ASKERS, expected
 
     rows = expected()

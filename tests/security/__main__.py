@@ -6,6 +6,7 @@ fits no finding any more is told, so that the list does not outlive the code.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -14,9 +15,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from tests.lab.portal import Portal
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = ROOT / "tests" / "security"
@@ -32,9 +37,9 @@ CODE = [
 ]
 LISTS = ("base", "plugins")
 # Pictures, letters, lists of digests and of words, stored packs, and what is made of the code: nobody writes them, all of it looks
-# random, and looking at it takes a tenth of the time.
+# random, and looking at it takes a tenth of the time. The list of reviews holds the reviewed lines once more.
 _NO_SECRETS = re.compile(
-    r"\.(svg|png|woff2|lock)$|vocab\.txt$|package-lock\.json$|secrets\.baseline|requirements/.*\.txt"
+    r"\.(svg|png|woff2|lock)$|vocab\.txt$|package-lock\.json$|secrets\.baseline|security/reviewed\.csv|requirements/.*\.txt"
     r"|tests/data/(openapi|repository_v1)|docs/api/reference\.md"
 )
 
@@ -190,26 +195,73 @@ def components() -> list[Finding]:
 
 
 def pages() -> list[Finding]:
-    """Wapiti against a portal that runs for it."""
+    """Wapiti against a portal that runs for it as in production: over TLS, with the cookies and headers that go with it."""
     own = ROOT / ".venv-wapiti" / "bin" / "wapiti"
     program = str(own) if own.exists() else shutil.which("wapiti")
     if program is None:
         raise NotRun("wapiti is not installed; `make security` does it")
     from tests.lab.portal import Portal
 
-    with tempfile.TemporaryDirectory() as scratch, Portal({}, within=300) as portal:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        Portal({"AIWRITER_HTTPS": "true"}, within=300) as portal,
+        _over_tls(portal, Path(scratch)) as url,
+    ):
         report = Path(scratch) / "report.json"
         _run(
-            program, "-u", portal.url, "--scope", "folder", "-f", "json", "-o", str(report), "--flush-session",
-            "--max-scan-time", "300", "--no-bugreport", "-d", "3", timeout=900, fine=(0,),
+            program, "-u", f"{url}/", "--scope", "folder", "-f", "json", "-o", str(report), "--flush-session",
+            "--store-session", scratch, "--max-scan-time", "300", "--no-bugreport", "-d", "3",
+            timeout=900, fine=(0,),
         )  # fmt: skip
         answer = json.loads(report.read_text(encoding="utf-8"))
+    looked = answer["infos"]["crawled_pages_nbr"]
+    if looked < 3:
+        raise NotRun(f"wapiti saw {looked} pages only")
     rows = {**answer["vulnerabilities"], **answer["anomalies"]}
     return [
         Finding("wapiti", name, each["path"], each.get("parameter") or "", each["info"])
         for name, each_rows in rows.items()
         for each in each_rows
     ]
+
+
+@contextlib.contextmanager
+def _over_tls(portal: Portal, folder: Path) -> Iterator[str]:
+    """A web process of the portal that speaks TLS."""
+    import httpx2
+
+    from tests.servers import free_port
+    from tests.servers.identity_providers import make_certificate
+
+    make_certificate(folder)
+    port = free_port()
+    url = f"https://127.0.0.1:{port}"
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "aiwriter.asgi:application",
+        "--port",
+        str(port),
+        "--log-level",
+        "error",
+    ]
+    command += ["--ssl-certfile", str(folder / "cert.pem"), "--ssl-keyfile", str(folder / "key.pem")]
+    environment = {**portal.environment, **portal._chroma(), "AIWRITER_PUBLIC_URL": url}
+    # It warns of each of a scanner's thousands of wrong requests.
+    web = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(300):
+            with contextlib.suppress(httpx2.TransportError):
+                if httpx2.get(f"{url}/livez", trust_env=False, verify=False).status_code == 200:
+                    break
+            time.sleep(0.2)
+        else:
+            raise NotRun("the web process that speaks TLS does not answer")
+        yield url
+    finally:
+        web.terminate()
+        web.wait(30)
 
 
 TOOLS: dict[str, Callable[[], list[Finding]]] = {

@@ -218,6 +218,13 @@ def test_a_place_does_not_repeat_the_title():
     assert within("Chapter 1, p. 4", "Manual") == "Chapter 1, p. 4"
 
 
+@pytest.mark.django_db
+def test_no_script_can_read_the_cookies_that_guard_a_session():
+    page = Client().get("/accounts/login/")
+    assert page.cookies["csrftoken"]["httponly"]
+    assert page.cookies["csrftoken"]["samesite"] == "Lax"
+
+
 @pytest.mark.parametrize(("cookie", "attribute"), [("dark", ' data-theme="dark"'), ('"><script>', ""), ("", "")])
 def test_the_theme_comes_from_the_cookie_and_nothing_else_does(portal, cookie, attribute):
     browser = portal("wanda")
