@@ -5,12 +5,16 @@ from __future__ import annotations
 import errno
 
 from django.db.utils import Error as DatabaseFault
+from django.db.utils import OperationalError
 
 from aiwriter.core.errors import AppError, StorageFull, Unavailable
 
 # SQLite's text for SQLITE_FULL (https://www.sqlite.org/rescode.html#full), and PostgreSQL's class 53 "disk full".
 _FULL = ("database or disk is full", "no space left on device", "could not extend file")
-_BUSY = ("database is locked", "couldn't get a connection", "connection refused", "could not connect", "server closed")
+_BUSY = "database is locked"
+# PostgreSQL ends connections, or takes none: while it is stopped, after a crash, while it starts.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html, classes 08 and 57.
+_AWAY = ("57P01", "57P02", "57P03")
 
 
 def machine_fault(error: BaseException) -> AppError | None:
@@ -26,9 +30,17 @@ def machine_fault(error: BaseException) -> AppError | None:
     text = str(error).lower()
     if any(words in text for words in _FULL):
         return _full()
-    if any(words in text for words in _BUSY):
-        return Unavailable("The database does not answer right now.", remedy="Nothing was changed; try again.")
+    if _BUSY in text or _is_away(error):
+        return Unavailable("The database does not answer right now.", remedy="Try again in a moment.")
     return None
+
+
+def _is_away(error: DatabaseFault) -> bool:
+    """Whether a server is not there. psycopg gives no code where the connection itself is broken, or none was to be had."""
+    cause = error.__cause__
+    if not isinstance(error, OperationalError) or not hasattr(cause, "sqlstate"):
+        return False
+    return cause.sqlstate is None or cause.sqlstate.startswith("08") or cause.sqlstate in _AWAY
 
 
 def _full() -> StorageFull:

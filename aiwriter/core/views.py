@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from aiwriter.core import context
 from aiwriter.core.errors import AppError, Detail
+from aiwriter.core.faults import machine_fault
 
 
 def error_body(code: str, message: str, details: tuple[Detail, ...] = ()) -> dict[str, object]:
@@ -68,7 +71,14 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """500; the details are in the log under the request's id."""
+    """500; the details are in the log under the request's id. 503 or 507 where the machine is at fault.
+
+    Django calls it from within its `except`. What a view raises is told by `AppErrorMiddleware` before it comes here; what
+    middleware raises is not, and sessions are read there.
+    """
+    error = sys.exception()
+    if error is not None and (fault := machine_fault(error)):
+        return error_response(request, fault)
     return _plain(
         request,
         500,

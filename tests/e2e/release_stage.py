@@ -67,10 +67,10 @@ for beat in range(1, 13):
                for slot, kind, n, bad, p95 in (("new", "real", 9 + 30 * stage, 0, 180.0), ("old", "real", 170, 1, 175.0),
                                                ("new", "probe", 20, 0, 40.0), ("old", "probe", 20, 0, 41.0))]
     report(row, ways, [("blue", "1.6.0", 25), ("green", "1.5.0", 75)], samples, beat, 2)
-print(row.pk)
+answer = str(row.pk)
 """
 
 
 def add_releases(portal: Portal) -> str:
     """Put them there. Returns the id of the deployment that is under way."""
-    return str(portal.shell(_PROGRAM)).strip()
+    return str(portal.shell(_PROGRAM))
