@@ -7,7 +7,7 @@ from typing import Any
 from celery import Celery, signals
 from kombu.transport import TRANSPORT_ALIASES
 
-from aiwriter.core import captures, context, memory, metrics
+from aiwriter.core import alone, captures, context, memory, metrics
 from aiwriter.core.process import is_scheduler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aiwriter.settings")  # noqa: TID251
@@ -32,9 +32,10 @@ def _refuse_older_schema(**_: Any) -> None:
         raise SystemExit(problem)
 
 
-@signals.worker_ready.connect  # type: ignore[untyped-decorator]
-def _stay_small(**_: Any) -> None:
+@signals.worker_init.connect  # type: ignore[untyped-decorator]
+def _look_after_itself(**_: Any) -> None:
     memory.stay_small()
+    alone.begin()
 
 
 @signals.before_task_publish.connect  # type: ignore[untyped-decorator]

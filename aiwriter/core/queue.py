@@ -10,6 +10,8 @@ from typing import Any
 from celery import current_app
 from django.db import transaction
 
+from aiwriter.core import alone
+
 logger = logging.getLogger(__name__)
 
 
@@ -36,6 +38,8 @@ def _send(task: Any, kwargs: dict[str, Any], countdown: float) -> None:
     try:
         task.apply_async(kwargs=kwargs, countdown=countdown or None, retry=False)
     except Exception:
+        if alone.take_over(task, kwargs):
+            return
         # The row is committed and the sweeper finds it within seconds, so a broker that is away must not fail a
         # request whose work is already safe.
         logger.exception("The message for %s could not be sent; the sweeper will pick the row up", task.name)

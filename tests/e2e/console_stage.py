@@ -13,6 +13,7 @@ _PROGRAM = """
 import datetime as dt
 from decimal import Decimal
 from django.utils import timezone
+from django_celery_beat.models import ClockedSchedule, SolarSchedule
 from apps.backends.models import BackendProfile
 from apps.backends.services.routing import set_price
 from apps.backups.services import pauses
@@ -52,13 +53,16 @@ ledger_sinks.create_sink(actor=admin, name="Second machine", kind="file", addres
 ledger_sealing.seal_pending()
 ledger_sealing.make_checkpoint(force=True)
 ledger_archive.archive_old(now=now + dt.timedelta(days=500), events=20, least=1)
+# Schedules of the library that nothing of ours uses, and that operators may
+ClockedSchedule.objects.create(clocked_time=now + dt.timedelta(days=2))
+SolarSchedule.objects.create(event="sunset", latitude=59.3, longitude=18.1)
 # Content
 exports.start_export(actor=Actor.for_user(wanda), document_id=Document.objects.filter(workspace=room, owner=wanda, deleted_at=None).first().pk, format="docx")
-kind = create_content_type(actor=Actor.for_user(eddie), workspace=room, name="Label", instructions="Write about {product}.",
+kind = create_content_type(actor=Actor.system_actor("stage"), workspace=room, name="Label", instructions="Write about {product}.",
     fields={"properties": {"product": {"type": "string", "title": "Product"}}, "required": ["product"], "x-order": ["product"]})
 batches.create_batch_of_rows(actor=Actor.for_user(wanda), workspace=room, content_type_id=kind.pk, name="Labels for June",
     rows=[{"product": "Tide clock"}, {"product": "Rain gauge"}])
-GenerationFactory(workspace=room, user=wanda)
+GenerationFactory(workspace=room, actor=Actor.for_user(wanda))
 pauses.begin_maintenance(actor=admin, message="The database moves; back at nine.")
 pauses.end_maintenance(actor=admin)
 member, role = GroupMember.objects.first(), GroupRole.objects.first()

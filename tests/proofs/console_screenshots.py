@@ -84,11 +84,15 @@ def prove() -> str:
         print(f"  {len(paths)} pages; of {len(found['empty']) - len(empty)} nobody may open the table", flush=True)
         expect(not empty, f"no row for {', '.join(empty)}")
         problems: list[str] = []
-        opened = posts = 0
+        opened = posts = files = 0
         for path in paths:
             # Asked without a window first: the browser shows no page for an answer that has no body.
-            if visitor.context.request.get(f"{portal.url}{path}", max_redirects=0).status == 405:
+            plain = visitor.context.request.get(f"{portal.url}{path}", max_redirects=0)
+            if plain.status == 405:
                 posts += 1
+                continue
+            if "attachment" in plain.headers.get("content-disposition", ""):
+                files += 1
                 continue
             visitor.resize(WIDE, dark=False)
             answer: Any = visitor.page.goto(f"{portal.url}{path}")
@@ -114,4 +118,4 @@ def prove() -> str:
         for each in problems:
             print(f"  {each}", flush=True)
     expect(not problems, f"{len(problems)} problems of {opened} pages: {problems[:5]}")
-    return f"{opened} pages in 4 looks without a complaint, {posts} take a POST only; pictures in {folder}"
+    return f"{opened} pages in 4 looks without a complaint, {posts} take a POST only, {files} are files; pictures in {folder}"
