@@ -14,4 +14,6 @@ class ConsoleConfig(SimpleAdminConfig):
         """Find the console's pages; where none are drawn, only when an address is asked for (`aiwriter.urls`)."""
         super().ready()
         if not is_pageless():
-            self.module.autodiscover()
+            from django.contrib import admin
+
+            admin.autodiscover()

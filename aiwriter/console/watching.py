@@ -6,17 +6,15 @@ import datetime as dt
 from collections import Counter
 from typing import Any
 
-from django.db.models import Count
-from django.db.models.functions import TruncHour
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from aiwriter.core.plots import Cell
-from apps.monitoring.models import AlertRule, Budget, UsageRow
+from apps.monitoring.models import AlertRule, Budget
 from apps.monitoring.selectors.alerts import firing, silences_for
 from apps.monitoring.selectors.health import Day, strips
 from apps.monitoring.selectors.incidents import incidents_for
-from apps.monitoring.selectors.usage import BudgetState, states_of
+from apps.monitoring.selectors.usage import BudgetState, calls_by_hour, states_of
 from apps.monitoring.services.checks import registry
 from apps.users.selectors.access import Actor
 
@@ -61,14 +59,7 @@ def activity() -> dict[str, Any]:
     """When models were called in the last four weeks: a row for each day of the week, a piece for each hour (UTC)."""
     since = timezone.now() - dt.timedelta(weeks=_WEEKS)
     counts: Counter[tuple[int, int]] = Counter()
-    rows = (
-        UsageRow.objects.filter(created_at__gte=since)
-        .order_by()
-        .annotate(hour=TruncHour("created_at", tzinfo=dt.UTC))
-        .values_list("hour")
-        .annotate(Count("id"))
-    )
-    for hour, count in rows:
+    for hour, count in calls_by_hour(since).items():
         counts[hour.weekday(), hour.hour] += count
     if not counts:
         return {"activity": None}

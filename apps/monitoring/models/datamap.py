@@ -258,6 +258,15 @@ TABLES = (
         internal="model:name profile:name",
     ),
     table(
+        "monitoring.UsageHour",
+        people="user_id",
+        erasure="detach",
+        retention=_USAGE,
+        technical="id hour workspace_id user_id token_id calls input_tokens output_tokens cost currency:currency unpriced "
+        "purpose:word(write,edit,small,embed)",
+        internal="model:name profile:name",
+    ),
+    table(
         "monitoring.Budget",
         people="scope_id",
         erasure="delete",

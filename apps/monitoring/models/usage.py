@@ -63,6 +63,35 @@ class UsageRow(models.Model):
         return f"{self.purpose} {self.subject}"
 
 
+class UsageHour(models.Model):
+    """The rows of a full hour, added up: what reports of weeks and years are made from. `services/usage_hours.py` writes them."""
+
+    hour = models.DateTimeField(help_text="When it began.")
+    workspace_id = models.UUIDField(null=True, blank=True)
+    user_id = models.UUIDField(null=True, blank=True)
+    token_id = models.UUIDField(null=True, blank=True)
+    purpose = models.CharField(max_length=20)
+    model = models.CharField(max_length=120, blank=True)
+    profile = models.CharField(max_length=80, blank=True)
+    currency = models.CharField(max_length=3, blank=True)
+    calls = models.PositiveIntegerField()
+    input_tokens = models.PositiveBigIntegerField()
+    output_tokens = models.PositiveBigIntegerField()
+    cost = models.DecimalField(max_digits=21, decimal_places=9, null=True, blank=True)
+    unpriced = models.PositiveIntegerField(help_text="Calls whose price is not known.")
+
+    class Meta:
+        ordering = ["-hour", "-id"]
+        indexes = [
+            models.Index(fields=["hour"], name="usage_hours"),
+            models.Index(fields=["workspace_id", "hour"], name="usage_hours_of_workspace"),
+            models.Index(fields=["user_id", "hour"], name="usage_hours_of_user"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.purpose} {self.hour:%Y-%m-%d %H}:00"
+
+
 class Budget(models.Model):
     """A limit on what a workspace, a person or a token may use in a day or a month (UTC)."""
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Case, Count, F, Q, QuerySet, Sum, When
-from django.db.models.functions import TruncDate
+from django.db.models import Case, Count, F, Max, Q, QuerySet, Sum, When
+from django.db.models.functions import TruncDate, TruncHour
 from django.utils import timezone
 
 from aiwriter.core.errors import InvalidInput
-from apps.monitoring.models import NANOS, Budget, BudgetPeriod, UsageRow, next_start, period_start
+from apps.monitoring.models import NANOS, Budget, BudgetPeriod, UsageHour, UsageRow, next_start, period_start
 from apps.users.models import ApiToken, Membership
 from apps.users.selectors import consents
 from apps.users.selectors.access import Actor, can, require, workspaces_of
 
 _EXACT = Decimal("0.000000001")
+HOUR = dt.timedelta(hours=1)
 GROUPS = ("day", "model", "profile", "purpose", "user", "workspace")
 _COLUMNS = {
     "model": "model",
@@ -35,16 +37,37 @@ def visible_usage(actor: Actor) -> QuerySet[UsageRow]:
     Raises:
         PermissionDenied: the actor may see none at all.
     """
+    return UsageRow.objects.filter(_visible(actor))
+
+
+def _visible(actor: Actor) -> Q:
+    """Which rows these are, of calls and of hours."""
     if sees_all(actor):
-        return UsageRow.objects.all()
+        return Q()
     require(actor, "usage.read")
     if actor.user is None:
-        return UsageRow.objects.all()  # a part of the portal itself; nobody else passes without a person
+        return Q()  # a part of the portal itself; nobody else passes without a person
     edited = Membership.objects.live().filter(user=actor.user, role=Membership.Role.EDITOR)
     own_rooms = workspaces_of(actor).values("pk")
-    return UsageRow.objects.filter(
-        Q(workspace_id__in=edited.values("workspace_id")) | Q(user_id=actor.user_id), workspace_id__in=own_rooms
-    )
+    of_rooms = Q(workspace_id__in=edited.values("workspace_id"))
+    return (of_rooms | Q(user_id=actor.user_id)) & Q(workspace_id__in=own_rooms)
+
+
+def added_up_until() -> dt.datetime | None:
+    """Up to when the calls are added up by hours; None before the first time."""
+    last: dt.datetime | None = UsageHour.objects.aggregate(last=Max("hour"))["last"]
+    return last + HOUR if last else None
+
+
+def _in_hours(since: dt.datetime, until: dt.datetime | None) -> tuple[Q, Q]:
+    """Of a time the full hours that are added up, and the calls of the rest."""
+    begin = -(-since.timestamp() // 3600) * 3600
+    end = min(added_up_until() or since, until or timezone.now()).timestamp() // 3600 * 3600
+    calls = Q(created_at__gte=since) & (Q() if until is None else Q(created_at__lt=until))
+    if end <= begin:
+        return Q(pk=None), calls
+    first, last = (dt.datetime.fromtimestamp(each, dt.UTC) for each in (begin, end))
+    return Q(hour__gte=first, hour__lt=last), calls & (Q(created_at__lt=first) | Q(created_at__gte=last))
 
 
 def shown_user(actor: Actor) -> Case:
@@ -98,37 +121,50 @@ def usage_by(
     """
     if group not in GROUPS:
         raise InvalidInput(f"'{group}' is no group.", field="group", remedy=f"Use one of {', '.join(GROUPS)}.")
-    rows = visible_usage(actor).filter(created_at__gte=since or timezone.now() - dt.timedelta(days=30))
-    if until is not None:
-        rows = rows.filter(created_at__lt=until)
-    key: Any = TruncDate("created_at", tzinfo=dt.UTC) if group == "day" else F(_COLUMNS[group])
-    if group == "user":
-        key = shown_user(actor)
-    sums = (
-        rows.annotate(key=key)
-        .order_by()
-        .values("key", "currency")
-        .annotate(
-            calls=Count("id"),
-            tokens_in=Sum("input_tokens"),
-            tokens_out=Sum("output_tokens"),
-            money=Sum("cost"),
-            unpriced=Count("id", filter=Q(cost=None)),
-        )
-    )
+    in_hours, calls = _in_hours(since or timezone.now() - dt.timedelta(days=30), until)
+    of_hours = {"number": Sum("calls"), "without_price": Sum("unpriced")}
+    of_calls = {"number": Count("id"), "without_price": Count("id", filter=Q(cost=None))}
     found: dict[str, UsageSum] = {}
-    for row in sums:
+    for row in (
+        *_sums(UsageHour.objects.filter(in_hours), actor, group, "hour", of_hours),
+        *_sums(UsageRow.objects.filter(calls), actor, group, "created_at", of_calls),
+    ):
         total = found.setdefault(str(row["key"] or ""), UsageSum(key=str(row["key"] or "")))
-        total.calls += row["calls"]
+        total.calls += row["number"]
         total.input_tokens += row["tokens_in"]
         total.output_tokens += row["tokens_out"]
-        total.unpriced += row["unpriced"]
+        total.unpriced += row["without_price"]
         if row["money"] is not None and row["currency"]:
             # SQLite adds up as floating point; to the billionth the sum is exact again.
-            total.costs[row["currency"]] = row["money"].quantize(_EXACT)
+            before = total.costs.get(row["currency"], Decimal(0))
+            total.costs[row["currency"]] = before + row["money"].quantize(_EXACT)
     if group == "day":
         return sorted(found.values(), key=lambda s: s.key, reverse=True)
     return sorted(found.values(), key=lambda s: (-sum(s.costs.values()), -(s.input_tokens + s.output_tokens), s.key))
+
+
+def _sums(rows: QuerySet[Any], actor: Actor, group: str, time: str, counts: dict[str, Any]) -> QuerySet[Any]:
+    key: Any = TruncDate(time, tzinfo=dt.UTC) if group == "day" else F(_COLUMNS[group])
+    if group == "user":
+        key = shown_user(actor)
+    return (
+        rows.filter(_visible(actor))
+        .annotate(key=key)
+        .order_by()
+        .values("key", "currency")
+        .annotate(tokens_in=Sum("input_tokens"), tokens_out=Sum("output_tokens"), money=Sum("cost"), **counts)
+    )
+
+
+def calls_by_hour(since: dt.datetime) -> dict[dt.datetime, int]:
+    """How many calls each hour had, of the whole portal. The caller has checked that they may be seen."""
+    in_hours, calls = _in_hours(since, None)
+    found: Counter[dt.datetime] = Counter()
+    full = UsageHour.objects.filter(in_hours).order_by().values_list("hour").annotate(Sum("calls"))
+    rest = UsageRow.objects.filter(calls).order_by().annotate(hour=TruncHour("created_at", tzinfo=dt.UTC))
+    for hour, number in (*full, *rest.values_list("hour").annotate(Count("id"))):
+        found[hour] += number
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from apps.monitoring.services.measuring import Figure
 from apps.monitoring.services.report_sending import send_due
 from apps.monitoring.services.results import beat
 from apps.monitoring.services.telling import deliver_due
+from apps.monitoring.services.usage_hours import add_up_hours
 from apps.monitoring.services.watching import Chore, Watch
 
 
@@ -48,6 +49,7 @@ def start_chores(watch: Watch, stop: threading.Event) -> list[Chore]:
         Chore("deliveries", 1.0, deliver_due, stop),
         Chore("measure", 60.0, lambda: recorder.measure([*watch.figures(), *error_figures()]), stop, aligned=True),
         Chore("roll-up", 300.0, roll_up, stop, aligned=True),
+        Chore("usage-hours", 300.0, add_up_hours, stop),
         Chore("prune", 3600.0, prune_points, stop),
         Chore("heartbeat", EVERY, HeartbeatOut(watch).beat, stop),
         Chore("captures", 2.0, tend_captures, stop),
