@@ -37,10 +37,10 @@ def machine_fault(error: BaseException) -> AppError | None:
 
 def _is_away(error: DatabaseFault) -> bool:
     """Whether a server is not there. psycopg gives no code where the connection itself is broken, or none was to be had."""
-    cause = error.__cause__
-    if not isinstance(error, OperationalError) or not hasattr(cause, "sqlstate"):
+    if not isinstance(error, OperationalError) or not hasattr(error.__cause__, "sqlstate"):
         return False
-    return cause.sqlstate is None or cause.sqlstate.startswith("08") or cause.sqlstate in _AWAY
+    code = getattr(error.__cause__, "sqlstate", None)
+    return code is None or code.startswith("08") or code in _AWAY
 
 
 def _full() -> StorageFull:
