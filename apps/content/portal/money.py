@@ -31,8 +31,8 @@ from apps.content.portal.requests import actor_of, answers_json, is_fragment, si
 from apps.content.selectors.documents import get_document
 from apps.content.selectors.spending import DocumentSum, document_spending, usage_by_document
 from apps.content.services.estimating import WishEstimate, estimate_wish
-from apps.monitoring.models import Budget, UsageRow
-from apps.monitoring.selectors.usage import UsageSum, states_of, usage_by, visible_budgets, visible_usage
+from apps.monitoring.models import Budget
+from apps.monitoring.selectors.usage import UsageSum, named_usage, states_of, usage_by, visible_budgets
 from apps.monitoring.services import budgets as service
 from apps.users.models import ApiToken, Membership, User, Workspace
 from apps.users.selectors.access import Actor, can, require
@@ -168,7 +168,7 @@ def _by_document(request: HttpRequest, since: dt.datetime) -> tuple[list[Documen
 def usage_csv(request: HttpRequest) -> StreamingHttpResponse:
     """Every call of the period as CSV; the cost of an unknown price is the word "unknown"."""
     since = timezone.now() - dt.timedelta(days=_days(request))
-    rows = visible_usage(actor_of(request)).filter(created_at__gte=since).order_by("-created_at", "-id")
+    rows = named_usage(actor_of(request)).filter(created_at__gte=since).order_by("-created_at", "-id")
     answer = StreamingHttpResponse(_lines(rows), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = 'attachment; filename="usage.csv"'
     return answer
@@ -177,13 +177,14 @@ def usage_csv(request: HttpRequest) -> StreamingHttpResponse:
 _CSV = ("created_at", "purpose", "profile", "model", "input_tokens", "output_tokens", "cached_tokens")
 
 
-def _lines(rows: QuerySet[UsageRow]) -> Iterator[str]:
+def _lines(rows: QuerySet[Any]) -> Iterator[str]:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow([*_CSV, "cost", "currency", "duration_ms", "workspace_id", "user_id", "token_id"])
     for row in rows.iterator(chunk_size=2_000):
         cost = "unknown" if row.cost is None else f"{row.cost:f}"
-        rest = [cost, row.currency, row.duration_ms, row.workspace_id or "", row.user_id or "", row.token_id or ""]
+        whose = [row.workspace_id or "", row.shown_user or "", row.shown_token or ""]
+        rest = [cost, row.currency, row.duration_ms, *whose]
         writer.writerow([_cell(getattr(row, name)) for name in _CSV] + rest)
         if buffer.tell() > 32_768:
             yield buffer.getvalue()

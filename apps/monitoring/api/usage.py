@@ -78,14 +78,14 @@ class UsageList(APIView):
     def get(self, request: Request) -> Response:
         """A page of the calls that the caller may see."""
         actor = actor_of(request)
-        rows = selectors.visible_usage(actor).annotate(shown_user=selectors.shown_user(actor))
-        return paginated(request, rows.values(*_ROW, "shown_user"), row=_named)
+        rows = selectors.named_usage(actor)
+        return paginated(request, rows.values(*_ROW, "shown_user", "shown_token"), row=_named)
 
 
 def _named(row: dict[str, Any]) -> dict[str, Any]:
     """A row whose person is told only when they agreed to it."""
-    shown = row.pop("shown_user")
-    return {**row, "user_id": shown}
+    user, token = row.pop("shown_user"), row.pop("shown_token")
+    return {**row, "user_id": user, "token_id": token}
 
 
 class UsageSummary(APIView):

@@ -21,12 +21,11 @@ from apps.users.selectors.access import Actor, can, require, workspaces_of
 
 _EXACT = Decimal("0.000000001")
 HOUR = dt.timedelta(hours=1)
-GROUPS = ("day", "model", "profile", "purpose", "user", "workspace")
+GROUPS = ("day", "model", "profile", "purpose", "token", "user", "workspace")
 _COLUMNS = {
     "model": "model",
     "profile": "profile",
     "purpose": "purpose",
-    "user": "user_id",
     "workspace": "workspace_id",
 }
 
@@ -38,6 +37,11 @@ def visible_usage(actor: Actor) -> QuerySet[UsageRow]:
         PermissionDenied: the actor may see none at all.
     """
     return UsageRow.objects.filter(_visible(actor))
+
+
+def named_usage(actor: Actor) -> QuerySet[UsageRow]:
+    """The same, each with `shown_user` and `shown_token`: what others may be told of whose it is."""
+    return visible_usage(actor).annotate(shown_user=shown_user(actor), shown_token=shown_user(actor, "token_id"))
 
 
 def _visible(actor: Actor) -> Q:
@@ -70,14 +74,14 @@ def _in_hours(since: dt.datetime, until: dt.datetime | None) -> tuple[Q, Q]:
     return Q(hour__gte=first, hour__lt=last), calls & (Q(created_at__lt=first) | Q(created_at__gte=last))
 
 
-def shown_user(actor: Actor) -> Case:
-    """Whose a row is, for others: nobody's where its person has not agreed to be named. One's own are always one's own.
+def shown_user(actor: Actor, column: str = "user_id") -> Case:
+    """Whose a row is, or with which of their tokens it was asked for, for others: nobody's where its person has not agreed to be named. One's own are always one's own.
 
     With nothing asked of people, everybody is named.
     """
     agreed = consents.agreed(consents.USAGE_ANALYSIS)
     named = Q() if agreed is None else Q(user_id=actor.user_id) | Q(user_id__in=agreed)
-    return Case(When(named, then=F("user_id")), default=None) if named else Case(default=F("user_id"))
+    return Case(When(named, then=F(column)), default=None) if named else Case(default=F(column))
 
 
 def sees_all(actor: Actor) -> bool:
@@ -144,9 +148,13 @@ def usage_by(
 
 
 def _sums(rows: QuerySet[Any], actor: Actor, group: str, time: str, counts: dict[str, Any]) -> QuerySet[Any]:
-    key: Any = TruncDate(time, tzinfo=dt.UTC) if group == "day" else F(_COLUMNS[group])
-    if group == "user":
-        key = shown_user(actor)
+    key: Any
+    if group == "day":
+        key = TruncDate(time, tzinfo=dt.UTC)
+    elif group in ("token", "user"):
+        key = shown_user(actor, f"{group}_id")
+    else:
+        key = F(_COLUMNS[group])
     return (
         rows.filter(_visible(actor))
         .annotate(key=key)

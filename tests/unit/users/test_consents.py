@@ -18,6 +18,7 @@ from apps.backends.models import BackendProfile, ModelCall
 from apps.backends.services.estimating import Span, estimate_models
 from apps.backends.services.models import Delta, ModelCallSpec, embed, open_model
 from apps.content.services.completions import offered
+from apps.monitoring.models import UsageRow
 from apps.users.models import AuditEvent, Consent, ConsentText
 from apps.users.selectors.access import Actor
 from apps.users.selectors.consents import asked_of, withheld
@@ -167,8 +168,10 @@ def test_answers_are_records_that_go_out_with_ones_data(db: None, people: People
     assert asked_of(people.actor("eve"))[0].text == text
 
 
-def test_reports_by_person_name_only_those_who_agreed(db: None, people: People, api: Any):
-    used(people.press, people.wanda)
+def test_reports_by_person_name_only_those_who_agreed(db: None, people: People, api: Any, portal: Any):
+    subject = used(people.press, people.wanda)
+    token, _ = make_token(people.wanda, "usage.read")
+    UsageRow.objects.filter(subject=subject).update(token_id=token.pk)
     used(people.press, people.eddie)
     text = publish(people, "usage_analysis")
     says(people, "eddie", text, True)
@@ -182,6 +185,15 @@ def test_reports_by_person_name_only_those_who_agreed(db: None, people: People, 
         assert named("eddie", path, key) == {eddie, ""}
         assert named("otto", path, key) == {eddie, ""}
         assert named("wanda", path, key) == {wanda}
+    # Nor is their token, which says as much.
+    for path, key in (("/api/v1/usage/summary?group=token", "key"), ("/api/v1/usage", "token_id")):
+        assert named("otto", path, key) == {""}
+        assert named("wanda", path, key) == {str(token.pk)}
+    says(people, "otto", text, True)
+    table = b"".join(portal("otto").get("/usage/calls.csv").streaming_content).decode()
+    assert eddie in table
+    assert wanda not in table
+    assert str(token.pk) not in table
     says(people, "wanda", text, True)
     assert named("otto", "/api/v1/usage/summary?group=user", "key") == {eddie, wanda}
 
