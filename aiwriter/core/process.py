@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import sys
-
-_PAGELESS = frozenset({"beat", "watch", "worker"})
+from pathlib import Path
 
 
 def is_scheduler() -> bool:
     """Whether it sends tasks by the clock (`celery -A aiwriter beat`)."""
-    return "beat" in sys.argv
+    return _is_celery() and "beat" in sys.argv
 
 
 def is_pageless() -> bool:
-    """Whether it was started for something else than pages: the scheduler, the watch, a worker."""
-    return not _PAGELESS.isdisjoint(sys.argv[1:])
+    """Whether it was started for something else than pages: the scheduler, a worker, the watch."""
+    is_watch = Path(sys.argv[0]).name == "manage.py" and sys.argv[1:2] == ["watch"]
+    return is_watch or is_scheduler() or (_is_celery() and "worker" in sys.argv)
+
+
+def _is_celery() -> bool:
+    # `celery` itself, or `python -m celery`.
+    return "celery" in Path(sys.argv[0]).parts
