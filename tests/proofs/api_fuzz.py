@@ -90,9 +90,11 @@ def prove() -> str:
             things = _make(portal, tokens["editor"], number)
             count = 0
             for removing in (False, True):
-                some, output = _run(
-                    portal, tokens[role], things, seed, seconds=10 if removing else seconds, removing=removing
-                )
+                within = 10 if removing else seconds
+                some, output = _run(portal, tokens[role], things, seed, seconds=within, removing=removing)
+                if not some and "Time limit reached" in output:
+                    # Getting ready counts too, and takes half a minute where others use the machine.
+                    some, output = _run(portal, tokens[role], things, seed, seconds=within * 4, removing=removing)
                 expect(some > 0, f"{role}: nothing was asked\n{output[-3000:]}")
                 count += some
                 if "= FAILURES =" in output or "= ERRORS =" in output:
@@ -132,6 +134,18 @@ def _until_read(api: httpx2.Client, source_id: str) -> None:
     expect(False, "the source was not read within 60 s")
 
 
+def _description(portal: Portal, folder: Path) -> Path:
+    """What the portal says of its API, asked once: on a busy machine it takes longer than a role has."""
+    file = folder / "openapi.json"
+    if not file.exists():
+        # As JSON: reading it as YAML takes half a minute.
+        as_json = {"Accept": "application/vnd.oai.openapi+json"}
+        answer = httpx2.get(f"{portal.url}/api/v1/schema", headers=as_json, trust_env=False, timeout=180)
+        expect(answer.status_code == 200, f"the description of the API: {answer.status_code}")
+        file.write_text(answer.text, encoding="utf-8")
+    return file
+
+
 def _failures(output: str) -> str:
     begin = min(at for at in (output.find("= FAILURES ="), output.find("= ERRORS =")) if at >= 0)
     end = output.find("= WARNINGS =", begin)
@@ -151,9 +165,11 @@ def _run(
         str(Path(sys.executable).parent / "schemathesis"),
         f"--config-file={config}",
         "run",
-        f"{portal.url}/api/v1/schema?format=json",
+        str(_description(portal, report)),
+        f"--url={portal.url}",
         f"--checks={_CHECKS}",
-        "--phases=examples,coverage,fuzzing",
+        # The description has no examples; looking for them would take a part of the time.
+        "--phases=coverage,fuzzing",
         f"--max-examples={3 if removing else 15}",
         "--workers=2",
         f"--max-time={seconds}",

@@ -3,7 +3,7 @@
 Each of our rules first has to find the fault that is planted for it. Then the tools of `make security` run over the code; a finding
 counts unless `tests/security/reviewed.csv` has it with a reason. Last, schemathesis asks a running portal as each role
 (SECONDS_A_ROLE, here 20 by default). A tool that is not installed, or whose source of advisories does not answer, is named "not
-run" and never counted as good news. ONLY chooses tools.
+run" and never counted as good news.
 """
 
 from __future__ import annotations
