@@ -19,7 +19,7 @@ django.setup(set_prefix=False)
 # Now, and not in the first request that sends a task.
 current_app.loader.import_default_modules()
 
-from aiwriter.core import memory, schema  # noqa: E402
+from aiwriter.core import memory, schema, tracing  # noqa: E402
 from aiwriter.core.handler import Handler  # noqa: E402
 from aiwriter.core.metrics import counted  # noqa: E402
 from aiwriter.core.threads import in_thread  # noqa: E402
@@ -54,6 +54,7 @@ async def _lifespan(receive: Any, send: Any) -> None:
                 await send({"type": "lifespan.startup.failed", "message": problem})
                 return
             memory.stay_small()
+            tracing.begin("web")
             await send({"type": "lifespan.startup.complete"})
         else:
             await send({"type": "lifespan.shutdown.complete"})

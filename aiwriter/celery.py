@@ -7,7 +7,7 @@ from typing import Any
 from celery import Celery, signals
 from kombu.transport import TRANSPORT_ALIASES
 
-from aiwriter.core import alone, captures, context, memory, metrics
+from aiwriter.core import alone, captures, context, memory, metrics, tracing
 from aiwriter.core.process import is_scheduler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aiwriter.settings")  # noqa: TID251
@@ -36,6 +36,7 @@ def _refuse_older_schema(**_: Any) -> None:
 def _look_after_itself(**_: Any) -> None:
     memory.stay_small()
     alone.begin()
+    tracing.begin("worker")
 
 
 @signals.before_task_publish.connect  # type: ignore[untyped-decorator]
@@ -43,15 +44,23 @@ def _task_is_sent(headers: Any = None, **_: Any) -> None:
     # The request that asked for it: what goes wrong in a worker can be followed back to a person's click.
     if isinstance(headers, dict) and (request_id := context.request_id.get()):
         headers["asked_by"] = request_id
+    if isinstance(headers, dict) and (traceparent := tracing.traceparent()):
+        headers["traceparent"] = traceparent
+
+
+def _header(task: Any, name: str) -> str:
+    return str(getattr(task.request, name, None) or (task.request.headers or {}).get(name) or "")
 
 
 @signals.task_prerun.connect  # type: ignore[untyped-decorator]
 def _task_begins(task: Any = None, **_: Any) -> None:
-    asked = getattr(task.request, "asked_by", None) or (task.request.headers or {}).get("asked_by")
-    context.request_id.set(context.accept_request_id(str(asked or task.request.id or "")))
+    context.request_id.set(context.accept_request_id(_header(task, "asked_by") or str(task.request.id or "")))
     context.actor_id.set("")
     context.workspace_id.set("")
     context.trace_id.set("")
+    task.request.span = tracing.span(task.name, kind="CONSUMER", traceparent=_header(task, "traceparent"))
+    if span := task.request.span.__enter__():
+        span.set_attributes({"messaging.system": "celery", "messaging.operation.type": "process"})
     captures.refresh()
     task.request.begun_at = time.perf_counter()
 
@@ -59,5 +68,7 @@ def _task_begins(task: Any = None, **_: Any) -> None:
 @signals.task_postrun.connect  # type: ignore[untyped-decorator]
 def _task_ends(task: Any = None, state: str | None = None, **_: Any) -> None:
     metrics.tasks.labels(task.name, (state or "unknown").lower()).inc()
+    if span := getattr(task.request, "span", None):
+        span.__exit__(None, None, None)
     if begun := getattr(task.request, "begun_at", None):
         metrics.task_seconds.labels(task.name).observe(time.perf_counter() - begun)

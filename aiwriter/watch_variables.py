@@ -56,6 +56,12 @@ WATCHING: tuple[Variable, ...] = (
         help="Errors are sent to this Sentry-protocol project, without values; empty: they stand in the console.",
     ),
     V(
+        name="AIWRITER_OTLP_URL",
+        type="url",
+        default="",
+        help="Traces go to this OpenTelemetry collector (OTLP over HTTP, such as http://collector:4318); empty: none are made.",
+    ),
+    V(
         name="AIWRITER_HEARTBEAT_URL",
         type="url",
         default="",

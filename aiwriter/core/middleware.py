@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from aiwriter.core import captures, clients, context, metrics
+from aiwriter.core import captures, clients, context, metrics, tracing
 from aiwriter.core.errors import AppError
 from aiwriter.core.faults import machine_fault
 from aiwriter.core.views import error_response
@@ -35,14 +36,17 @@ class RequestContextMiddleware:
             context.trace_id.set(context.accept_trace(request.headers.get("traceparent", ""))),
         )
         try:
-            if captures.refresh():
-                with captures.sql_lines():
+            with tracing.span("request", kind="SERVER", traceparent=request.headers.get("traceparent", "")) as span:
+                if captures.refresh():
+                    with captures.sql_lines():
+                        response = self.get_response(request)
+                else:
                     response = self.get_response(request)
-            else:
-                response = self.get_response(request)
-            match = request.resolver_match
-            # Not the address: with ids in it every document would be a series of its own.
-            route = match.route if match else "static" if request.path.startswith("/static/") else "unmatched"
+                match = request.resolver_match
+                # Not the address: with ids in it every document would be a series of its own.
+                route = match.route if match else "static" if request.path.startswith("/static/") else "unmatched"
+                if span:
+                    _tell(span, request, route, response.status_code)
             took = time.perf_counter() - begun
             if route != "static":
                 _line(request, route, response.status_code, took)
@@ -58,6 +62,21 @@ class RequestContextMiddleware:
             "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
         )
         return response
+
+
+def _tell(span: Any, request: HttpRequest, route: str, status: int) -> None:
+    """https://opentelemetry.io/docs/specs/semconv/http/http-spans/, without the address."""
+    span.update_name(f"{request.method} /{route}")
+    span.set_attributes(
+        {
+            "http.request.method": request.method or "",
+            "http.route": f"/{route}",
+            "http.response.status_code": status,
+            "aiwriter.request_id": context.request_id.get(),
+        }
+    )
+    if status >= 500:
+        span.set_attribute("error.type", str(status))
 
 
 def _line(request: HttpRequest, route: str, status: int, took: float) -> None:

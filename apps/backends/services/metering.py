@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max, Sum
 from django.utils import timezone
 
-from aiwriter.core import metrics
+from aiwriter.core import metrics, tracing
 from aiwriter.core.errors import Conflict
 from aiwriter_sdk import Pricing, Usage
 from apps.backends.models import ModelCall
@@ -198,7 +198,32 @@ def settle_attempt(call_id: uuid.UUID, step: RouteStepView, outcome: Outcome) ->
         price=None if cost is None else float(cost),
         currency=currency,
     )
+    if tracing.is_on():
+        _trace(call_id, step, outcome, tokens)
     return Bill(cost=cost, currency=currency)
+
+
+def _trace(call_id: uuid.UUID, step: RouteStepView, outcome: Outcome, tokens: Usage) -> None:
+    """https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/, and no word of what was asked or written."""
+    ended = timezone.now()
+    embeds = ModelCall.objects.filter(pk=call_id, purpose="embed").exists()
+    operation = "embeddings" if embeds else "chat"
+    tracing.past(
+        f"{operation} {step.model}",
+        begun=ended - dt.timedelta(milliseconds=outcome.duration_ms),
+        ended=ended,
+        attributes={
+            "gen_ai.operation.name": operation,
+            "gen_ai.provider.name": step.profile.plugin_key,
+            "gen_ai.request.model": step.model,
+            "gen_ai.response.model": outcome.model or None,
+            "gen_ai.response.finish_reasons": [outcome.finish_reason] if outcome.finish_reason else None,
+            "gen_ai.usage.input_tokens": tokens.input_tokens,
+            "gen_ai.usage.output_tokens": tokens.output_tokens,
+            "aiwriter.first_token_ms": outcome.ttft_ms,
+        },
+        error=outcome.error_kind,
+    )
 
 
 def settle_dead_attempts(subject: str, written: str) -> int:
