@@ -1,4 +1,4 @@
-"""Prometheus scrapes the portal, an alert goes through a real Alertmanager to a webhook, errors reach a Sentry-protocol receiver without values.
+"""Prometheus scrapes, an alert goes through a real Alertmanager to a webhook, errors and traces reach their receivers without values.
 
 The shipped configurations are used, with ports of this run. The fault is real: the place of the files is taken away. Ten
 canaries (body, header, query, cookie, prompt, file name, variable, exception, log line, a plugin's own extra) must not be in
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -20,7 +21,9 @@ from typing import Any
 
 import httpx2
 
+from tests.fakes.collector import Collector
 from tests.fakes.receiver import Receiver
+from tests.lab.models import writer_token
 from tests.lab.portal import ROOT, Portal
 from tests.proofs import NotRun, expect, until
 from tests.servers import free_port
@@ -36,19 +39,39 @@ def prove() -> str:
     if missing:
         raise NotRun(f"{', '.join(missing)} (Debian: apt install prometheus prometheus-alertmanager)")
     health, prometheus, alertmanager = free_port(), free_port(), free_port()
-    with Receiver() as webhook, Receiver() as tracker:
+    with Receiver() as webhook, Receiver() as tracker, Collector() as collector:
         environment = {
             "AIWRITER_HEALTH_PORT": str(health),
             "AIWRITER_OUTGOING_ALLOW_NETWORKS": "127.0.0.0/8",
+            "AIWRITER_OTLP_URL": collector.url,
             "AIWRITER_SENTRY_DSN": f"{tracker.url.replace('//', '//publickey@').removesuffix('/hook')}/7",
         }
         with Portal(environment, within=_START) as portal, tempfile.TemporaryDirectory() as folder:
             errors = _errors(portal, tracker)
+            traced = _traced(portal, collector)
             with _peers(Path(folder), portal, webhook.url, health, prometheus, alertmanager):
                 scraped = _scraped(prometheus)
                 told = _alert(portal, webhook, prometheus)
     loki = "Loki NOT RUN: no such package here"
-    return f"{scraped} series scraped; alert told through Alertmanager after {told:.0f} s; {errors}; {loki}"
+    return f"{scraped} series scraped; alert told through Alertmanager after {told:.0f} s; {errors}; {traced}; {loki}"
+
+
+# ------------------------------------------------------------ traces
+def _traced(portal: Portal, collector: Collector) -> str:
+    """A draft is asked for with a trace: the request, the task that it sends and the calls of models belong to it."""
+    asked = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    with portal.api(writer_token(portal)) as client:
+        body = {"topic": "A kingfisher at the weir", "source_ids": []}
+        answer = client.post("/generate/content", json=body, headers={"traceparent": asked})
+        expect(answer.status_code == 202, f"{answer.status_code} {answer.text[:300]}")
+
+    def of_trace() -> dict[str, str]:
+        return {span["name"]: span["part"] for span in collector.spans if span["trace"] == asked.split("-")[1]}
+
+    wanted = {"POST /api/v1/generate/content": "web", "content.run_generation": "worker", "chat composer": "worker"}
+    until(lambda: wanted.items() <= of_trace().items(), 60, f"spans of the trace: {of_trace()}")
+    expect(b"kingfisher" not in b"".join(collector.bodies), "a span holds what was asked for")
+    return "request, task and model call are one trace at an OTLP collector"
 
 
 # ------------------------------------------------------------ errors
