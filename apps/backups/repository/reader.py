@@ -29,6 +29,8 @@ _BATCH_BYTES = 2 * 1024 * 1024
 _BATCH_CHUNKS = 128
 _GROUP = 4096
 _MANY = 200
+# A document is wanted alone, or all of them: from the third on, the list is kept.
+_SCANS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class SetReader:
         self._manifest = manifest
         self._chunks = ChunkReader(repository)
         self._entries: dict[str, _Located] | None = None
+        self._lookups = 0
         self._ref_ids: list[bytes] | None = None
         self._ref_starts: list[int] = []
 
@@ -63,19 +66,38 @@ class SetReader:
         """One entry."""
         return self._find(path).entry
 
-    def _located(self) -> Iterator[_Located]:
-        rest, first = b"", 0
+    def _lines(self) -> Iterator[bytes]:
+        rest = b""
         for piece in self._chunks.listing(self._manifest.entries):
             lines = (rest + piece).split(b"\n")
             rest = lines.pop()
-            for line in lines:
-                entry = Entry.decode(line)
-                yield _Located(entry, first)
-                first += entry.chunks
+            yield from lines
         if rest:
             raise Damaged("The list of entries does not end where it should.")
 
+    def _located(self) -> Iterator[_Located]:
+        first = 0
+        for line in self._lines():
+            entry = Entry.decode(line)
+            yield _Located(entry, first)
+            first += entry.chunks
+
+    def _scan(self, path: str) -> _Located | None:
+        """One entry without decoding the others: of each line only how many chunks it stands for is needed."""
+        begin, first, found = Entry.beginning(path), 0, None
+        for line in self._lines():
+            if line.startswith(begin):
+                found = _Located(Entry.decode(line), first)
+            first += Entry.decode(line).chunks if b'"n":' in line else 1
+        return found
+
     def _find(self, path: str) -> _Located:
+        self._lookups += 1
+        if self._entries is None and self._lookups <= _SCANS:
+            scanned = self._scan(path)
+            if scanned is None:
+                raise NoSuchEntry(f"The set {self.info.id} has no {path}.")
+            return scanned
         if self._entries is None:
             self._entries = {located.entry.path: located for located in self._located()}
         found = self._entries.get(path)

@@ -148,6 +148,11 @@ class Entry:
             body["m"] = dict(self.meta)
         return _line(body).encode() + b"\n"
 
+    @staticmethod
+    def beginning(path: str) -> bytes:
+        """How the line of an entry of this path begins."""
+        return f'{{"p":{_line(path)},'.encode()
+
     @classmethod
     def decode(cls, line: bytes) -> Entry:
         """From a line."""

@@ -77,6 +77,23 @@ def test_a_whole_set_is_written_to_a_folder(place: Place, tmp_path: Path) -> Non
     assert (tmp_path / "one" / "dump.sql").read_bytes() == what["db/dump.sql"]
 
 
+def test_an_entry_is_found_alone_and_among_many(place: Place) -> None:
+    odd = {'a "quoted", name': b"q", 'x,"n":7,': b"n", "größe/é\\.md": b"umlaut", "plain": b"p"}
+    what = {**contents(files=3), **odd, "last": b"the end"}
+    info = place.back_up(what)
+    with closing(place.owner()) as repository:
+        for path, data in what.items():
+            assert repository.reader(info.id).open(path).read() == data
+        reader = repository.reader(info.id)
+        for path in (*odd, "last"):
+            assert reader.open(path).read() == what[path]
+        for _ in range(3):
+            with pytest.raises(NoSuchEntry):
+                repository.reader(info.id).open("pla")
+            with pytest.raises(NoSuchEntry):
+                reader.open("pla")
+
+
 def test_the_server_cannot_read_what_it_wrote(place: Place) -> None:
     info = place.back_up(contents())
     with closing(place.server()) as repository, pytest.raises(KeyNeeded):
