@@ -59,8 +59,9 @@ def _task_begins(task: Any = None, **_: Any) -> None:
     context.workspace_id.set("")
     context.trace_id.set("")
     task.request.span = tracing.span(task.name, kind="CONSUMER", traceparent=_header(task, "traceparent"))
-    if span := task.request.span.__enter__():
-        span.set_attributes({"messaging.system": "celery", "messaging.operation.type": "process"})
+    task.request.traced = task.request.span.__enter__()
+    if task.request.traced:
+        task.request.traced.set_attributes({"messaging.system": "celery", "messaging.operation.type": "process"})
     captures.refresh()
     task.request.begun_at = time.perf_counter()
 
@@ -69,6 +70,8 @@ def _task_begins(task: Any = None, **_: Any) -> None:
 def _task_ends(task: Any = None, state: str | None = None, **_: Any) -> None:
     metrics.tasks.labels(task.name, (state or "unknown").lower()).inc()
     if span := getattr(task.request, "span", None):
+        if state == "FAILURE" and task.request.traced:
+            task.request.traced.set_attribute("error.type", "task_failed")
         span.__exit__(None, None, None)
     if begun := getattr(task.request, "begun_at", None):
         metrics.task_seconds.labels(task.name).observe(time.perf_counter() - begun)

@@ -67,9 +67,15 @@ def span(name: str, *, kind: str, traceparent: str = "") -> Iterator[Any]:
     from opentelemetry.trace import SpanKind
 
     parent = extract({"traceparent": traceparent}) if traceparent else None
-    with _tracer.start_as_current_span(name, context=parent, kind=SpanKind[kind]) as made:
+    # An exception's message may hold what somebody wrote; its kind is enough.
+    silent = {"record_exception": False, "set_status_on_exception": False}
+    with _tracer.start_as_current_span(name, context=parent, kind=SpanKind[kind], **silent) as made:
         context.trace_id.set(format(made.get_span_context().trace_id, "032x"))
-        yield made
+        try:
+            yield made
+        except BaseException as error:
+            made.set_attribute("error.type", type(error).__name__)
+            raise
 
 
 def past(name: str, *, begun: dt.datetime, ended: dt.datetime, attributes: Mapping[str, Any], error: str = "") -> None:

@@ -61,6 +61,14 @@ def test_a_task_goes_on_with_the_trace_of_who_sent_it(db: None, collector: Colle
     assert (task["trace"], task["parent"]) == (TRACE, request["id"])
 
 
+def test_an_exception_is_told_by_its_kind(collector: Collector) -> None:
+    with pytest.raises(ValueError, match="kingfisher"), tracing.span("work", kind="CONSUMER"):
+        raise ValueError("cannot read 'A secret kingfisher'")
+    tracing.end()
+    assert collector.named("work")[0]["error.type"] == "ValueError"
+    assert b"kingfisher" not in b"".join(collector.bodies)
+
+
 def test_a_call_of_a_model_tells_all_but_the_words(
     transactional_db: None, people: People, collector: Collector
 ) -> None:
