@@ -16,6 +16,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from apps.users.admin.account_keys import KeyPages
 from apps.users.admin.narrowing import NarrowingPages, deletion_told
 from apps.users.admin.service_admin import ServiceAdmin, button
 from apps.users.models import RoleGrant, User
@@ -69,7 +70,7 @@ class GrantInline(admin.TabularInline):
 
 
 @admin.register(User)
-class UserAdmin(ServiceAdmin):
+class UserAdmin(KeyPages, ServiceAdmin):
     """Accounts."""
 
     list_display = ["email", "full_name", "kind", "status", "last_seen_day", "joined"]
@@ -93,6 +94,10 @@ class UserAdmin(ServiceAdmin):
             path("<uuid:user_id>/sign-out/", wrap(self.sign_out_view), name="users_user_sign_out"),
             path("<uuid:user_id>/emergency/", wrap(self.emergency_view), name="users_user_emergency"),
             path("<uuid:user_id>/access/", wrap(self.access_view), name="users_user_access"),
+            path("<uuid:user_id>/keys/", wrap(self.keys_view), name="users_user_keys"),
+            path(
+                "<uuid:user_id>/keys/<uuid:token_id>/revoke/", wrap(self.revoke_key_view), name="users_user_revoke_key"
+            ),
             path("<uuid:user_id>/reset-factors/", wrap(self.reset_factors_view), name="users_user_reset_factors"),
             *super().get_urls(),
         ]

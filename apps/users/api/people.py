@@ -15,6 +15,7 @@ from aiwriter.core.errors import InvalidInput
 from aiwriter.core.rest.pagination import CursorPage, paginated
 from aiwriter.core.rest.serializers import Input, read
 from apps.users.api.authentication import actor_of
+from apps.users.api.idempotency import idempotent
 from apps.users.api.sessions import EndedOutput, FactorsOutput, SessionsOutput, factor_row, session_row
 from apps.users.models import User
 from apps.users.selectors.factors import factors_of_person
@@ -35,6 +36,26 @@ class PersonOutput(serializers.Serializer):
     is_emergency = serializers.BooleanField()
     last_seen_day = serializers.DateField(allow_null=True)
     created_at = serializers.DateTimeField()
+
+
+class PersonInput(Input):
+    """An account. Nobody can sign in with it before somebody has set a password: to let people in, invite them."""
+
+    email = serializers.EmailField(max_length=254)
+    full_name = serializers.CharField(max_length=150, required=False, allow_blank=True, default="")
+    kind = serializers.ChoiceField(
+        choices=User.Kind.choices,
+        required=False,
+        default=User.Kind.HUMAN,
+        help_text="A service account has no password and no session; it acts by API keys alone.",
+    )
+
+
+class PersonChangeInput(Input):
+    """Name and address."""
+
+    email = serializers.EmailField(max_length=254, required=False)
+    full_name = serializers.CharField(max_length=150, required=False, allow_blank=True)
 
 
 class ReasonInput(Input):
@@ -72,6 +93,13 @@ class PersonListView(APIView):
         found = people(actor=actor_of(request), words=request.query_params.get("q", "")[:100], status=wanted)
         return paginated(request, found.values(*_FIELDS))
 
+    @extend_schema(operation_id="users_create", request=PersonInput, responses={201: PersonOutput})
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """Make one; for those who manage accounts."""
+        user = accounts.create_user(actor=actor_of(request), **read(PersonInput, request))
+        return Response(person_row(user), status=status.HTTP_201_CREATED)
+
 
 class PersonView(APIView):
     """One account."""
@@ -80,6 +108,13 @@ class PersonView(APIView):
     def get(self, request: Request, user_id: uuid.UUID) -> Response:
         """Read it."""
         return Response(person_row(get_person(actor=actor_of(request), user_id=user_id)))
+
+    @extend_schema(operation_id="users_update", request=PersonChangeInput, responses=PersonOutput)
+    def patch(self, request: Request, user_id: uuid.UUID) -> Response:
+        """Change the name or the address."""
+        actor = actor_of(request)
+        user = get_person(actor=actor, user_id=user_id)
+        return Response(person_row(accounts.update_user(actor=actor, user=user, **read(PersonChangeInput, request))))
 
 
 class SuspendView(APIView):

@@ -1,8 +1,9 @@
-"""The caller's API tokens."""
+"""API tokens: the caller's own; those of accounts, for who manages them."""
 
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -13,10 +14,12 @@ from rest_framework.views import APIView
 from aiwriter.core.rest.pagination import CursorPage, paginated
 from aiwriter.core.rest.serializers import Input, read
 from apps.users.api.authentication import actor_of
-from apps.users.models import ApiToken
+from apps.users.models import ApiToken, User
 from apps.users.models.capabilities import CAPABILITIES
 from apps.users.models.tokens import DEFAULT_DAYS, MAX_DAYS
+from apps.users.selectors.access import Actor, require
 from apps.users.selectors.belongings import tokens_of
+from apps.users.selectors.people import get_person, get_token_of_account, tokens_of_account
 from apps.users.services import tokens
 
 _SCOPE = serializers.ChoiceField(choices=sorted(CAPABILITIES))
@@ -50,6 +53,7 @@ class TokenOutput(serializers.Serializer):
     enabled = serializers.BooleanField()
     expires_at = serializers.DateTimeField()
     last_used_at = serializers.DateTimeField(allow_null=True)
+    last_used_address = serializers.CharField(allow_blank=True, help_text="The network, not the address.")
     created_at = serializers.DateTimeField()
 
 
@@ -75,13 +79,7 @@ class TokenListView(APIView):
     @extend_schema(operation_id="tokens_create", request=TokenInput, responses={201: NewTokenOutput})
     def post(self, request: Request) -> Response:
         """Make one. Its text is in this answer and nowhere else, so no Idempotency-Key is honoured here."""
-        values = read(TokenInput, request)
-        workspace = values.pop("workspace_id")
-        token, secret = tokens.create_token(
-            actor=actor_of(request), workspace=str(workspace) if workspace else None, **values
-        )
-        body = {**_row(token), "token": secret.reveal()}
-        return Response(body, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
+        return _made(actor_of(request), read(TokenInput, request))
 
 
 class TokenView(APIView):
@@ -92,6 +90,46 @@ class TokenView(APIView):
         """Revoke it; it is refused from the next call on."""
         tokens.revoke_own_token(actor=actor_of(request), token_id=token_id)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class AccountTokenListView(APIView):
+    """The tokens of one account."""
+
+    pagination_class = CursorPage
+
+    @extend_schema(operation_id="users_tokens_list", responses=TokenOutput(many=True))
+    def get(self, request: Request, user_id: uuid.UUID) -> Response:
+        """List them, revoked and expired ones included; for those who manage or audit accounts."""
+        actor = actor_of(request)
+        user = get_person(actor=actor, user_id=user_id)
+        return paginated(request, tokens_of_account(actor=actor, user=user).values(*_FIELDS))
+
+    @extend_schema(operation_id="users_tokens_create", request=TokenInput, responses={201: NewTokenOutput})
+    def post(self, request: Request, user_id: uuid.UUID) -> Response:
+        """Make one for a service account; people make their own. Its text is in this answer and nowhere else."""
+        actor = actor_of(request)
+        require(actor, "users.manage")
+        user = get_person(actor=actor, user_id=user_id)
+        return _made(actor, read(TokenInput, request), user=user)
+
+
+class AccountTokenView(APIView):
+    """One token of one account."""
+
+    @extend_schema(operation_id="users_tokens_revoke", responses={204: None})
+    def delete(self, request: Request, user_id: uuid.UUID, token_id: uuid.UUID) -> Response:
+        """Revoke it; it is refused from the next call on."""
+        actor = actor_of(request)
+        user = get_person(actor=actor, user_id=user_id)
+        tokens.revoke_token(actor=actor, token=get_token_of_account(actor=actor, user=user, token_id=token_id))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+def _made(actor: Actor, values: dict[str, Any], **more: User) -> Response:
+    workspace = values.pop("workspace_id")
+    token, secret = tokens.create_token(actor=actor, workspace=str(workspace) if workspace else None, **values, **more)
+    body = {**_row(token), "token": secret.reveal()}
+    return Response(body, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
 
 
 def _row(token: ApiToken) -> dict[str, object]:

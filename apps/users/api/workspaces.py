@@ -38,6 +38,12 @@ class WorkspaceInput(Input):
     name = serializers.CharField(max_length=120)
 
 
+class NewWorkspaceInput(WorkspaceInput):
+    """A new workspace; `slug` stands in addresses, and is made from the name where there is none."""
+
+    slug = serializers.SlugField(max_length=50, required=False, allow_blank=True, default="")
+
+
 class MemberOutput(serializers.Serializer):
     """A member."""
 
@@ -64,7 +70,9 @@ class MemberInput(MemberChangeInput):
 
 
 def _workspace(row: Workspace) -> dict[str, object]:
-    return {name: getattr(row, name) for name in ("id", "name", "slug", "member_count", "created_at")}
+    plain = {name: getattr(row, name) for name in ("id", "name", "slug", "created_at")}
+    # Of one that was only just made nobody has counted them.
+    return {**plain, "member_count": getattr(row, "member_count", 0)}
 
 
 def _member(row: Membership) -> dict[str, object]:
@@ -100,6 +108,13 @@ class WorkspaceListView(APIView):
     def get(self, request: Request) -> Response:
         """List them, newest first."""
         return paginated(request, workspaces_with_counts(actor=actor_of(request)), row=_workspace)
+
+    @extend_schema(operation_id="workspaces_create", request=NewWorkspaceInput, responses={201: WorkspaceOutput})
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """Make one, with nobody in it; for those who manage accounts."""
+        made = workspaces.create_workspace(actor=actor_of(request), **read(NewWorkspaceInput, request))
+        return Response(_workspace(made), status=status.HTTP_201_CREATED)
 
 
 class WorkspaceView(APIView):

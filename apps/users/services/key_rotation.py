@@ -20,7 +20,7 @@ from aiwriter.core.errors import Conflict, InvalidInput, NotFound
 from aiwriter.core.keyring import document, providers, store
 from aiwriter.core.queue import enqueue
 from apps.users.models import Rewrap
-from apps.users.selectors.access import Actor, require
+from apps.users.selectors.access import Actor, require, require_proof
 from apps.users.services import audit, key_places
 from apps.users.services.keys import WARN_DAYS, ensure_ring, note_keys
 
@@ -90,6 +90,7 @@ def prepare_key(*, actor: Actor, purpose: str) -> keyring.Key:
         Conflict: one is pending already.
     """
     require(actor, "keys.manage")
+    require_proof(actor)
     ensure_ring()
     check_purpose(purpose)
     with store.changing(), transaction.atomic():
@@ -118,6 +119,7 @@ def rotate_key(*, actor: Actor, purpose: str) -> tuple[keyring.Key, Rewrap | Non
         StorageFull, RingProblem: the keyring cannot be written; nothing was changed.
     """
     require(actor, "keys.manage")
+    require_proof(actor)
     ensure_ring()
     check_purpose(purpose)
     with store.changing(), transaction.atomic():
@@ -155,6 +157,7 @@ def retire_key(*, actor: Actor, key_id: str, dry_run: bool = False) -> KeyState:
         Conflict: it is active, or something needs it.
     """
     require(actor, "keys.manage")
+    require_proof(actor)
     with store.changing(), transaction.atomic():
         ring = keyring.load()
         state = next((each for each in inventory(actor=actor).keys if each.key.id == key_id), None)
@@ -183,6 +186,7 @@ def change_provider(*, actor: Actor, provider: str) -> keyring.Ring:
         RingProblem: the service refuses; nothing was changed.
     """
     require(actor, "keys.manage")
+    require_proof(actor)
     if provider not in providers.PROVIDERS:
         raise InvalidInput(
             f"'{provider}' is not a key provider.", field="provider", remedy=f"Use {', '.join(providers.PROVIDERS)}."
@@ -206,6 +210,7 @@ def request_rewrap(*, actor: Actor) -> Rewrap:
         Conflict: a job is running already.
     """
     require(actor, "keys.manage")
+    require_proof(actor)
     with store.changing(), transaction.atomic():
         job = _start_job(actor)
         ring = keyring.load()

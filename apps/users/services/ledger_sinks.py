@@ -14,7 +14,7 @@ from django.utils.module_loading import import_string
 
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound
 from apps.users.models import AuditCheckpoint, AuditDelivery, AuditSink
-from apps.users.selectors.access import Actor, require
+from apps.users.selectors.access import Actor, require, require_proof
 from apps.users.services import audit, ledger_delivery
 from apps.users.services.sealing import seal_into
 
@@ -48,6 +48,7 @@ def create_sink(
         Conflict: the name is taken, or there are ten already.
     """
     require(actor, "audit.manage")
+    require_proof(actor)
     if AuditSink.objects.count() >= MAX_SINKS:
         raise Conflict(f"There are {MAX_SINKS} places already.", remedy="Remove one first.")
     row = AuditSink(name=_name(name), kind=_kind(kind))
@@ -79,6 +80,7 @@ def update_sink(
         NotFound: there is none.
     """
     row = get_sink(actor=actor, sink_id=sink_id, capability="audit.manage")
+    require_proof(actor)
     before = _shown(row)
     if name is not None:
         row.name = _name(name)
@@ -111,6 +113,7 @@ def delete_sink(*, actor: Actor, sink_id: uuid.UUID | str) -> None:
         NotFound: there is none.
     """
     row = get_sink(actor=actor, sink_id=sink_id, capability="audit.manage")
+    require_proof(actor)
     with transaction.atomic():
         audit.record(actor, "audit.sink_deleted", obj=row, before=_shown(row))
         row.delete()
