@@ -76,12 +76,12 @@ class KeyPages:
         user = get_person(actor=actor, user_id=user_id)
         makes = user.kind == User.Kind.SERVICE and can(actor, "users.manage")
         form = KeyForm(request.POST or None, account=user) if makes else None
-        secret = ""
+        shown = ""
         if request.method == "POST":
             require(actor, "users.manage")
             if form is None:
                 raise PermissionDenied(_("Only a person can make keys for themselves."))
-            secret = _make(actor, user, form)
+            shown = _make(actor, user, form)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -91,9 +91,9 @@ class KeyPages:
             "may_end": can(actor, "users.manage"),
             "form": form if form is not None and form.fields["scopes"].choices else None,  # type: ignore[attr-defined]
             "lacks_rights": form is not None and not form.fields["scopes"].choices,  # type: ignore[attr-defined]
-            "secret": secret,
+            "secret": shown,
         }
-        status = 400 if request.method == "POST" and not secret else 200
+        status = 400 if request.method == "POST" and not shown else 200
         return TemplateResponse(request, "admin/access/keys.html", context, status=status)
 
     def revoke_key_view(self, request: HttpRequest, user_id: uuid.UUID, token_id: uuid.UUID) -> HttpResponse:

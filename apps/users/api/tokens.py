@@ -125,9 +125,10 @@ class AccountTokenView(APIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-def _made(actor: Actor, values: dict[str, Any], **more: User) -> Response:
+def _made(actor: Actor, values: dict[str, Any], *, user: User | None = None) -> Response:
     workspace = values.pop("workspace_id")
-    token, secret = tokens.create_token(actor=actor, workspace=str(workspace) if workspace else None, **values, **more)
+    bound = str(workspace) if workspace else None
+    token, secret = tokens.create_token(actor=actor, workspace=bound, user=user, **values)
     body = {**_row(token), "token": secret.reveal()}
     return Response(body, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
 
