@@ -119,6 +119,13 @@ VARIABLES: tuple[Variable, ...] = (
         check=lambda v: _database_problem(v) if v else "",
     ),
     V(
+        name="AIWRITER_FLAG_PROVIDER",
+        type="str",
+        default="apps.deployments.services.flag_provider.PortalProvider",
+        help="Who answers flags: the dotted path of an OpenFeature provider's class that is made without arguments.",
+        check=lambda v: "" if "." in v else "is no dotted path",
+    ),
+    V(
         name="AIWRITER_PG_BIN",
         type="path",
         default="",

@@ -34,6 +34,12 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "start-due-backups": {"task": "backups.start_due", "schedule": 15.0, "options": {"expires": 30}},
     "watch-backups-of-others": {"task": "backups.watch_delegates", "schedule": 300.0, "options": {"expires": 240}},
     "clear-backup-scratch": {"task": "backups.clear_scratch", "schedule": 3600.0},
+    "look-after-flags": {"task": "deployments.look_after_flags", "schedule": 5.0, "options": {"expires": 20}},
+    "look-after-experiments": {
+        "task": "deployments.look_after_experiments",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "settle-abandoned-calls": {"task": "backends.settle_abandoned_calls", "schedule": 60.0},
 }
 
@@ -48,6 +54,7 @@ BOOTSTRAP_STEPS = [
     "apps.monitoring.services.alert_defaults.ensure_alerts",
     "apps.monitoring.services.slos.ensure_slos",
     "apps.deployments.services.environments.ensure_environment",
+    "apps.deployments.services.flags.ensure_flags",
 ]
 # What kind of data every column holds: read by staging copies, and by what finds, exports and erases a person's data.
 DATA_MAPS = [f"apps.{app}.models.datamap.TABLES" for app in (
@@ -113,6 +120,7 @@ HEALTH_CHECKS = [
     "apps.backends.health.model_route", "apps.backends.health.providers", "apps.content.health.vector_store",
     "apps.content.health.queue", "apps.backups.health.backups", "apps.backups.health.backup_proof",
     "apps.backups.health.backup_copies", "apps.backups.health.backup_capture",
+    "apps.deployments.health.flags",
 ]  # fmt: skip
 # What a proof pack shows, in the order in which it is read.
 PROOF_PARTS = [

@@ -166,6 +166,15 @@ def nothing_announced() -> None:
     shown._kept.update(dict.fromkeys(("users", "operators"), (math.inf, ())))
 
 
+@pytest.fixture(autouse=True)
+def no_flags() -> None:
+    """Flags are asked for once in two seconds: a test that counts questions must not meet that one now and then."""
+    kept = importlib.import_module("apps.deployments.selectors.flag_set")
+    kept.forget()
+    kept._asked_at = math.inf
+    importlib.import_module("apps.deployments.services.exposures").forget()
+
+
 @pytest.fixture
 def people(db: None) -> People:
     """The named people."""

@@ -36,6 +36,20 @@ class DeploymentsConfig(AppConfig):
         "gate.waived": "An item of a deployment's checklist was waived",
         "announcement.created": "An announcement was made",
         "announcement.deleted": "An announcement was taken down",
+        "flag.created": "A flag was set up",
+        "flag.updated": "A flag was changed",
+        "flag.rules_set": "The rules of a flag were replaced",
+        "flag.killed": "The kill switch of a flag was switched on",
+        "flag.revived": "The kill switch of a flag was switched off",
+        "flag.deleted": "A flag was removed",
+        "flag.rollout_started": "A guarded roll-out of a flag began",
+        "flag.rollout_advanced": "A guarded roll-out of a flag reached more people",
+        "flag.rollout_paused": "A guarded roll-out of a flag paused, since nothing is known",
+        "flag.rollout_resumed": "A guarded roll-out of a flag that was paused is judged anew",
+        "flag.rollout_ended": "A guarded roll-out of a flag ended",
+        "experiment.started": "An experiment began",
+        "experiment.concluded": "An experiment reached its size and has a result",
+        "experiment.ended": "An experiment was ended",
     }
     sealed_fields = {"deployments.Environment": {"sealed_key": ""}}
     admin_capabilities = {
@@ -47,5 +61,16 @@ class DeploymentsConfig(AppConfig):
             "release.write": ("deployments.register",),
             "deployment.write": ("deployments.run",),
             "announcement.write": ("deployments.run",),
+            "flag.write": ("deployments.run",),
+            "flagrollout.write": ("deployments.run",),
+            "experiment.write": ("deployments.run",),
         }
     }
+
+    def ready(self) -> None:
+        """Answer flags. Waits for nothing: the provider asks the database when it is first asked."""
+        from django.conf import settings
+        from django.utils.module_loading import import_string
+        from openfeature import api
+
+        api.set_provider_and_wait(import_string(settings.FLAG_PROVIDER)())

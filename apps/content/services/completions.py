@@ -11,7 +11,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from aiwriter.core.errors import InvalidInput, NotFound
+from aiwriter.core import flags
+from aiwriter.core.errors import InvalidInput, NotFound, Unavailable
 from aiwriter.core.ids import uuid7
 from aiwriter.core.lanes import Lane
 from aiwriter.core.threads import in_thread, to_the_end
@@ -80,8 +81,12 @@ def admit(*, actor: Actor, model: str, embeds: bool = False, workspace: str = ""
         PermissionDenied, NotFound: no; or there is no such model.
         ResidencyRefused, ConsentMissing: the rules of the workspace, or what the person agreed to, leave no backend.
         InvalidInput: the model writes where vectors are wanted, or the other way about.
+        Unavailable: the operators have switched the endpoint off.
     """
     place = _place(actor, workspace)
+    if not flags.is_on(flags.MODEL_ENDPOINT, actor.user, place.pk):
+        remedy = "Ask the operators until when; the portal itself goes on writing."
+        raise Unavailable("The operators have switched this endpoint off.", remedy=remedy)
     clearance = clearance_for(place.pk, user_id=actor.user_id)
     judged = judged_route(model, place.pk, clearance) if model in Route.Purpose.values else JudgedRoute()
     if judged.refused and not judged.steps:

@@ -8,6 +8,8 @@ the generation next goes on from there.
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import logging
 import uuid
 from collections.abc import Collection, Mapping, Sequence
@@ -17,6 +19,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from aiwriter.core import flags
 from aiwriter.core.errors import AppError, Conflict, InvalidInput, NotFound, Unavailable
 from aiwriter.core.queue import enqueue
 from aiwriter.core.threads import in_thread, to_the_end
@@ -120,6 +123,7 @@ def start_generation(
         input_["collection_id"] = str(collection_id)
     if plan:
         input_["context"]["plan"] = list(plan)
+    input_["measured"] = _measured(actor, room, kind, document, input_["brief"])
     input_["estimate"] = estimate_note(kind, input_["brief"], input_["context"])
     input_["voice"] = voice_for_prompt(room.pk, document, input_["brief"].get("voice"))
     if len(idempotency_key) > 120:
@@ -149,7 +153,8 @@ def retry_generation(*, actor: Actor, generation_id: uuid.UUID | str) -> Generat
     if not old.is_final:
         raise Conflict("The text is still being written.", remedy="Wait for it, or stop it first.")
     ensure_room(workspace_id=old.workspace_id, user_id=actor.user_id, token_id=actor.token_id)
-    input_ = {**old.input, "context": _context(old.kind, old.document)}
+    measured = _measured(actor, old.workspace, old.kind, old.document, old.input["brief"])
+    input_ = {**old.input, "context": _context(old.kind, old.document), "measured": measured}
     with transaction.atomic():
         return _create(actor, old.workspace, old.document, old.kind, input_, "")
 
@@ -206,6 +211,14 @@ def _create(
     record(actor, "generation.started", obj=generation, after={"kind": kind})
     enqueue("content.run_generation", generation_id=str(generation.pk))
     return generation
+
+
+def _measured(
+    actor: Actor, room: Workspace, kind: str, document: Document | None, brief: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What flags answered, and a digest of the wish: who wishes the same again was not content with the first text."""
+    wish = json.dumps([kind, str(document.pk) if document else "", brief], sort_keys=True, default=str)
+    return {"flags": flags.measured(actor.user, room.pk), "wish": hashlib.sha256(wish.encode()).hexdigest()[:16]}
 
 
 def _document(actor: Actor, room: Workspace, document_id: uuid.UUID | str | None) -> Document | None:
@@ -366,6 +379,7 @@ class _Work:
                 context=row.input.get("context", {}),
                 voice=row.input.get("voice"),
                 passages=as_passages(self.passages),
+                rules=row.input.get("measured", {}).get("flags", {}).get(flags.PROMPT.key, ""),
             ),
             written=claim.written,
             first_attempt_number=claim.attempts + 1,

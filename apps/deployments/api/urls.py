@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.deployments.api import agents, announcements, deployments, environments, releases
+from apps.deployments.api import agents, announcements, deployments, environments, flag_rollouts, flags, releases
 
 urlpatterns = [
     path("releases", releases.ReleaseList.as_view(), name="api-releases"),
@@ -62,4 +62,22 @@ urlpatterns = [
         deployments.GateWaive.as_view(),
         name="api-gate-waive",
     ),
+    path("flags", flags.FlagList.as_view(), name="api-flags"),
+    path("flags/stale", flags.FlagStale.as_view(), name="api-flags-stale"),
+    path("flags/answers", flags.FlagAnswers.as_view(), name="api-flags-answers"),
+    path("flags/<uuid:flag_id>", flags.FlagDetail.as_view(), name="api-flag"),
+    path("flags/<uuid:flag_id>/rules", flags.FlagRules.as_view(), name="api-flag-rules"),
+    path("flags/<uuid:flag_id>/kill", flags.FlagKill.as_view(), name="api-flag-kill"),
+    path("flags/<uuid:flag_id>/revive", flags.FlagRevive.as_view(), name="api-flag-revive"),
+    path("flag-rollouts", flag_rollouts.FlagRolloutList.as_view(), name="api-flag-rollouts"),
+    path("flag-rollouts/<uuid:rollout_id>", flag_rollouts.FlagRolloutDetail.as_view(), name="api-flag-rollout"),
+    path("flag-rollouts/<uuid:rollout_id>/stop", flag_rollouts.FlagRolloutStop.as_view(), name="api-flag-rollout-stop"),
+    path(
+        "flag-rollouts/<uuid:rollout_id>/resume",
+        flag_rollouts.FlagRolloutResume.as_view(),
+        name="api-flag-rollout-resume",
+    ),
+    path("experiments", flag_rollouts.ExperimentList.as_view(), name="api-experiments"),
+    path("experiments/<uuid:experiment_id>", flag_rollouts.ExperimentDetail.as_view(), name="api-experiment"),
+    path("experiments/<uuid:experiment_id>/end", flag_rollouts.ExperimentEnd.as_view(), name="api-experiment-end"),
 ]

@@ -6,6 +6,7 @@ from aiwriter.core.datamap import table
 
 _FOREVER = "until an operator removes it"
 _DEPLOYMENT = "as its deployment"
+_FLAG = "as its flag"
 
 TABLES = (
     table(
@@ -147,5 +148,73 @@ TABLES = (
         public="audience",
         internal="text link",
         personal="author:shape",
+    ),
+    table(
+        "deployments.Flag",
+        staging="drop",
+        people="owner",
+        erasure="detach",
+        retention=_FOREVER,
+        technical="id owner expires_at killed_at created_at changed_at",
+        public="kind",
+        internal="key title variants:json default_variant off_variant kill_reason",
+    ),
+    table(
+        "deployments.FlagRule",
+        staging="drop",
+        people="person",
+        erasure="delete",
+        retention=_FLAG,
+        technical="id flag number workspace person percent",
+        public="role",
+        internal="email_domain variant",
+    ),
+    table("deployments.FlagStamp", staging="drop", retention="as long as the portal", technical="id number"),
+    table(
+        "deployments.FlagRollout",
+        staging="drop",
+        people="author",
+        erasure="detach",
+        retention=_FLAG,
+        technical="id flag number percent min_seconds max_seconds min_samples alpha guard_errors guard_regenerated "
+        "latency_times cost_times people people_hit started_at finished_at",
+        public="state",
+        internal="variant before why",
+        personal="author:shape",
+    ),
+    table(
+        "deployments.FlagStage",
+        staging="drop",
+        retention=_FLAG,
+        technical="id rollout number percent began_at ended_at",
+        public="verdict",
+        internal="reason",
+    ),
+    table(
+        "deployments.FlagSample",
+        staging="drop",
+        retention=_FLAG,
+        technical="id rollout stage at n errors regenerated p95_ms cost",
+        public="arm",
+    ),
+    table(
+        "deployments.Experiment",
+        staging="drop",
+        people="author",
+        erasure="detach",
+        retention=_FLAG,
+        technical="id flag share split baseline effect window_hours planned started_at concluded_at finished_at",
+        public="metric state",
+        internal="title control treatment result:json why",
+        personal="author:shape",
+    ),
+    table(
+        "deployments.Exposure",
+        staging="drop",
+        people="user",
+        erasure="delete",
+        retention="as its experiment",
+        technical="id experiment user at",
+        internal="variant",
     ),
 )
