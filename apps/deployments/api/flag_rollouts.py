@@ -106,23 +106,25 @@ class FlagRolloutStopIn(Input):
     reason = serializers.CharField(max_length=300, required=False, allow_blank=True)
 
 
-class SideOut(serializers.Serializer[Any]):
+class ExperimentArmOut(serializers.Serializer[Any]):
     """One arm."""
 
     variant = serializers.CharField()
     exposed = serializers.IntegerField(help_text="People who were given it.")
     counted = serializers.IntegerField(help_text="Of these, whose time is over.")
-    hit = serializers.IntegerField(help_text="Of these, who have what the metric asks for.")
-    share = serializers.FloatField()
+    hit = serializers.IntegerField(
+        allow_null=True, help_text="Of these, who have what the metric asks for; not told before the verdict."
+    )
+    share = serializers.FloatField(allow_null=True)
 
 
-class StandingOut(serializers.Serializer[Any]):
+class ExperimentStandingOut(serializers.Serializer[Any]):
     """What may be said of an experiment."""
 
     verdict = serializers.ChoiceField(["collecting", "refused", "better", "worse", "inconclusive"])
     words = serializers.CharField()
-    control = SideOut()
-    treatment = SideOut()
+    control = ExperimentArmOut()
+    treatment = ExperimentArmOut()
     ratio_p = serializers.FloatField(help_text="Chance of arms of these sizes when all is well.")
     p = serializers.FloatField(allow_null=True, help_text="Chance of this difference when there is none.")
 
@@ -158,13 +160,17 @@ class ExperimentWholeOut(ExperimentOut):
     class Meta(ExperimentOut.Meta):
         fields = (*ExperimentOut.Meta.fields, "standing")  # type: ignore[assignment]
 
-    @extend_schema_field(StandingOut)
+    @extend_schema_field(ExperimentStandingOut)
     def get_standing(self, row: Experiment) -> Any:
-        """As concluded, else now."""
-        return StandingOut(experiment_selectors.standing(row)).data
+        """As concluded, else now; before the verdict nobody is shown which arm is ahead."""
+        found = ExperimentStandingOut(experiment_selectors.standing(row)).data
+        if found["p"] is None:
+            for side in ("control", "treatment"):
+                found[side] |= {"hit": None, "share": None}
+        return found
 
 
-class ExperimentIn(Input):
+class NewExperimentIn(Input):
     """A new one; all of it is fixed from then on."""
 
     flag_id = serializers.UUIDField()
@@ -194,8 +200,9 @@ class FlagRolloutList(APIView):
     @extend_schema(operation_id="flag_rollouts_list", responses=FlagRolloutOut(many=True))
     def get(self, request: Request) -> Response:
         """A page of them, newest first."""
-        found = selectors.rollouts_for(actor_of(request)).order_by("-started_at", "-id")
-        return paginated(self, found, FlagRolloutOut)
+        rows = selectors.rollouts_for(actor_of(request))
+        ordering = ("-started_at", "-id")
+        return paginated(request, rows, row=lambda each: FlagRolloutOut(each).data, ordering=ordering)
 
     @extend_schema(operation_id="flag_rollouts_start", request=FlagRolloutIn, responses={201: FlagRolloutWholeOut})
     @idempotent
@@ -244,14 +251,15 @@ class ExperimentList(APIView):
     @extend_schema(operation_id="experiments_list", responses=ExperimentOut(many=True))
     def get(self, request: Request) -> Response:
         """A page of them, newest first."""
-        found = experiment_selectors.experiments_for(actor_of(request)).order_by("-started_at", "-id")
-        return paginated(self, found, ExperimentOut)
+        rows = experiment_selectors.experiments_for(actor_of(request))
+        ordering = ("-started_at", "-id")
+        return paginated(request, rows, row=lambda each: ExperimentOut(each).data, ordering=ordering)
 
-    @extend_schema(operation_id="experiments_start", request=ExperimentIn, responses={201: ExperimentWholeOut})
+    @extend_schema(operation_id="experiments_start", request=NewExperimentIn, responses={201: ExperimentWholeOut})
     @idempotent
     def post(self, request: Request) -> Response:
         """Begin a comparison; the answer says how many people each arm needs."""
-        made = experiments.start_experiment(actor=actor_of(request), **read(ExperimentIn, request))
+        made = experiments.start_experiment(actor=actor_of(request), **read(NewExperimentIn, request))
         return _experiment(request, made.pk, status.HTTP_201_CREATED)
 
 

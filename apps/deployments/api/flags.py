@@ -26,7 +26,7 @@ from apps.users.models import User
 from apps.users.selectors.access import Actor, workspaces_of
 
 
-class RuleOut(serializers.ModelSerializer[FlagRule]):
+class FlagRuleOut(serializers.ModelSerializer[FlagRule]):
     """Who gets which answer."""
 
     workspace_id = serializers.UUIDField(allow_null=True)
@@ -41,7 +41,7 @@ class FlagOut(serializers.ModelSerializer[Flag]):
     """A flag."""
 
     owner = serializers.EmailField(source="owner.email", default="")
-    rules = RuleOut(many=True)
+    rules = FlagRuleOut(many=True)
     variants = serializers.DictField(help_text="Names and the values that the code gets.")
     rollout_id = serializers.SerializerMethodField(help_text="The guarded roll-out that is under way.")
     experiment_id = serializers.SerializerMethodField(help_text="The experiment that is under way.")
@@ -78,7 +78,7 @@ class FlagOut(serializers.ModelSerializer[Flag]):
         return selectors.is_measured(flag)
 
 
-class StaleOut(serializers.Serializer[Any]):
+class StaleFlagOut(serializers.Serializer[Any]):
     """A flag that should be looked at."""
 
     id = serializers.UUIDField(source="flag.pk")
@@ -104,7 +104,7 @@ class FlagIn(FlagChangeIn):
     key = serializers.CharField(max_length=60)
 
 
-class RuleIn(Input):
+class FlagRuleIn(Input):
     """Who gets which answer: all that is named must hold."""
 
     variant = serializers.CharField(max_length=40)
@@ -115,19 +115,19 @@ class RuleIn(Input):
     percent = serializers.IntegerField(min_value=0, max_value=100, required=False)
 
 
-class RulesIn(Input):
+class FlagRulesIn(Input):
     """All rules, in their order."""
 
-    rules = RuleIn(many=True)
+    rules = FlagRuleIn(many=True)
 
 
-class ReasonIn(Input):
+class FlagKillIn(Input):
     """Why."""
 
     reason = serializers.CharField(max_length=300)
 
 
-class AnswerOut(serializers.Serializer[Any]):
+class FlagAnswerOut(serializers.Serializer[Any]):
     """What a flag answers to you."""
 
     key = serializers.CharField()
@@ -157,7 +157,8 @@ class FlagList(APIView):
     @extend_schema(operation_id="flags_list", responses=FlagOut(many=True))
     def get(self, request: Request) -> Response:
         """A page of them, newest first."""
-        return paginated(self, selectors.flags_for(actor_of(request)).order_by("-created_at", "-id"), FlagOut)
+        rows = selectors.flags_for(actor_of(request))
+        return paginated(request, rows, row=lambda each: FlagOut(each).data)
 
     @extend_schema(operation_id="flags_create", request=FlagIn, responses={201: FlagOut})
     @idempotent
@@ -193,22 +194,22 @@ class FlagDetail(APIView):
 class FlagRules(APIView):
     """The rules of a flag."""
 
-    @extend_schema(operation_id="flags_set_rules", request=RulesIn, responses=FlagOut)
+    @extend_schema(operation_id="flags_set_rules", request=FlagRulesIn, responses=FlagOut)
     def put(self, request: Request, flag_id: uuid.UUID) -> Response:
         """Replace them: the first that holds decides."""
         actor = actor_of(request)
-        services.set_rules(actor=actor, flag_id=flag_id, rules=read(RulesIn, request)["rules"])
+        services.set_rules(actor=actor, flag_id=flag_id, rules=read(FlagRulesIn, request)["rules"])
         return Response(_whole(actor, flag_id))
 
 
 class FlagKill(APIView):
     """The kill switch."""
 
-    @extend_schema(operation_id="flags_kill", request=ReasonIn, responses=FlagOut)
+    @extend_schema(operation_id="flags_kill", request=FlagKillIn, responses=FlagOut)
     def post(self, request: Request, flag_id: uuid.UUID) -> Response:
         """Give everybody `off_variant`, whatever else is set, within five seconds."""
         actor = actor_of(request)
-        services.kill(actor=actor, flag_id=flag_id, **read(ReasonIn, request))
+        services.kill(actor=actor, flag_id=flag_id, **read(FlagKillIn, request))
         return Response(_whole(actor, flag_id))
 
 
@@ -226,16 +227,16 @@ class FlagRevive(APIView):
 class FlagStale(APIView):
     """Flags that have outlived their use."""
 
-    @extend_schema(operation_id="flags_stale", responses=StaleOut(many=True))
+    @extend_schema(operation_id="flags_stale", responses=StaleFlagOut(many=True))
     def get(self, request: Request) -> Response:
         """Those that should be looked at, and why."""
-        return Response({"data": StaleOut(selectors.stale_flags(actor_of(request)), many=True).data})
+        return Response({"data": StaleFlagOut(selectors.stale_flags(actor_of(request)), many=True).data})
 
 
 class FlagAnswers(APIView):
     """What flags answer to whoever asks."""
 
-    @extend_schema(operation_id="flags_answers", responses=AnswerOut(many=True))
+    @extend_schema(operation_id="flags_answers", responses=FlagAnswerOut(many=True))
     def get(self, request: Request) -> Response:
         """Every flag's answer to you, in your first workspace: for programs of your own that follow the portal's flags."""
         actor = actor_of(request)
@@ -246,4 +247,4 @@ class FlagAnswers(APIView):
         for key in sorted(present()):
             answer = answer_for(key, who)
             found.append({"key": key, "variant": answer.variant, "value": answer.value, "reason": answer.reason})
-        return Response({"data": AnswerOut(found, many=True).data})
+        return Response({"data": FlagAnswerOut(found, many=True).data})

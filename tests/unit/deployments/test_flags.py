@@ -7,7 +7,6 @@ import json
 import random
 import time
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest

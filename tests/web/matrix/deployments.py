@@ -6,10 +6,14 @@ import datetime as dt
 
 from django.utils import timezone
 
-from apps.deployments.models import FreezeWindow
+from apps.deployments.models import Flag, FreezeWindow
 from apps.deployments.services.announcements import announce
+from apps.deployments.services.experiments import start_experiment
+from apps.deployments.services.flag_rollouts import start_rollout
+from apps.deployments.services.flags import create_flag
 from apps.deployments.services.plans import plan_deployment
 from tests.factories.deployments import SETUP, a_release, an_environment
+from tests.factories.flags import prompt_flag
 
 
 def _environment(people):
@@ -33,6 +37,23 @@ def _announcement(people):
     return announce(actor=SETUP, text="t", ends_at=timezone.now() + dt.timedelta(days=1)).pk
 
 
+def _flag(people):
+    variants = {"on": True, "off": False}
+    return create_flag(actor=SETUP, key="mine", title="t", kind="ops", variants=variants, default_variant="off").pk
+
+
+def _prompt_flag(people):
+    return (Flag.objects.filter(key="generation-prompt").first() or prompt_flag()).pk
+
+
+def _flag_rollout(people):
+    return start_rollout(actor=SETUP, flag_id=_prompt_flag(people), variant="exact", stages=[5]).pk
+
+
+def _experiment(people):
+    return start_experiment(actor=SETUP, flag_id=_prompt_flag(people), **_ASKED).pk
+
+
 def _tomorrow():
     return (timezone.now() + dt.timedelta(days=1)).isoformat()
 
@@ -52,7 +73,53 @@ _FORM = {
     "default_strategy": "canary",
     "soak_hours": "0",
 }
+_ASKED = {
+    "title": "t",
+    "control": "standard",
+    "treatment": "exact",
+    "metric": "kept",
+    "baseline": 0.2,
+    "effect": 0.1,
+}
+_FLAG = {"title": "t", "kind": "ops", "variants": {"on": True, "off": False}, "default_variant": "off"}
+_FLAG_FORM = {**_FLAG, "variants": '{"on": true, "off": false}'}
 BODIES = {
+    "POST api/v1/flags": lambda people: {"key": "new-one", **_FLAG},
+    "PATCH api/v1/flags/<uuid:flag_id>": lambda people: {"title": "other"},
+    "PUT api/v1/flags/<uuid:flag_id>/rules": lambda people: {"rules": [{"variant": "on", "percent": 10}]},
+    "POST api/v1/flags/<uuid:flag_id>/kill": lambda people: {"reason": "r"},
+    "POST api/v1/flag-rollouts": lambda people: {
+        "flag_id": str(_prompt_flag(people)),
+        "variant": "exact",
+        "stages": [5],
+    },
+    "POST api/v1/experiments": lambda people: {"flag_id": str(_prompt_flag(people)), **_ASKED},
+    "POST api/v1/experiments/<uuid:experiment_id>/end": lambda people: {"reason": "r"},
+    "POST admin/deployments/flag/add/": lambda people: {"key": "new-one", **_FLAG_FORM},
+    "POST admin/deployments/flag/<path:object_id>/change/": lambda people: _FLAG_FORM,
+    "POST admin/deployments/flag/<path:object_id>/delete/": lambda people: {"post": "yes"},
+    "POST admin/deployments/flag/<uuid:flag_id>/kill/": lambda people: {"reason": "r"},
+    "POST admin/deployments/flag/<uuid:flag_id>/unrule/": lambda people: {"number": "1"},
+    "POST admin/deployments/flag/<uuid:flag_id>/rollout/": lambda people: {
+        "variant": "on",
+        "stages": "5",
+        "min_minutes": "1",
+        "max_hours": "1",
+        "min_samples": "40",
+        "latency_times": "2",
+        "cost_times": "0",
+        "guard_errors": "on",
+    },
+    "POST admin/deployments/flag/<uuid:flag_id>/experiment/": lambda people: {
+        "title": "t",
+        "treatment": "on",
+        "metric": "kept",
+        "baseline": "20",
+        "effect": "5",
+        "share": "100",
+        "window_hours": "0",
+    },
+    "POST admin/deployments/flag/<uuid:flag_id>/rule/": lambda people: {"variant": "on", "percent": "10"},
     "POST api/v1/agents/<str:environment_slug>/reports": _report,
     "POST api/v1/announcements": lambda people: {"text": "t", "ends_at": _tomorrow()},
     "POST api/v1/deployments": lambda people: {
@@ -100,6 +167,12 @@ BODIES = {
     "POST admin/deployments/release/<uuid:release_id>/withdraw/": lambda people: {"reason": "r"},
 }
 THINGS = {
+    "flag_id": _flag,
+    "deployments.flag": _flag,
+    "rollout_id": _flag_rollout,
+    "deployments.flagrollout": _flag_rollout,
+    "experiment_id": _experiment,
+    "deployments.experiment": _experiment,
     "environment_id": _environment,
     "freeze_id": _freeze,
     "deployments.environment": _environment,
