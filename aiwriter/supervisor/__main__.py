@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from aiwriter import __version__, env
+from aiwriter.supervisor.log_guard import LogGuard
 from aiwriter.supervisor.processes import Child
 
 HEALTHY_WITHIN = 90.0
@@ -70,6 +71,7 @@ class Supervisor:
         self.host, self.port = values["AIWRITER_HOST"], values["AIWRITER_PORT"]
         self.children: list[Child] = []
         self.capture: Child | None = None
+        self.guard: LogGuard | None = None
         self.stopping = False
         self._lock: IO[str] | None = None
 
@@ -184,6 +186,8 @@ class Supervisor:
         """
         wanted = (self.data / "backups" / "capture" / "wanted.json").is_file()
         if wanted and self.capture is None:
+            if self.guard is None:
+                self.guard = LogGuard(self.data, self.values["DATABASE_URL"])
             self.capture = Child(
                 name="capture",
                 command=[sys.executable, str(env.BASE_DIR / "manage.py"), "backup_capture"],
@@ -197,8 +201,16 @@ class Supervisor:
         elif self.capture is not None and not wanted:
             self.capture.stop()
             self.capture = None
+            self._unguard()
         elif self.capture is not None:
             self.capture.watch()
+            if self.guard is not None and self.capture.process is not None:
+                self.guard.relieve(self.capture.process.pid)
+
+    def _unguard(self) -> None:
+        if self.guard is not None:
+            self.guard.end()
+            self.guard = None
 
     def _healthy(self) -> bool:
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
@@ -309,6 +321,9 @@ class Supervisor:
         """Stop the children, web first so that no new work comes in."""
         for child in reversed(self.children):
             child.stop()
+        if self.capture is not None and self.capture.running:
+            # It takes what is left in the log as the one who closes the database last.
+            self._unguard()
         if self.capture is not None:
             # Last: it takes what the others wrote when they ended.
             self.capture.stop()

@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import sqlite3
 import tempfile
 import threading
@@ -62,6 +63,16 @@ def _run(portal: Portal, run: str) -> Any:
     return _ask(
         portal, "SELECT state, phase, error, attempts FROM backups_backuprun WHERE id = ?", run.replace("-", "")
     )
+
+
+def _left_behind(portal: Portal, run: str) -> Any:
+    """State of a run in what a power cut left, looked up in a copy: who opens and closes the database itself empties its log."""
+    with tempfile.TemporaryDirectory() as name:
+        for ending in ("", "-wal"):
+            shutil.copy(portal.folder / f"aiwriter.sqlite3{ending}", name)
+        with contextlib.closing(sqlite3.connect(Path(name) / "aiwriter.sqlite3")) as opened:
+            wanted = "SELECT state FROM backups_backuprun WHERE id = ?"
+            return opened.execute(wanted, [run.replace("-", "")]).fetchone()[0]
 
 
 def _idle(portal: Portal) -> bool:
@@ -124,6 +135,7 @@ def prove() -> str:
             made = portal.manage("backup", "--json", check=False)
             expect(made.returncode == 0, f"a backup afterwards: {made.stdout}{made.stderr}")
             gaps = answer(portal.manage("restore", "moments", "--json").stdout)["gaps"]
+            expect(not gaps, f"changes were lost to the capture at a start: {gaps}")
             writer = _Writer(portal.folder / "aiwriter.sqlite3", marks)
             writer.start()
             time.sleep(8)
@@ -141,7 +153,7 @@ def prove() -> str:
             reached = _rebuilt(folder, repository, key, before_last, marks)
     return (
         f"seed {SEED}: {KILLS} kills of everything, in the phases {', '.join(phases)}; each run went on and ended well, "
-        f"{len(marks.done)} of {len(marks.done)} marks are there, {len(gaps)} gaps noticed, a moment before the last kill "
+        f"{len(marks.done)} of {len(marks.done)} marks are there, no gap in what was captured, a moment before the last kill "
         f"exact to {(before_last - reached) * 1000:.0f} ms"
     )
 
@@ -159,7 +171,7 @@ def _cut(portal: Portal, place: str, marks: Marks, dice: random.Random) -> str:
     phase = _run(portal, run)
     writer.finish()
     _power_cut(portal)
-    expect(_run(portal, run)[0] == "running", f"the kill did not land in the middle: {phase}")
+    expect(_left_behind(portal, run) == "running", f"the kill did not land in the middle: {phase}")
     portal.start()
     wait_for(lambda: _run(portal, run)[0] in ("succeeded", "failed", "stopped"), "the end of the run", PATIENCE)
     found = _run(portal, run)

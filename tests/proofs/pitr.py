@@ -126,7 +126,7 @@ class Server:
         name = "p_" + folder.name.replace("-", "_")
         with psycopg.connect(self._server.url, autocommit=True) as opened:
             if not opened.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
-                opened.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+                opened.execute(f'CREATE DATABASE "{name}"')
         return f"{self._server.url.rpartition('/')[0]}/{name}"
 
     def connect(self, url: str) -> Any:

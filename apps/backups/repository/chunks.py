@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, NamedTuple
 
 from pyfastcdc import FastCDC
 
 Chunking = Literal["content", "fixed", "whole"]
 CHUNK = 16 * 1024
 WHOLE = 4 * 1024 * 1024
-_BUFFER = 4 * 1024 * 1024
+# As much as a pipe holds: while one buffer is cut and named, whoever writes into the pipe fills the next.
+_BUFFER = 1024 * 1024
 
 # Row edits that are scattered over a dump cost 12 % of it with chunks of 16 KiB, and all of it with chunks of 1 MiB.
 _DUMPS = FastCDC(CHUNK, min_size=CHUNK // 4, max_size=CHUNK * 4)
@@ -31,6 +31,13 @@ def _cut(cutter: FastCDC, buffer: bytes, last: bool) -> Iterator[tuple[int, int]
         yield begin, end
 
 
+class Batch(NamedTuple):
+    """Bytes of a stream, and the chunks they were cut into."""
+
+    data: memoryview | bytes
+    parts: Sequence[memoryview | bytes]
+
+
 def read_exactly(reader: BinaryIO, size: int) -> bytes:
     """So many bytes, fewer only at the end: pipes and sockets give what they have."""
     first = reader.read(size)
@@ -43,17 +50,17 @@ def read_exactly(reader: BinaryIO, size: int) -> bytes:
     return b"".join(parts)
 
 
-def chunked(reader: BinaryIO, chunking: Chunking) -> Iterator[list[memoryview | bytes]]:
+def chunked(reader: BinaryIO, chunking: Chunking) -> Iterator[Batch]:
     """Batches of chunks, in order. An empty stream gives one empty chunk, so that it has a place too."""
     if chunking == "whole":
         empty = True
         while part := read_exactly(reader, WHOLE):
             empty = False
-            yield [part]
+            yield Batch(part, [part])
             if len(part) < WHOLE:
                 return
         if empty:
-            yield [b""]
+            yield Batch(b"", [b""])
         return
     rest, empty = b"", True
     while True:
@@ -65,15 +72,16 @@ def chunked(reader: BinaryIO, chunking: Chunking) -> Iterator[list[memoryview | 
             view = memoryview(buffer)
             if chunking == "fixed":
                 ends = range(0, len(buffer), CHUNK)
-                yield [view[begin : begin + CHUNK] for begin in ends]
+                yield Batch(buffer, [view[begin : begin + CHUNK] for begin in ends])
                 rest = b""
             else:
                 cuts = list(_cut(_DUMPS, buffer, last))
-                yield [view[begin:end] for begin, end in cuts]
-                rest = buffer[cuts[-1][1] if cuts else 0 :]
+                end = cuts[-1][1] if cuts else 0
+                yield Batch(view[:end], [view[begin:stop] for begin, stop in cuts])
+                rest = buffer[end:]
         if last:
             if empty:
-                yield [b""]
+                yield Batch(b"", [b""])
             return
 
 
@@ -105,18 +113,3 @@ class ListCutter:
         rest = buffer[ends[-1] if ends else 0 :]
         self._parts, self._size = ([rest] if rest else []), len(rest)
         return [buffer[begin:end] for begin, end in pairwise([0, *ends]) if end > begin]
-
-
-class Digest:
-    """SHA-256 of a stream, fed along the way."""
-
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
-
-    def update(self, part: memoryview | bytes) -> None:
-        """Take the next bytes."""
-        self._hash.update(part)
-
-    def hex(self) -> str:
-        """The digest so far."""
-        return self._hash.hexdigest()

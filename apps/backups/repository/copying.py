@@ -19,12 +19,13 @@ from apps.backups.repository.sealing import without_checksum
 from apps.backups.repository.segments import LINES, SEGMENT_HEAD, SEGMENTS
 from apps.backups.repository.sets import PLACE as SETS
 from apps.backups.repository.shipping import put_checked
-from apps.backups.repository.store import ObjectStore
+from apps.backups.repository.store import FolderStore, ObjectStore
 
 if TYPE_CHECKING:
     from apps.backups.repository.repository import Repository
 
-_LANES = 2
+# One lane waits for the disk while the others hash and write.
+_LANES = 3
 
 
 @dataclass(slots=True)
@@ -183,7 +184,15 @@ def _copy_packs(
     total, done = sum(size for _, size in todo), 0
     aside = control.elsewhere()
 
-    def carry(name: str) -> bool:
+    def carry(name: str, size: int) -> bool:
+        if isinstance(source, FolderStore) and isinstance(target, FolderStore):
+            aside.check()
+            aside.throttle(size)
+            try:
+                if target.take(name, source, name.rpartition("/")[2]):
+                    return True
+            except ObjectMissing:
+                return False
         try:
             data = source.get(name)
         except ObjectMissing:
@@ -199,7 +208,7 @@ def _copy_packs(
         try:
             while True:
                 while len(waiting) < _LANES and (following := next(items, None)):
-                    waiting.append((*following, pool.submit(carry, following[0])))
+                    waiting.append((*following, pool.submit(carry, *following)))
                 if not waiting:
                     break
                 control.check()

@@ -27,6 +27,7 @@ create table if not exists known (key text primary key, size integer not null, d
 create table if not exists seen (id text primary key) without rowid;
 """
 _LAYOUT = "3"
+_ROWS = 100  # Six values each: SQLite before 3.32 took 999 in a statement.
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +167,12 @@ class Index:
             number = (
                 db.execute("insert into packs (name, size, lists) values (?, ?, ?)", (name, size, lists)).lastrowid or 0
             )
-            db.executemany(
-                "insert or ignore into blobs values (?, ?, ?, ?, ?, ?)",
-                sorted((item.id, number, item.start, item.stored, item.raw, item.key) for item in items),
-            )
+            rows = sorted((item.id, number, item.start, item.stored, item.raw, item.key) for item in items)
+            # Many rows a statement: each step of one lets go of the interpreter, and waits to get it back.
+            for at in range(0, len(rows), _ROWS):
+                part = rows[at : at + _ROWS]
+                marks = ",".join(["(?, ?, ?, ?, ?, ?)"] * len(part))
+                db.execute(f"insert or ignore into blobs values {marks}", [value for row in part for value in row])  # noqa: S608
         return number
 
     def forget(self, numbers: Sequence[int]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections.abc import Sequence
 
 import zstandard
 from cryptography.exceptions import InvalidTag
@@ -14,18 +15,24 @@ from apps.backups.repository.errors import Damaged
 
 NONCE, TAG = 12, 16
 LEVEL = 3
+# Chunks of dumps and small texts: of their few KiB level 1 makes 2 to 4 % more than level 3 does, in two thirds of its time.
+SMALL_LEVEL = 1
 _RAW, _ZSTD = b"\0", b"\1"
 _SAMPLE = 8 * 1024
 _LARGE = 64 * 1024
+# Of the builds of the library, the one that is made with cffi lacks the call.
+_AT_ONCE = hasattr(zstandard.ZstdCompressor, "multi_compress_to_buffer")
 _tools = threading.local()
 
 
-def _compressor() -> zstandard.ZstdCompressor:
+def _compressor(level: int = LEVEL) -> zstandard.ZstdCompressor:
     """A compressor for this thread: they may not be shared, and making one for each chunk costs more than the chunk."""
-    found: zstandard.ZstdCompressor | None = getattr(_tools, "compressor", None)
+    found: dict[int, zstandard.ZstdCompressor] | None = getattr(_tools, "compressors", None)
     if found is None:
-        found = _tools.compressor = zstandard.ZstdCompressor(level=LEVEL)
-    return found
+        found = _tools.compressors = {}
+    if level not in found:
+        found[level] = zstandard.ZstdCompressor(level=level)
+    return found[level]
 
 
 def _decompressor() -> zstandard.ZstdDecompressor:
@@ -46,8 +53,29 @@ def pack_up(data: bytes | memoryview) -> bytes:
     """A flag and the data, compressed where that helps."""
     if len(data) >= _LARGE and _hopeless(data):
         return _RAW + bytes(data)
-    small = _compressor().compress(data) if len(data) > 32 else b""
+    level = SMALL_LEVEL if len(data) < _LARGE else LEVEL
+    small = _compressor(level).compress(data) if len(data) > 32 else b""
     return _ZSTD + small if small and len(small) < len(data) else _RAW + bytes(data)
+
+
+def pack_up_many(parts: Sequence[bytes | memoryview]) -> list[bytes]:
+    """As `pack_up` of each, the small ones compressed in one call.
+
+    Each call lets go of the interpreter and waits to get it back, which takes as long as to compress a chunk of a dump:
+    with a call for each, the threads that seal wait for one another.
+    """
+    if not _AT_ONCE:
+        return [pack_up(part) for part in parts]
+    small: list[bytes | bytearray | memoryview] = [part for part in parts if 32 < len(part) < _LARGE]
+    compressed = iter(_compressor(SMALL_LEVEL).multi_compress_to_buffer(small) if small else ())
+    packed = []
+    for part in parts:
+        if not 32 < len(part) < _LARGE:
+            packed.append(pack_up(part))
+            continue
+        found = next(compressed)
+        packed.append(_ZSTD + found.tobytes() if len(found) < len(part) else _RAW + bytes(part))
+    return packed
 
 
 def unpack(data: bytes | memoryview, size: int) -> bytes:

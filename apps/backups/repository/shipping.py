@@ -14,7 +14,7 @@ from apps.backups.repository.errors import ObjectMissing, Stopped, StorageFailed
 from apps.backups.repository.index import Index
 from apps.backups.repository.packs import PACK_SIZE, PackBuilder, Wrap
 from apps.backups.repository.records import TWIN
-from apps.backups.repository.sealing import Cipher, pack_up
+from apps.backups.repository.sealing import Cipher, pack_up_many
 from apps.backups.repository.store import ObjectStore
 
 _BATCH_BYTES = 1024 * 1024
@@ -99,6 +99,10 @@ class Shipper:
         if self._over.is_set():
             raise Stopped("The run has ended.")
 
+    def pace(self) -> None:
+        """For other threads of the run: rest as the sealing ones do."""
+        self._carrier_control.pace()
+
     def holds(self, chunk: bytes) -> bool:
         """Whether the chunk is on its way."""
         return chunk in self._pending
@@ -138,7 +142,10 @@ class Shipper:
 
     def _seal_batch(self, batch: Sequence[tuple[bytes, bytes | memoryview]], cipher: Cipher) -> Sealed:
         self._carrier_control.pace()
-        sealed = [(chunk, cipher.seal(pack_up(data), chunk), len(data)) for chunk, data in batch]
+        packed = pack_up_many([data for _, data in batch])
+        sealed = [
+            (chunk, cipher.seal(plain, chunk), len(data)) for (chunk, data), plain in zip(batch, packed, strict=True)
+        ]
         self._carrier_control.pace()
         return sealed
 

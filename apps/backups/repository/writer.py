@@ -5,17 +5,19 @@ from __future__ import annotations
 import io
 import stat
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from apps.backups.repository.chunks import Chunking, Digest, ListCutter, chunked
+from apps.backups.repository.chunks import Chunking, ListCutter, chunked
 from apps.backups.repository.control import Control
 from apps.backups.repository.errors import ObjectMissing, RepositoryError, RunTooLong, SourceChanged, StorageFailed
 from apps.backups.repository.files import OnProblem, add_files, source_key, walk
 from apps.backups.repository.keys import seal_for
 from apps.backups.repository.marks import COMMIT_MARGIN
+from apps.backups.repository.naming import Naming
 from apps.backups.repository.packs import Wrap
 from apps.backups.repository.sealing import Cipher, new_data_key, seal_record
 from apps.backups.repository.sets import Entry, Listing, Manifest, SetInfo, new_set_id, set_name, valid_path
@@ -89,37 +91,28 @@ class SetWriter:
         self._may_add(path)
         size = count = 0
         ids: list[bytes] = []
-        digest: Digest | None = None if chunking == "whole" else Digest()
-        first: bytes | memoryview = b""
+        naming = Naming(self._ids_of, self._shipper.pace)
         try:
-            for parts in chunked(reader, chunking):
-                self._control.check()
-                self._control.pace()
-                if digest is None and count == 1:
-                    digest = Digest()
-                    digest.update(first)
-                if digest is not None:
-                    for part in parts:
-                        digest.update(part)
-                elif count == 0:
-                    first = parts[0]
-                stored = self._store(parts, self._contents, _DATA_KEY)
-                size += sum(map(len, parts))
-                count += len(parts)
-                if key:
-                    ids += stored
-                self._refer(stored)
-                self._control.progress("store", self._bytes + size)
+            with closing(naming.run(chunked(reader, chunking))) as named:
+                for parts, names in named:
+                    self._control.check()
+                    self._control.pace()
+                    self._store_named(names, parts, self._contents, _DATA_KEY)
+                    size += sum(map(len, parts))
+                    count += len(parts)
+                    if key:
+                        ids += names
+                    self._refer(names)
+                    self._control.progress("store", self._bytes + size)
         except OSError as error:
-            self._state = "broken" if count else self._state
+            self._state = "broken" if naming.begun else self._state
             raise SourceChanged(f"{path} could not be read to its end: {error}.") from error
         except RepositoryError:
             self._state = "broken"
             raise
-        sha256 = digest.hex() if digest is not None and count > 1 else ""
         if key:
-            self._remember(key, size, sha256, ids)
-        return self._entry(Entry(path, size, count, sha256, meta or {}))
+            self._remember(key, size, naming.sha256, ids)
+        return self._entry(Entry(path, size, count, naming.sha256, meta or {}))
 
     def add_file(self, path: str, source: Path, *, meta: Mapping[str, Any] | None = None) -> Entry:
         """A file of this machine, whole; one that has not changed since the last set is not read."""

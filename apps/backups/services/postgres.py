@@ -7,6 +7,8 @@ stay the same, so a second dump costs little in the repository.
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import re
 import shutil
 import subprocess
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 
 # A lock on a table may hold `pg_dump` up for a minute, a checkpoint a base for some.
 SILENCE = 1800.0
+PIPE = 1024 * 1024
+# A pipe that gave less than this gets so many seconds to fill: far fewer than it takes to fill all of it.
+_SIP, _FILLING = 256 * 1024, 0.001
 _END = b"PostgreSQL database dump complete"
 # Text of rows depends on these; both measurements set them alike.
 _STABLE = (
@@ -122,6 +127,13 @@ def not_for_ever(process: subprocess.Popen[bytes]) -> Iterator[None]:
         timer.cancel()
 
 
+def widen(process: subprocess.Popen[bytes]) -> None:
+    """Let the pipe from a program hold a MiB: with the usual 64 KiB it stands still whenever we cut what it gave."""
+    # Other systems than Linux have no such call, and a user who has many pipes may not widen one: slower, nothing else.
+    with contextlib.suppress(OSError, AttributeError):
+        fcntl.fcntl(cast("BinaryIO", process.stdout).fileno(), fcntl.F_SETPIPE_SZ, PIPE)
+
+
 def stop(process: subprocess.Popen[bytes], patience: float = 20.0) -> None:
     """End a program that runs beside this one; one that does not listen is killed."""
     if process.poll() is None:
@@ -182,6 +194,7 @@ class PostgresSnapshot:
                 command, stdout=subprocess.PIPE, stderr=errors, env=environment(parameters())
             ) as process:
                 try:
+                    widen(process)
                     dump = Dump(cast("BinaryIO", process.stdout), process)
                     writer.add_stream(DATABASE["postgresql"], dump, chunking="content")
                 except BaseException:
@@ -205,13 +218,24 @@ class Dump:
     def read(self, size: int = -1) -> bytes:
         """Bytes of the dump; an error instead of the end when the program failed: half a dump is none."""
         with not_for_ever(self._process):
-            piece = self._stream.read(size)
+            piece = self._gather(size) if size > 0 else self._stream.read(size)
         self._tail = (self._tail + piece)[-400:]
         if not piece and size and (self._process.wait(60) or not self.whole):
             raise Unavailable(
                 "pg_dump ended before its last line.", remedy="Look at the server's log, then run the backup again."
             )
         return piece
+
+    def _gather(self, size: int) -> bytes:
+        """So many bytes, fewer only at the end. The program writes 4 KiB at a time: woken for each, we would do nothing else."""
+        parts: list[bytes] = []
+        missing = size
+        while missing and (part := os.read(self._stream.fileno(), min(missing, PIPE))):
+            parts.append(part)
+            missing -= len(part)
+            if missing and len(part) < _SIP:
+                time.sleep(_FILLING)
+        return b"".join(parts)
 
     @property
     def whole(self) -> bool:
