@@ -42,7 +42,8 @@ rebuild: $(VENV)/.run ## Restore a portal on an empty machine and start it: REPO
 	@$(BIN)/python manage.py restore rebuild --repo "$(REPO)" --key "$(KEY)" $(if $(SET),--set "$(SET)") $(if $(MOMENT),--moment "$(MOMENT)")
 	@exec $(BIN)/python -m aiwriter.supervisor
 
-test: $(VENV)/.dev test-sqlite test-postgres ## Run all tests, on SQLite and on PostgreSQL with a Redis-protocol server
+test: $(VENV)/.dev ## Run all tests, on SQLite and on PostgreSQL with a Redis-protocol server
+	@$(BIN)/python -m tests.suite --database both $(ARGS)
 
 test-sqlite: $(VENV)/.dev ## Run all tests on SQLite
 	@$(BIN)/python -m tests.suite --database sqlite $(ARGS)

@@ -2,9 +2,8 @@
 
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
-from drf_spectacular.views import SpectacularAPIView
 
-from aiwriter.core.rest.schema import KeptGenerator
+from aiwriter.core.rest.schema_view import SchemaView
 from apps.content.api.mcp import McpView
 from apps.users.portal import identities, sessions
 from apps.users.portal.entrance import DoorView
@@ -25,7 +24,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("apps.content.api.urls")),
     path("", include("apps.backups.api.urls")),
     path("", include("apps.deployments.api.urls")),
-    path("schema", SpectacularAPIView.as_view(generator_class=KeptGenerator), name="api-schema"),
+    path("schema", SchemaView.as_view(), name="api-schema"),
 ]
 urlpatterns = [
     path("api/v1/", include(api)),

@@ -1,4 +1,4 @@
-"""Runs the tests against one database, with the servers that it needs: `python -m tests.suite --database postgres`."""
+"""Runs the tests against one database or both, with the servers that they need: `python -m tests.suite --database both`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 import psycopg
 
@@ -61,47 +63,69 @@ def _migrate(environment: dict[str, str], folder: Path) -> threading.Thread:
     return thread
 
 
-def _collect_once(environment: dict[str, str]) -> subprocess.Popen[bytes] | None:
+def _collect_once() -> None:
     """In a fresh checkout let one process rewrite the assertions of all tests: else every worker does, 11 s each."""
     if any((Path(__file__).parent / "__pycache__").glob("conftest*pytest*.pyc")):
-        return None
-    return subprocess.Popen(
-        [sys.executable, "-m", "pytest", "--collect-only", "-qq", "-n", "0"], env=environment, stdout=subprocess.DEVNULL
-    )
+        return
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-qq", "-n", "0"]
+    subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
 
 
-def main() -> int:
-    """Start servers, run pytest, stop servers. Returns pytest's exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--database", choices=("sqlite", "postgres"), required=True)
-    arguments, more = parser.parse_known_args()  # what is not ours is pytest's
+def _run(database: str, more: list[str], workers: int, output: IO[str] | None = None) -> int:
+    """Start servers, run pytest on one database, stop servers.
+
+    Args:
+        database: "sqlite" or "postgres".
+        more: arguments for pytest.
+        workers: how many processes test at once.
+        output: where all is written; as it comes when left out.
+
+    Returns:
+        pytest's exit code.
+    """
     environment = {k: v for k, v in os.environ.items() if not k.startswith("AIWRITER_")}
     environment.pop("DATABASE_URL", None)
     environment.pop("REDIS_URL", None)
     # What one process has compiled the next ones only read: a third of what a worker does before its first test.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    begun = time.monotonic()
     with ExitStack() as stack:
-        if arguments.database == "postgres":
+        if database == "postgres":
             server = stack.enter_context(Postgres())
             environment["DATABASE_URL"] = server.url
             # Where a server that a test starts may run as somebody else than root.
             environment["TESTS_PG_BIN"] = str(server.programs)
             environment["REDIS_URL"] = stack.enter_context(Redis()).url
-        print(f"== Tests on {arguments.database}", flush=True)
-        begun = time.monotonic()
+            more = [*more, *(f"--ignore={path}" for path in ONLY_ON_SQLITE)]
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="aiwriter-migrated-"))
-        collecting = _collect_once(environment)
         migrating = _migrate(environment, Path(folder))
-        if collecting is not None:
-            collecting.wait()
-        if arguments.database == "postgres":
-            more += [f"--ignore={path}" for path in ONLY_ON_SQLITE]
-        # Twice as many as there are cores: tests of killed processes, wrong backends and browsers mostly wait.
-        command = [sys.executable, "-m", "pytest", "-n", str(2 * (os.cpu_count() or 2)), "--dist", "loadscope", "-q"]
-        code = subprocess.run([*command, *more], env=environment, check=False).returncode
+        command = [sys.executable, "-m", "pytest", "-n", str(workers), "--dist", "loadscope", "-q", *more]
+        code = subprocess.run(command, env=environment, check=False, stdout=output, stderr=output).returncode
         migrating.join()
-        print(f"== {arguments.database}: exit code {code} after {time.monotonic() - begun:.0f} s", flush=True)
+    print(f"== {database}: exit code {code} after {time.monotonic() - begun:.0f} s", flush=True)
     return code
+
+
+def main() -> int:
+    """Run what is asked for. Returns 0 when all is green, else pytest's exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--database", choices=("sqlite", "postgres", "both"), required=True)
+    arguments, more = parser.parse_known_args()  # what is not ours is pytest's
+    _collect_once()
+    cores = os.cpu_count() or 2
+    # Twice as many as there are cores: tests of killed processes, wrong backends and browsers mostly wait.
+    if arguments.database != "both":
+        print(f"== Tests on {arguments.database}", flush=True)
+        return _run(arguments.database, more, 2 * cores)
+    # Side by side, with workers by their shares of the work: neither waits for the other's start or for its last tests.
+    print("== Tests on SQLite, and beside them on PostgreSQL, whose results are printed at the end", flush=True)
+    with tempfile.TemporaryFile("w+") as told, ThreadPoolExecutor(1) as beside:
+        on_postgres = beside.submit(_run, "postgres", more, cores, told)
+        codes = [_run("sqlite", more, 2 * cores), on_postgres.result()]
+        told.seek(0)
+        print("== Tests on PostgreSQL\n" + told.read(), flush=True)
+    return max(codes)
 
 
 if __name__ == "__main__":

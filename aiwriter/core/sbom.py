@@ -12,7 +12,7 @@ import platform
 import re
 import uuid
 from collections.abc import Iterable
-from importlib.metadata import Distribution, distributions
+from importlib.metadata import distributions
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -22,6 +22,8 @@ from aiwriter import __version__
 from aiwriter.core.proofpack import canonical
 
 PRODUCT = f"ai-writer@{__version__}"
+# What a METADATA file says, by the names of PEP 566.
+_Facts = dict[str, Any]
 _ONE_LINE = re.compile(r"[^\n]{1,80}")
 
 
@@ -31,15 +33,17 @@ def bill(made_at: dt.datetime) -> dict[str, Any]:
     Args:
         made_at: when it is made.
     """
-    found: dict[str, Distribution] = {}
+    found: dict[str, _Facts] = {}
     for each in distributions():
+        # Each look at `metadata` parses the whole file again, and its description can be long.
+        facts: _Facts = each.metadata.json
         # Of two of a name the first is what is imported.
-        found.setdefault(str(canonicalize_name(each.metadata["Name"])), each)
+        found.setdefault(str(canonicalize_name(facts["name"])), facts)
     parts = sorted(found.items())
-    refs = {name: f"pkg:pypi/{name}@{each.version}" for name, each in parts}
-    needs = {name: sorted(refs[need] for need in _needs(each, found)) for name, each in parts}
+    refs = {name: f"pkg:pypi/{name}@{facts['version']}" for name, facts in parts}
+    needs = {name: sorted(refs[need] for need in _needs(name, facts, found)) for name, facts in parts}
     needed = {ref for refs_of_one in needs.values() for ref in refs_of_one}
-    components = [_component(name, each, refs[name]) for name, each in parts]
+    components = [_component(name, facts, refs[name]) for name, facts in parts]
     components.append(
         {"type": "platform", "bom-ref": "python", "name": platform.python_implementation(), "version": platform.python_version()}
     )  # fmt: skip
@@ -70,17 +74,16 @@ def bill(made_at: dt.datetime) -> dict[str, Any]:
     }
 
 
-def _component(name: str, part: Distribution, ref: str) -> dict[str, Any]:
-    found: dict[str, Any] = {"type": "library", "bom-ref": ref, "name": name, "version": part.version, "purl": ref}
-    if summary := str(part.metadata.json.get("summary", "")).strip():
+def _component(name: str, facts: _Facts, ref: str) -> dict[str, Any]:
+    found: dict[str, Any] = {"type": "library", "bom-ref": ref, "name": name, "version": facts["version"], "purl": ref}
+    if summary := str(facts.get("summary", "")).strip():
         found["description"] = summary[:300]
-    if licences := _licences(part):
+    if licences := _licences(facts):
         found["licenses"] = licences
     return found
 
 
-def _licences(part: Distribution) -> list[dict[str, Any]]:
-    facts = part.metadata.json
+def _licences(facts: _Facts) -> list[dict[str, Any]]:
     if expression := facts.get("license_expression"):
         return [{"expression": str(expression)}]
     named = {
@@ -94,11 +97,11 @@ def _licences(part: Distribution) -> list[dict[str, Any]]:
     return [{"license": {"name": name}} for name in sorted(named)]
 
 
-def _needs(part: Distribution, found: dict[str, Distribution]) -> set[str]:
+def _needs(name: str, facts: _Facts, found: dict[str, _Facts]) -> set[str]:
     """Which of the installed parts a part asks for; its extras count when all that they ask for is there."""
     wanted: set[str] = set()
-    asked = list(_requirements(part))
-    for extra in ["", *part.metadata.json.get("provides_extra", [])]:
+    asked = list(_requirements(facts))
+    for extra in ["", *facts.get("provides_extra", [])]:
         names = {
             str(canonicalize_name(each.name))
             for each in asked
@@ -109,11 +112,11 @@ def _needs(part: Distribution, found: dict[str, Distribution]) -> set[str]:
             wanted |= names & found.keys()
         elif names <= found.keys():
             wanted |= names
-    return wanted - {str(canonicalize_name(part.metadata["Name"]))}
+    return wanted - {name}
 
 
-def _requirements(part: Distribution) -> Iterable[Requirement]:
-    for text in part.requires or []:
+def _requirements(facts: _Facts) -> Iterable[Requirement]:
+    for text in facts.get("requires_dist", []):
         try:
             yield Requirement(text)
         except InvalidRequirement:

@@ -20,7 +20,6 @@ from typing import Any
 import boto3.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from moto.server import ThreadedMotoServer
 
 from tests.servers import installed
 
@@ -54,6 +53,8 @@ def moto(bucket: str = "aiwriter-test", *, append_only: bool = False) -> Iterato
         bucket: its name.
         append_only: the user may delete nothing.
     """
+    from moto.server import ThreadedMotoServer  # 0.5 s, which only those pay who start one
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:

@@ -61,7 +61,7 @@ def current() -> dict[Path, str]:
     import yaml
 
     text = described()
-    return {SNAPSHOT: text, PAGE: reference(yaml.safe_load(text))}
+    return {SNAPSHOT: text, PAGE: reference(yaml.load(text, Loader=yaml.CSafeLoader))}
 
 
 def main() -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
-from django.utils.translation import get_language
-from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent, is_serializer
 from drf_spectacular.utils import Direction
-from rest_framework.request import Request
 
 ERRORS = {
     400: "A value cannot be used.",
@@ -166,16 +163,3 @@ class Schema(AutoSchema):
     def get_tags(self) -> list[str]:
         """The collection that the path begins with."""
         return [self.path.removeprefix("/api/v1/").split("/")[0]]
-
-
-class KeptGenerator(SchemaGenerator):
-    """Describes the API once a process and language: routes do not change while it runs, and it takes most of a second."""
-
-    _kept: ClassVar[dict[str, dict[str, Any]]] = {}
-
-    def get_schema(self, request: Request | None = None, public: bool = False) -> dict[str, Any]:
-        """The description, which does not depend on who asks."""
-        language = get_language() or ""
-        if language not in self._kept:
-            self._kept[language] = super().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
-        return self._kept[language]

@@ -18,6 +18,7 @@ _at_once: list[int] = []
 _threads: set[int] = set()
 _lock = threading.Lock()
 _produced: list[int] = []
+_over = threading.Event()
 
 
 def busy(request: HttpRequest) -> HttpResponse:
@@ -35,7 +36,7 @@ def echo(request: HttpRequest) -> HttpResponse:
 
 
 def waits(request: HttpRequest) -> HttpResponse:
-    time.sleep(0.5)
+    _over.wait(60)
     return HttpResponse("waited")
 
 
@@ -71,6 +72,7 @@ def handler(settings: Any) -> Handler:
     _at_once.clear()
     _threads.clear()
     _produced.clear()
+    _over.clear()
     return Handler()
 
 
@@ -124,6 +126,7 @@ async def test_who_waits_takes_no_turn_of_those_who_work(handler: Handler):
     await asyncio.sleep(0.1)
     assert (await _ask(handler, "busy"))[0] == 200
     assert not any(task.done() for task in waiting)
+    _over.set()
     assert [answer[2] for answer in await asyncio.gather(*waiting)] == [b"waited"] * 10
 
 

@@ -6,8 +6,6 @@ import json
 from importlib.metadata import distributions
 from pathlib import Path
 
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from django.core.management import call_command
 from django.utils import timezone
 from packaging.utils import canonicalize_name
@@ -16,6 +14,10 @@ from aiwriter.core import sbom
 
 
 def test_the_list_is_the_environment_and_is_valid(tmp_path: Path):
+    # Here, because it builds 38 grammars when it is imported: 1 s in each process that only collects this file.
+    from cyclonedx.schema import SchemaVersion
+    from cyclonedx.validation.json import JsonStrictValidator
+
     call_command("sbom", "--out", str(tmp_path / "sbom.cdx.json"))
     text = (tmp_path / "sbom.cdx.json").read_text()
     problem = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)

@@ -16,6 +16,9 @@ from aiwriter.core import schema
 LOCK_MILLISECONDS = 200
 TRIES = 40
 LONGEST_PAUSE = 2.0
+# SQLite has one writer at a time and no queue: a writer that waits looks again each 0.1 s, so between migrations that
+# follow at once it would never find the lock free (20 s for the migrations of a month, and then a 503).
+PAUSE_FOR_WRITERS = 0.25
 # lock_not_available, deadlock_detected
 _AGAIN = {"55P03", "40P01"}
 
@@ -37,6 +40,7 @@ class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the phase; on PostgreSQL each lock is waited for briefly and asked for again."""
         phase, tries = options.pop("phase"), options.pop("lock_tries")
+        self._beside = phase == schema.EXPAND
         if phase != "all" and (options["app_label"] or connection.alias != options["database"]):
             raise CommandError(
                 "A phase is of the whole database. Leave out --phase, or the names of app and migration."
@@ -67,6 +71,12 @@ class Command(migrate.Command):
             super().handle(*args, **{**options, "app_label": app, "migration_name": name})
         if options["verbosity"]:
             self.stdout.write(f"Held back until `migrate --phase contract`: {schema.named(held_back)}")
+
+    def migration_progress_callback(self, action: str, migration: Any = None, fake: bool = False) -> None:
+        """Report; on SQLite let those write who wait meanwhile, while the version before serves."""
+        super().migration_progress_callback(action, migration, fake)
+        if action == "apply_success" and self._beside and connection.vendor == "sqlite":
+            time.sleep(PAUSE_FOR_WRITERS)
 
     def _limit_waiting(self, milliseconds: int) -> None:
         if connection.vendor == "postgresql":
