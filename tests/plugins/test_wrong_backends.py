@@ -97,9 +97,9 @@ def _outcome(kind: str, keys: tuple[str, ...], folder: Path) -> dict[str, tuple[
 @pytest.mark.parametrize(
     ("kind", "keys"),
     [
-        (kind, tuple(list(cases)[at : at + 11]))
+        (kind, tuple(list(cases)[at : at + 20]))
         for kind, cases in CASES.items()
-        for at in range(0, len(cases), 11)
+        for at in range(0, len(cases), 20)
     ],
     ids=lambda value: value if isinstance(value, str) else f"{value[0]}..{value[-1]}",
 )  # fmt: skip
