@@ -22,6 +22,8 @@ from apps.deployments.models import Experiment, Flag, FlagRollout, FlagStamp
 from apps.users.models import Membership, RoleGrant
 
 LOOK_SECONDS = 2.0
+# Who has to wait for another one's question waits at most so long, and then takes what is known.
+_PATIENCE = 5.0
 # Roles are asked for only where a rule names one, and then once in so long for each person and workspace.
 ROLE_SECONDS = 30.0
 _MOST_ROLES = 10_000
@@ -102,17 +104,23 @@ _roles: dict[tuple[str, str], tuple[float, frozenset[str]]] = {}
 
 
 def present() -> Mapping[str, Known]:
-    """The flags by key, at most `LOOK_SECONDS` and one question old."""
+    """The flags by key, at most `LOOK_SECONDS` and one question old.
+
+    While one thread asks, the others go on with what is known, but not with what has not been looked at for longer: in a
+    process that nobody asked for an hour, the second who asks waits for the answer of the first.
+    """
     global _asked_at, _kept
-    if time.monotonic() - _asked_at > LOOK_SECONDS and _asking.acquire(blocking=_kept is _NOTHING):
+    age = time.monotonic() - _asked_at
+    if age > LOOK_SECONDS and _asking.acquire(timeout=_PATIENCE if age > 2 * LOOK_SECONDS else 0):
+        begun = time.monotonic()
         try:
-            if time.monotonic() - _asked_at > LOOK_SECONDS:
+            if begun - _asked_at > LOOK_SECONDS:
                 _kept = _fresh(_kept)
-                _asked_at = time.monotonic()
+                _asked_at = begun
         except (DatabaseError, SynchronousOnlyOperation):
             # What was known stays: a flag must not be why a request fails. An event loop asks nothing; others ask for it.
             log.warning("The flags could not be read; those of before stay", exc_info=True)
-            _asked_at = time.monotonic()
+            _asked_at = begun
         finally:
             _asking.release()
     return _kept.flags

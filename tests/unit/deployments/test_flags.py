@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import random
+import threading
 import time
 import uuid
 from typing import Any
@@ -175,6 +176,34 @@ def test_the_hot_path_asks_nothing_and_a_change_is_seen_soon(people: People, mon
         time.sleep(0.05)
     assert read.choice(read.PROMPT, people.otto, press.pk) == "standard"
     assert FlagStamp.objects.get().number == 2
+
+
+def test_who_asks_second_after_a_pause_gets_no_old_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh, asking, answered = flag_set._Kept(2, {"x": _known()}), threading.Event(), threading.Event()
+
+    def slow(_before: object) -> object:
+        asking.set()
+        assert answered.wait(5)
+        return fresh
+
+    monkeypatch.setattr(flag_set, "_fresh", slow)
+    found: list[object] = []
+    for age, old_is_enough in ((3600.0, False), (flag_set.LOOK_SECONDS * 1.5, True)):
+        monkeypatch.setattr(flag_set, "_kept", flag_set._Kept(1, {}))
+        monkeypatch.setattr(flag_set, "_asked_at", time.monotonic() - age)
+        asking.clear()
+        answered.clear()
+        found.clear()
+        askers = [threading.Thread(target=lambda: found.append(flag_set.present())) for _ in range(2)]
+        askers[0].start()
+        assert asking.wait(5)
+        askers[1].start()
+        askers[1].join(0.3)
+        assert found == ([{}] if old_is_enough else [])
+        answered.set()
+        for asker in askers:
+            asker.join(5)
+        assert fresh.flags in found
 
 
 @pytest.mark.django_db
