@@ -6,6 +6,7 @@ A portal with three web processes and a model behind a gate that can refuse or d
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import importlib
 import os
 import re
@@ -286,12 +287,21 @@ def _kill(portal: Portal, admin: httpx2.Client, crowd: Crowd, flag: str, process
     slowest = 0.0
     for _ in range(3):
         expect(all(crowd.answer(user, n) == "exact" for n in range(processes)), "a process does not see the rule")
-        # By a command, a process of its own: no web process is told.
-        portal.manage("flags", "kill", KEY, "--reason", "Proof.")
-        begun = time.monotonic()
-        for number in range(processes):
-            seen = until(lambda n=number: crowd.answer(user, n) == "standard", KILL_SECONDS, f"process {number} lags")
-            slowest = max(slowest, seen - begun)
+        # By a command, a process of its own: no web process is told. It is over a while after the switch is on.
+        command = threading.Thread(target=portal.manage, args=("flags", "kill", KEY, "--reason", "Proof."))
+        command.start()
+        seen: dict[int, float] = {}
+
+        def look(seen: dict[int, float] = seen) -> bool:
+            for number in set(range(processes)) - set(seen):
+                if crowd.answer(user, number) == "standard":
+                    seen[number] = time.time()
+            return len(seen) == processes
+
+        until(look, 60, f"only {len(seen)} of {processes} processes have seen it")
+        command.join()
+        killed = dt.datetime.fromisoformat(admin.get(f"/flags/{flag}").json()["killed_at"]).timestamp()
+        slowest = max(slowest, max(seen.values()) - killed)
         expect(slowest <= KILL_SECONDS, f"seen after {slowest:.1f} s")
         portal.manage("flags", "revive", KEY)
         time.sleep(KILL_SECONDS)

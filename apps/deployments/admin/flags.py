@@ -64,7 +64,7 @@ class FlagAdmin(ServiceAdmin):
 
     form = FlagForm
     change_form_template = "admin/deployments/flag.html"
-    list_display = ("key", "look", "answers", "under_way", "owner", "expires_at")
+    list_display = ("key", "look", "answers", "under_way", "owner", "until")
     list_filter = ("kind",)
     list_select_related = ("owner",)
     search_fields = ("key", "title")
@@ -100,7 +100,12 @@ class FlagAdmin(ServiceAdmin):
         rollout, experiment = selectors.open_rollout(row), selectors.open_experiment(row)
         if rollout:
             return f"{rollout.variant}: {rollout.percent} %"
-        return experiment.title if experiment else "–"
+        return _("Experiment") if experiment else "–"
+
+    @admin.display(description=gettext_lazy("Should be gone"), ordering="expires_at")
+    def until(self, row: Flag) -> str:
+        """The day."""
+        return f"{row.expires_at:%Y-%m-%d}" if row.expires_at else "–"
 
     def get_urls(self) -> list[URLPattern]:
         """With the buttons."""

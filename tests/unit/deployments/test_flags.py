@@ -82,7 +82,7 @@ def test_targeting_is_one_pure_function_of_flag_and_person() -> None:
 
 
 def test_a_percentage_reaches_the_proxys_bucket_and_experiments_have_numbers_of_their_own() -> None:
-    people = [str(uuid.UUID(int=random.Random(7).getrandbits(128) + n)) for n in range(20_000)]
+    people = [str(uuid.UUID(int=random.Random(7).getrandbits(128) + n)) for n in range(10_000)]
     ten = {who for who in people if decide(_known(rollout=("on", 10)), Who(who), no_roles).value}
     assert ten == {who for who in people if bucket_of(who) < 10}
     assert abs(len(ten) / len(people) - 0.10) < 4 * (0.1 * 0.9 / len(people)) ** 0.5
