@@ -129,6 +129,17 @@ class Host:
         path.write_text(token)
         self._write_environment(self._head + f'probe_token = "{path}"\n', self._tables)
 
+    def trust_console(self, public: str, token: Path) -> None:
+        """Have the agent take plans from the console behind the proxy.
+
+        Args:
+            public: the key that the console signs with.
+            token: file of the token that the agent reports with.
+        """
+        head = re.sub(r'trusted_keys = \["', f'trusted_keys = ["{public}", "', self._head)
+        console = f'[console]\nurl = "{self.url}"\ntoken = "{token}"\n'
+        self._write_environment(head, self._tables + console)
+
     def start_proxy(self) -> None:
         """Start the proxy and wait until it listens."""
         with (self.folder / "proxy.log").open("ab") as log:
