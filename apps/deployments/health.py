@@ -10,7 +10,7 @@ from apps.users.selectors.access import Actor
 _ACTOR = Actor.system_actor("health")
 
 
-@check("flags", title="Flags", interval=300, deadline=5, runbook="operators/flags")
+@check("flags", title="Flags", interval=300, deadline=5, runbook="operators/checks")
 def flags() -> Result:
     """Whether a flag has outlived its use, and whether a roll-out waits for a person."""
     stale = stale_flags(_ACTOR)

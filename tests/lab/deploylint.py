@@ -130,8 +130,12 @@ def _nginx(program: str) -> str:
         text = re.sub(r"listen (\[::\]:)?(80|443)", r"listen \g<1>1\2", text)
         text = text.replace("/etc/nginx/tls", scratch).replace("/etc/nginx", str(DEPLOY / "host/nginx"))
         (folder / "site.conf").write_text(text)
+        # Where it is unpacked and not installed, the folders that it was built for are not there.
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        inside = "".join(f"{kind}_temp_path {scratch}/{kind};\n" for kind in kinds)
         (folder / "nginx.conf").write_text(
-            f"pid {scratch}/pid;\nerror_log {scratch}/log;\nevents {{}}\nhttp {{ access_log off; include {scratch}/site.conf; }}\n"
+            f"pid {scratch}/pid;\nerror_log {scratch}/log;\nevents {{}}\n"
+            f"http {{\naccess_log off;\n{inside}include {scratch}/site.conf;\n}}\n"
         )
         return said_by(program, "-t", "-q", "-c", f"{scratch}/nginx.conf", "-p", scratch)
 

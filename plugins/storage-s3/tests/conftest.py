@@ -11,7 +11,7 @@ from tests.fakes.s3 import S3Server, moto, seaweedfs
 
 @pytest.fixture(scope="session")
 def moto_server() -> Iterator[S3Server]:
-    """moto, which runs in this process."""
+    """moto."""
     with moto() as server:
         yield server
 
