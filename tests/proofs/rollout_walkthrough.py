@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.e2e.browser import NARROW, WIDE, Visitor, chromium
+from tests.e2e.stage import PASSWORD
 from tests.lab.models import writer_token
 from tests.lab.rollout import Crowd, Host
 from tests.proofs import expect, until
 from tests.proofs._rollout import SMOKE_REQUESTS, prepared
 
 RATE = 20.0
-PASSWORD = "walk-through-of-a-release-7"
 _PEOPLE = f"""
 from django.contrib.auth import get_user_model
 from apps.users.selectors.access import Actor
