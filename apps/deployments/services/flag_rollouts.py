@@ -144,11 +144,12 @@ def _look(pk: uuid.UUID) -> None:
     new, old = arms(row.flag.key, str(values[row.variant]), str(values[row.before]), began)
     verdict, why = judge(new, old, rails_of(row), (now - began).total_seconds())
     with transaction.atomic():
-        # Two workers may look at once: the second one finds it moved.
-        held = FlagRollout.objects.select_for_update(of=("self",)).select_related("flag")
-        row = held.filter(pk=pk, state=State.RUNNING, number=stage.number).first() or row
-        if row.state != State.RUNNING or row.number != stage.number:
+        # Two workers may look at once, and a person may stop it meanwhile: whoever comes second finds it moved.
+        locked_rows = FlagRollout.objects.select_for_update(of=("self",)).select_related("flag")
+        held = locked_rows.filter(pk=pk, state=State.RUNNING, number=stage.number).first()
+        if held is None:
             return
+        row = held
         _sample(row, new, old, now, always=verdict != "wait")
         row.people, row.people_hit = max(row.people, new.people), max(row.people_hit, new.hit)
         row.why = why[:300]

@@ -72,6 +72,19 @@ def test_a_bad_variant_is_taken_back_by_itself_and_says_whom_it_hit(people: Peop
         flag_rollouts.stop_rollout(actor=SETUP, rollout_id=row.pk)
 
 
+def test_who_stops_it_while_it_is_judged_has_the_last_word(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = _rollout(prompt_flag())
+
+    def judged(*_: Any) -> tuple[str, str]:
+        flag_rollouts.stop_rollout(actor=SETUP, rollout_id=row.pk, reason="Enough.")
+        return "pass", "no worse"
+
+    monkeypatch.setattr(flag_rollouts, "judge", judged)
+    row = _look(row)
+    assert (row.state, row.percent, row.number, row.why) == (State.STOPPED, 0, 0, "Enough.")
+    assert not AuditEvent.objects.filter(action="flag.rollout_advanced").exists()
+
+
 def test_a_good_one_goes_to_everybody_and_without_texts_it_pauses(people: People) -> None:
     flag = prompt_flag()
     row = _rollout(flag, max_seconds=100)
