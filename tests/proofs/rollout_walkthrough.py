@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.e2e.browser import NARROW, WIDE, Visitor, chromium
 from tests.e2e.stage import PASSWORD
 from tests.lab.rollout import Crowd, Host
-from tests.proofs import expect, until
+from tests.proofs import Failed, expect, until
 from tests.proofs._rollout import SMOKE_REQUESTS, prepared
 
 RATE = 20.0
@@ -94,8 +94,10 @@ class Walk:
         self.page.fill("[name=why]", f"{version} is due")
         self.page.click("[name=_save]")
         self.page.wait_for_load_state()
-        wrong = " ".join(self.page.locator(".errorlist, .errornote").all_inner_texts())
-        expect(self.page.url.endswith("/change/"), f"{version} could not be planned: {wrong}")
+        wrong = " ".join(self.page.locator(".errorlist, .errornote, .messagelist").all_inner_texts())
+        if not self.page.url.endswith("/change/"):
+            self.picture(f"refused-{version}")
+            raise Failed(f"{version} could not be planned at {self.page.url}: {wrong}")
         return self.page.url.removeprefix(self._visitor.url)
 
     def until_state(self, address: str, states: tuple[str, ...], seconds: float = 240) -> str:
