@@ -159,7 +159,7 @@ if [ ! -e "$release/.complete" ]; then
     "$release/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir --no-deps --no-index \
         --no-build-isolation "$scratch"/plugins/*/
     (cd "$source" && tar -cf - --exclude='*.pyc' manage.py LICENSE aiwriter apps static templates \
-        deploy/topologies) | tar -C "$release/app" -xf -
+        deploy/checklists deploy/release deploy/rescue deploy/topologies) | tar -C "$release/app" -xf -
     chown -R root:root "$release"
     "$release/venv/bin/python" -m compileall -q "$release/app" "$release/venv/lib" || true
     echo "{\"version\": \"$version-$content\"}" >"$release/release.json"

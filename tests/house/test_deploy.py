@@ -78,3 +78,23 @@ def test_the_chart_knows_its_values() -> None:
     compare(values, schema, "values")
     for profile in ("small", "standard", "ha"):
         assert yaml.safe_load((DEPLOY / f"helm/aiwriter/values-{profile}.yaml").read_text())["profile"] == profile
+
+
+def test_every_way_to_install_brings_the_files_that_the_code_reads() -> None:
+    """A deployment could not be planned where deploy/checklists was left out: the page answered 500."""
+    read = {"release", "rescue"}
+    for path in [*(ROOT / "apps").rglob("*.py"), *(ROOT / "aiwriter").rglob("*.py")]:
+        read |= set(re.findall(r'"deploy" / "(\w+)"', path.read_text()))
+    assert read == {"checklists", "release", "rescue", "topologies"}
+    image = set(re.findall(r"(?m)^COPY deploy/(\w+) deploy/\1$", (DEPLOY / "docker/Dockerfile").read_text()))
+    unignored = set(re.findall(r"(?m)^!deploy/(\w+)$", (ROOT / ".dockerignore").read_text()))
+    host = re.search(r"manage\.py LICENSE (.*?)\) \|", (DEPLOY / "host/install.sh").read_text(), re.DOTALL)
+    package = re.search(r"-cf \{\{ package \}\}.*", (DEPLOY / "ansible/roles/app/tasks/main.yml").read_text())
+    assert host
+    assert package
+    for ways in (
+        image,
+        unignored - {"docker"},
+        *(set(re.findall(r"deploy/(\w+)", m[0])) - {"host"} for m in (host, package)),
+    ):
+        assert ways == read

@@ -22,7 +22,7 @@ from tests.lab.portal import ROOT, read_events
 from tests.servers import free_port, proxies
 
 AGENT = ROOT / "deploy" / "agent" / "src"
-_CODE = ("aiwriter", "apps", "templates", "static", "manage.py", "pyproject.toml")
+_CODE = ("aiwriter", "apps", "templates", "static", "deploy/checklists", "manage.py", "pyproject.toml")
 _FAULT = '''"""Put into a bad version by the lab."""
 
 import random
