@@ -141,7 +141,9 @@ fi
 
 # ---------------------------------------------------------------- the release
 version="$(sed -n 's/^__version__ = "\(.*\)"/\1/p' "$source/aiwriter/__init__.py")"
-content="$(cd "$source" && find aiwriter apps plugins static templates deploy/topologies manage.py requirements/plugins.txt -type f \
+code="manage.py LICENSE aiwriter apps static templates deploy/checklists deploy/release deploy/rescue deploy/topologies"
+# shellcheck disable=SC2086 # names without blanks
+content="$(cd "$source" && find $code plugins requirements/plugins.txt -type f \
     ! -name '*.pyc' ! -path '*/tests/*' ! -path '*.egg-info*' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-12)"
 release="$home/releases/$version-$content"
 fresh=""
@@ -158,8 +160,8 @@ if [ ! -e "$release/.complete" ]; then
         tar -C "$scratch" -xf -
     "$release/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir --no-deps --no-index \
         --no-build-isolation "$scratch"/plugins/*/
-    (cd "$source" && tar -cf - --exclude='*.pyc' manage.py LICENSE aiwriter apps static templates \
-        deploy/checklists deploy/release deploy/rescue deploy/topologies) | tar -C "$release/app" -xf -
+    # shellcheck disable=SC2086 # names without blanks
+    (cd "$source" && tar -cf - --exclude='*.pyc' $code) | tar -C "$release/app" -xf -
     chown -R root:root "$release"
     "$release/venv/bin/python" -m compileall -q "$release/app" "$release/venv/lib" || true
     echo "{\"version\": \"$version-$content\"}" >"$release/release.json"

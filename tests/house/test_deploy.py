@@ -88,7 +88,7 @@ def test_every_way_to_install_brings_the_files_that_the_code_reads() -> None:
     assert read == {"checklists", "release", "rescue", "topologies"}
     image = set(re.findall(r"(?m)^COPY deploy/(\w+) deploy/\1$", (DEPLOY / "docker/Dockerfile").read_text()))
     unignored = set(re.findall(r"(?m)^!deploy/(\w+)$", (ROOT / ".dockerignore").read_text()))
-    host = re.search(r"manage\.py LICENSE (.*?)\) \|", (DEPLOY / "host/install.sh").read_text(), re.DOTALL)
+    host = re.search(r'(?m)^code=".*"$', (DEPLOY / "host/install.sh").read_text())
     package = re.search(r"-cf \{\{ package \}\}.*", (DEPLOY / "ansible/roles/app/tasks/main.yml").read_text())
     assert host
     assert package

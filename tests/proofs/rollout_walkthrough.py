@@ -128,6 +128,7 @@ def prove() -> str:
             place(mine)
             good = _go_live(mine, other, "2.0")
             expect(host.serving() == {"2.0": 100.0}, f"after the canary: {host.serving()}")
+            mine._visitor.go(good)
             mine.press("Tell everybody what is new")
             reader = Walk(Visitor(browser, host.url), folder)
             reader._visitor.sign_in("writes@example.org", PASSWORD)
