@@ -1,4 +1,7 @@
-/** Rows that follow what the server does: `data-watch` holds the address, `data-busy` inside says whether to ask again. */
+/**
+ * Rows that follow what the server does: `data-watch` holds the address, `data-busy` inside says whether to ask again.
+ * Where `data-actions` inside says what can be done now, a change of it loads the page anew: its buttons stand outside.
+ */
 
 import { announce } from "./announce.js";
 import { drawTimes } from "./times.js";
@@ -11,11 +14,15 @@ function busy(place) {
   return Number(place.querySelector("[data-busy]")?.dataset.busy || 0);
 }
 
-function watch(place) {
+function actions(place) {
+  return place.querySelector("[data-actions]")?.dataset.actions;
+}
+
+function watch(place, drawn = actions(place)) {
   if (!busy(place)) return;
   setTimeout(async () => {
     // Nobody looks: ask again when somebody does.
-    if (document.hidden) return watch(place);
+    if (document.hidden) return watch(place, drawn);
     try {
       const answer = await fetch(place.dataset.watch, { headers: { "X-Fragment": "1" }, credentials: "same-origin" });
       if (answer.ok && !answer.redirected && !place.contains(document.activeElement)) {
@@ -25,7 +32,10 @@ function watch(place) {
     } catch {
       // The server is away for a moment; the rows stay as they are.
     }
-    if (busy(place)) watch(place);
+    // Not from under the hands of somebody who types a reason or is asked whether to.
+    const free = !document.activeElement?.matches("input, textarea, select") && !document.querySelector("dialog[open]");
+    if (actions(place) !== drawn && free) return location.reload();
+    if (busy(place)) watch(place, drawn);
     else announce(place.dataset.done || "");
   }, EVERY);
 }

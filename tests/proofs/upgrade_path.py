@@ -189,11 +189,14 @@ def _rows(folder: Path, variables: dict[str, str]) -> dict[str, int]:
             return {name: count[0] for name, count in counted.items() if count}
     file = sqlite3.connect(folder / "aiwriter.sqlite3", timeout=30)
     try:
-        # Those with an underscore behind the name are the parts of a search index.
-        names = file.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE '%VIRTUAL%'"
-        ).fetchall()
-        names = [name for (name,) in names if "_fts" not in name and not name.startswith("sqlite_")]
+        # A search index is a virtual table, whose own tables begin with its name and are merged now and then.
+        listed = file.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
+        indexes = tuple(f"{name}_" for name, sql in listed if sql and sql.startswith("CREATE VIRTUAL"))
+        names = [
+            name
+            for name, sql in listed
+            if sql and not sql.startswith("CREATE VIRTUAL") and not name.startswith((*indexes, "sqlite_"))
+        ]
         return {name: file.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}
     finally:
         file.close()

@@ -217,6 +217,7 @@ class DeploymentAdmin(ServiceAdmin):
             raise PermissionDenied
         actor = actor_of(request)
         row = selectors.deployment_for(actor, object_id)
+        possible = sorted(selectors.possible(row)) if can(actor, "deployments.run") else []
         live = {
             "row": row,
             "mark": look_of(row),
@@ -228,6 +229,7 @@ class DeploymentAdmin(ServiceAdmin):
             "steps": row.steps.all(),
             "transitions": row.transitions.all(),
             "commands": row.commands.filter(taken_at=None) if row.state not in FINAL else (),
+            "actions": " ".join(possible),
         }
         if request.headers.get("X-Fragment"):
             return render(request, "admin/deployments/live.html", live)
@@ -252,7 +254,7 @@ class DeploymentAdmin(ServiceAdmin):
             "phases": [(label, rows) for label, rows in phases if rows],
             "notes": selectors.operators_notes(row),
             "approvals": row.approvals.all(),
-            "possible": selectors.possible(row) if can(actor, "deployments.run") else (),
+            "possible": possible,
             "may_run": can(actor, "deployments.run"),
             "may_approve": can(actor, "deployments.approve"),
             "is_mine": row.requester_id == actor.user_id,
