@@ -20,6 +20,8 @@ from apps.backups.services import pauses
 from apps.content.models import Document
 from apps.content.services import batches, exports
 from apps.content.services.content_types import create_content_type
+from apps.deployments.models import Flag
+from apps.deployments.services import experiments, flag_rollouts, flags
 from apps.monitoring.models import AlertChannel, AlertRule
 from apps.monitoring.services import alerts, budgets, channels, rules
 from tests.factories.content import GenerationFactory
@@ -65,6 +67,14 @@ batches.create_batch_of_rows(actor=Actor.for_user(wanda), workspace=room, conten
 GenerationFactory(workspace=room, actor=Actor.for_user(wanda))
 pauses.begin_maintenance(actor=admin, message="The database moves; back at nine.")
 pauses.end_maintenance(actor=admin)
+# Flags: a roll-out that was stopped, a comparison that is under way
+prompt = Flag.objects.get(key="generation-prompt")
+rollout = flag_rollouts.start_rollout(actor=operator, flag_id=prompt.pk, variant="exact", stages=[5, 25, 50])
+flag_rollouts.look_after()
+flag_rollouts.stop_rollout(actor=operator, rollout_id=rollout.pk, reason="The exact rules read like a form")
+experiments.start_experiment(actor=operator, flag_id=prompt.pk, title="Exact rules against the standard ones", control="standard",
+    treatment="exact", share=100, split=50, metric="regenerated", baseline=0.2, effect=0.05)
+flags.set_rules(actor=operator, flag_id=prompt.pk, rules=[{"role": "editor", "percent": 50, "variant": "exact"}])
 member, role = GroupMember.objects.first(), GroupRole.objects.first()
 grant = RoleGrant.objects.filter(user=otto).first()
 answer = {

@@ -132,8 +132,12 @@ def prove() -> str:
             mine.press("Tell everybody what is new")
             reader = Walk(Visitor(browser, host.url), folder)
             reader._visitor.sign_in("writes@example.org", PASSWORD)
-            reader._visitor.go("/")
-            expect("place" in reader.page.locator("body").inner_text(), "writers are not told what is new")
+            news = reader.page.locator(".announcement", has_text="What is new in 2.0").get_by_role("link")
+            # Each process asks for announcements once in ten seconds.
+            until(lambda: reader._visitor.go("/") and news.count(), 30, "writers are not told what is new")
+            news.first.click()
+            reader.page.wait_for_url("**/whats-new/**")
+            expect("keep their place" in reader.page.locator("main").inner_text(), "the notes are not there")
             reader.picture("5-writers-read-it")
 
             bad = _begin(mine, other, "3.0", "6")

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -136,7 +137,7 @@ class FlagAdmin(ServiceAdmin):
             more |= {
                 "flag_row": flag,
                 "mark": self.look(flag),
-                "reasons": next((each.reasons for each in selectors.stale_flags(actor) if each.flag == flag), ()),
+                "reasons": selectors.stale_reasons(flag, timezone.now()),
                 "rules": flag.rules.all(),
                 "others": others,
                 "roles": ROLES,

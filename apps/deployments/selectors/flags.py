@@ -87,14 +87,11 @@ def stale_flags(actor: Actor, now: dt.datetime | None = None) -> list[Stale]:
         now: the present when left out.
     """
     moment = now or timezone.now()
-    found = []
-    for flag in flags_for(actor):
-        if reasons := _reasons(flag, moment):
-            found.append(Stale(flag, tuple(reasons)))
-    return found
+    return [Stale(flag, reasons) for flag in flags_for(actor) if (reasons := stale_reasons(flag, moment))]
 
 
-def _reasons(flag: Flag, now: dt.datetime) -> list[str]:
+def stale_reasons(flag: Flag, now: dt.datetime) -> tuple[str, ...]:
+    """Why a flag of `flags_for` should be looked at; empty when it need not."""
     declared, reasons = DECLARED.get(flag.key), []
     under_way = open_rollout(flag) is not None or open_experiment(flag) is not None
     untouched = (
@@ -115,4 +112,4 @@ def _reasons(flag: Flag, now: dt.datetime) -> list[str]:
     same = not under_way and not flag.rules.all() and not flag.killed_at
     if same and flag.kind in Flag.PASSING and now - flag.changed_at > SETTLED:
         reasons.append(f"Everybody has '{flag.default_variant}' since {flag.changed_at:%Y-%m-%d}.")
-    return reasons
+    return tuple(reasons)
