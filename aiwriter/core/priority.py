@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import resource
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # A ninth of the weight of other processes. Lower ones may wait for so long on a full machine that a lock which they
@@ -17,6 +19,12 @@ LEVEL = 10
 # process may ask for shorter turns; older kernels do not look at it.
 _TURN_NANOSECONDS = 100_000
 _SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
+_CAP_SYS_NICE = 1 << 23
+# How often work in spare time is looked at, what share of what it wants it must get, and how long it has a share of its own
+# when it got less. Level 10 gets a tenth beside one process that computes without end.
+_LOOK_SECONDS = 2.0
+_ENOUGH = 0.1
+_RELIEF_SECONDS = 30.0
 # By the words after `manage.py`. A restore is not among them: people wait for it.
 PATIENT = frozenset(
     {("backup",), ("verify",), ("drill",), ("prune",), *(("backup_job", kind) for kind in ("run", "drill", "staging"))}
@@ -55,17 +63,114 @@ def give_way() -> None:
             # Where the kernel groups processes by session, only the group's own level counts against other groups.
             with suppress(OSError):
                 Path("/proc/self/autogroup").write_text(str(level))
-        _in_short_turns(level)
+        if sys.platform == "linux" and os.sched_getscheduler(0) == os.SCHED_OTHER:
+            _in_short_turns(level)
 
 
-def _in_short_turns(level: int) -> None:
+def _in_short_turns(level: int, thread: int = 0) -> None:
     """As a batch: never ahead of somebody who computes already, and soon out of the way of somebody who wakes up."""
     number = _SCHED_SETATTR.get(platform.machine())
-    if number is None or sys.platform != "linux" or os.sched_getscheduler(0) != os.SCHED_OTHER:
+    if number is None or sys.platform != "linux":
         return
     wanted = _Attributes(size=ctypes.sizeof(_Attributes), policy=os.SCHED_BATCH, nice=level, runtime=_TURN_NANOSECONDS)
     with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).syscall(number, 0, ctypes.byref(wanted), 0)
+        ctypes.CDLL(None).syscall(number, thread, ctypes.byref(wanted), 0)
 
 
-__all__ = ["LEVEL", "PATIENT", "give_way", "is_patient"]
+@contextmanager
+def spare_time(*programs: int) -> Iterator[None]:
+    """Let a process that gave way, and these programs, compute only when a processor has nothing else to do.
+
+    A level is not enough for those who wait for milliseconds. Whoever wakes up is put on a processor that is free, and one
+    that runs a process of any level is not: with two processors, a database that reads for a dump on one and the dump's own
+    work on the other, a writer waits for up to a tick (4 ms with 250 a second). One whose work is `SCHED_IDLE` counts as
+    free, and is left at once (`available_idle_cpu` and `sched_idle_cpu` in Linux' kernel/sched/fair.c).
+
+    Where nothing is spare, the work gets its share again for a while. Nothing happens where the system would not let it
+    come back (neither CAP_SYS_NICE nor a limit for nice values), and in a process that did not give way.
+
+    Args:
+        programs: processes that work for this one.
+    """
+    if not _may_come_back():
+        yield
+        return
+    spare = _SpareTime(programs)
+    spare.start()
+    try:
+        yield
+    finally:
+        spare.end()
+
+
+def _may_come_back() -> bool:
+    if sys.platform != "linux" or platform.machine() not in _SCHED_SETATTR or os.sched_getscheduler(0) != os.SCHED_BATCH:
+        return False
+    with suppress(OSError, ValueError):
+        _ran_and_waited(os.getpid(), threading.get_native_id())
+        status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+        limit = resource.getrlimit(resource.RLIMIT_NICE)[0]
+        return bool(int(status["CapEff"], 16) & _CAP_SYS_NICE) or limit == -1 or limit >= 20 - os.nice(0)
+    return False
+
+
+def _ran_and_waited(process: int, thread: int) -> tuple[int, int]:
+    """Nanoseconds that a thread computed, and that it could have and had no processor."""
+    ran, waited, _ = Path(f"/proc/{process}/task/{thread}/schedstat").read_text().split()
+    return int(ran), int(waited)
+
+
+class _SpareTime(threading.Thread):
+    """Moves the threads of this process and of some programs between the two, by what they get. It stays as it is itself."""
+
+    def __init__(self, programs: Sequence[int]) -> None:
+        super().__init__(name="spare-time", daemon=True)
+        self._processes = (os.getpid(), *programs)
+        self._level = os.nice(0)
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        self._put(spare=True)
+        before = self._sums()
+        while not self._over.wait(_LOOK_SECONDS):
+            now = self._sums()
+            ran, waited = now[0] - before[0], now[1] - before[1]
+            if waited > _LOOK_SECONDS * 5e8 and ran < _ENOUGH * (ran + waited):
+                self._put(spare=False)
+                self._over.wait(_RELIEF_SECONDS)
+                self._put(spare=True)
+                now = self._sums()
+            before = now
+
+    def end(self) -> None:
+        """All threads compute as before."""
+        self._over.set()
+        self.join()
+        self._put(spare=False)
+
+    def _threads(self) -> Iterator[tuple[int, int]]:
+        for process in self._processes:
+            with suppress(OSError):
+                for entry in os.scandir(f"/proc/{process}/task"):
+                    if int(entry.name) != self.native_id:
+                        yield process, int(entry.name)
+
+    def _put(self, *, spare: bool) -> None:
+        for _, thread in self._threads():
+            # A thread or a program may have ended meanwhile.
+            with suppress(OSError):
+                if spare:
+                    os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+                else:
+                    _in_short_turns(self._level, thread)
+
+    def _sums(self) -> tuple[int, int]:
+        ran = waited = 0
+        for process, thread in self._threads():
+            with suppress(OSError, ValueError):
+                found = _ran_and_waited(process, thread)
+                ran, waited = ran + found[0], waited + found[1]
+        return ran, waited
+
+
+__all__ = ["LEVEL", "PATIENT", "give_way", "is_patient", "spare_time"]

@@ -28,6 +28,7 @@ from psycopg import sql
 
 from aiwriter import env
 from aiwriter.core.errors import Unavailable
+from aiwriter.core.priority import spare_time
 from apps.backups.services.contents import DATABASE
 
 if TYPE_CHECKING:
@@ -196,7 +197,8 @@ class PostgresSnapshot:
                 try:
                     widen(process)
                     dump = Dump(cast("BinaryIO", process.stdout), process)
-                    writer.add_stream(DATABASE["postgresql"], dump, chunking="content")
+                    with spare_time(process.pid):
+                        writer.add_stream(DATABASE["postgresql"], dump, chunking="content")
                 except BaseException:
                     process.kill()
                     raise
