@@ -84,8 +84,9 @@ gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """Let the collector work."""
+    """Let the collector work, more seldom than by itself: it took 7 % of the time."""
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     gc.enable()
 
 
