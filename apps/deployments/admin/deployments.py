@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 from apps.deployments.models import Deployment, Environment, GateResult, Release, Strategy
 from apps.deployments.models.states import FINAL, State
 from apps.deployments.selectors import deployments as selectors
+from apps.deployments.selectors.announcements import keeps_from_telling
 from apps.deployments.selectors.strategies import offers
 from apps.deployments.services import announcements, checking, plans, rollouts
 from apps.monitoring.admin.health import state_mark
@@ -256,6 +257,7 @@ class DeploymentAdmin(ServiceAdmin):
             "approvals": row.approvals.all(),
             "possible": possible,
             "may_run": can(actor, "deployments.run"),
+            "may_tell": can(actor, "deployments.run") and row.release.notes_users and not keeps_from_telling(row)[0],
             "may_approve": can(actor, "deployments.approve"),
             "is_mine": row.requester_id == actor.user_id,
         }

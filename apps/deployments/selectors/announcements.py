@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from apps.deployments.models import Announcement, Deployment, Release, State
+from apps.deployments.models import Announcement, Deployment, Release, State, Strategy
 from apps.users.selectors.access import Actor, require
 
 _KEPT_SECONDS = 10.0
 _SHOWN = 3
+# They bring nobody anything that was not there before.
+_NOTHING_NEW = (Strategy.ROLLBACK, Strategy.CONTRACT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def served_releases(limit: int = 20) -> list[Release]:
     rows = (
         Deployment.objects.filter(state=State.SUCCEEDED, environment__own=True)
         .exclude(release__notes_users="")
-        .exclude(strategy__in=("rollback", "contract"))
+        .exclude(strategy__in=_NOTHING_NEW)
         .select_related("release")
         .order_by("-finished_at")
     )
@@ -62,3 +64,21 @@ def served_releases(limit: int = 20) -> list[Release]:
     for row in rows[:100]:
         found.setdefault(row.release.version, row.release)
     return list(found.values())[:limit]
+
+
+def keeps_from_telling(deployment: Deployment) -> tuple[str, str]:
+    """Why people cannot be told now what is new with it, and what to do about that; both empty when they can.
+
+    An announcement leads to the page of `served_releases`: it may promise nothing that is not there.
+    """
+    version, environment = deployment.release.version, deployment.environment
+    if not environment.own:
+        return (
+            f"{environment.title} is another portal: its notes are shown there and not here.",
+            "Tell it there, or mark the environment as this portal's own if this portal runs in it.",
+        )
+    if deployment.strategy in _NOTHING_NEW:
+        return "It brought nothing new.", "Tell it of the deployment that brought the version."
+    if deployment.state != State.SUCCEEDED or environment.current_id != deployment.release_id:
+        return f"{version} is not live.", "Tell it once the version serves everybody."
+    return "", ""

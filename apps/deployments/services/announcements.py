@@ -8,9 +8,9 @@ import uuid
 from django.db import transaction
 from django.utils import timezone
 
-from aiwriter.core.errors import InvalidInput, NotFound
+from aiwriter.core.errors import Conflict, InvalidInput, NotFound
 from apps.deployments.models import Announcement
-from apps.deployments.selectors.announcements import forget
+from apps.deployments.selectors.announcements import forget, keeps_from_telling
 from apps.deployments.services.environments import words
 from apps.deployments.services.plans import get_deployment
 from apps.users.selectors.access import Actor, require
@@ -75,10 +75,14 @@ def publish_notes(*, actor: Actor, deployment_id: uuid.UUID | str, days: int = 7
 
     Raises:
         PermissionDenied, NotFound: it is not the actor's to publish.
+        Conflict: this portal shows no notes of it: it serves another one, or nobody any more.
         InvalidInput: nothing was written for everybody.
     """
     require(actor, "deployments.run")
     deployment = get_deployment(deployment_id)
+    reason, remedy = keeps_from_telling(deployment)
+    if reason:
+        raise Conflict(reason, field="environment" if not deployment.environment.own else "state", remedy=remedy)
     if not deployment.release.notes_users.strip():
         raise InvalidInput(
             "Nothing was written for everybody.", field="notes_users", remedy="Write it on the release's page."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,25 +31,9 @@ from aw_deployd.traffic import Shares
 from tests.factories.deployments import SETUP, a_release
 from tests.factories.users import make_token
 from tests.people import People
-from tests.unit.deployments.lab import Lab
 
 pytestmark = pytest.mark.django_db
 STAGES = [{"share": 5, "min_seconds": 0, "max_seconds": 0.05, "min_samples": 10}]
-
-
-@pytest.fixture
-def make_lab(tmp_path: Path, people: People, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    made: list[Lab] = []
-
-    def make(**values: Any) -> Lab:
-        made.append(Lab(tmp_path, people, monkeypatch, **{"kind": "development", **values}))
-        return made[-1]
-
-    shown.forget()
-    yield make
-    shown.forget()
-    for lab in made:
-        lab.journal.close()
 
 
 # ------------------------------------------------------------ the table of states
@@ -91,7 +74,7 @@ def test_whatever_is_not_final_can_be_ended(make_lab: Any) -> None:
 
 # ------------------------------------------------------------ forward and back
 def test_a_version_goes_live_and_is_taken_back(make_lab: Any, people: People) -> None:
-    lab = make_lab()
+    lab = make_lab(own=True)
     assert Environment.objects.get().current == Release.objects.get(version="1.0")
     made = lab.plan()
     assert "1.0" in consequences(made).back
