@@ -45,6 +45,10 @@ actor = Actor.for_user(get_user_model().objects.get(email="rolls@example.org"))
 _, secret = create_token(actor=actor, name="agent", scopes=["deployments.report"])
 answer = secret.reveal()
 """
+_FIRST = """
+from apps.deployments.models import Environment
+answer = str(Environment.objects.get(own=True).pk)
+"""
 _SEEN = """
 from apps.deployments.models import Environment
 answer = getattr(Environment.objects.get(slug="lab"), "target", None) is not None
@@ -175,6 +179,8 @@ def _go_live(mine: Walk, other: Walk, version: str) -> str:
 def _begin(mine: Walk, other: Walk, version: str, number: str) -> str:
     address = mine.plan(version)
     mine.picture(f"{number}-planned-{version}")
+    offered = mine.page.get_by_role("button", name="Start", exact=True).count()
+    expect(not offered, f"{version} could be started before anybody has agreed")
     other._visitor.go(address)
     other.press("I agree to this plan")
     _prove_anew(other)
@@ -182,6 +188,7 @@ def _begin(mine: Walk, other: Walk, version: str, number: str) -> str:
     if other.page.get_by_role("button", name="I agree to this plan").count():
         other.press("I agree to this plan")
     mine._visitor.go(address)
+    mine.picture(f"{number}-agreed-{version}")
     mine.press("Start")
     live = mine.page.locator("[data-watch]")
     until(lambda: "%" in live.inner_text(), 180, "no stage is shown")
@@ -212,7 +219,13 @@ def _agent(host: Host) -> Iterator[Callable[[Walk], None]]:
     serving: list[subprocess.Popen[bytes]] = []
 
     def place(person: Walk) -> None:
+        # The portal made one for itself when it started first; it runs in this one, as the agent's file calls it.
+        person._visitor.go(f"/admin/deployments/environment/{host.shell(_FIRST)}/change/")
+        person.page.uncheck("[name=own]")
+        person.page.click("[name=_save]")
+        person.page.wait_for_load_state()
         person._visitor.go("/admin/deployments/environment/add/")
+        person.page.check("[name=own]")
         person.page.fill("[name=slug]", "lab")
         person.page.fill("[name=title]", "Walk-through")
         person.page.select_option("[name=kind]", "staging")

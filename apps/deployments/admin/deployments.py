@@ -230,7 +230,8 @@ class DeploymentAdmin(ServiceAdmin):
             "steps": row.steps.all(),
             "transitions": row.transitions.all(),
             "commands": row.commands.filter(taken_at=None) if row.state not in FINAL else (),
-            "actions": " ".join(possible),
+            # What was agreed to changes what the page offers, also to whom may only agree.
+            "actions": " ".join([*possible, str(selectors.agreements_missing(row))]),
         }
         if request.headers.get("X-Fragment"):
             return render(request, "admin/deployments/live.html", live)
@@ -260,6 +261,8 @@ class DeploymentAdmin(ServiceAdmin):
             "may_tell": can(actor, "deployments.run") and row.release.notes_users and not keeps_from_telling(row)[0],
             "may_approve": can(actor, "deployments.approve"),
             "is_mine": row.requester_id == actor.user_id,
+            "missing": selectors.agreements_missing(row),
+            "has_agreed": any(each.user_id == actor.user_id for each in row.approvals.all()),
         }
         return TemplateResponse(request, "admin/deployments/deployment.html", context)
 

@@ -6,6 +6,7 @@ import datetime as dt
 import uuid
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
@@ -25,10 +26,22 @@ from apps.users.selectors.access import Actor, can
 from apps.users.selectors.callers import actor_of
 
 
+class EnvironmentForm(forms.ModelForm):
+    """An environment."""
+
+    def clean_own(self) -> bool:
+        """One only; the model's own words for that would be those of the database."""
+        own: bool = self.cleaned_data["own"]
+        if own and Environment.objects.filter(own=True).exclude(pk=self.instance.pk).exists():
+            raise forms.ValidationError(_("Another environment is this portal's own. Change that one first."))
+        return own
+
+
 @admin.register(Environment)
 class EnvironmentAdmin(ServiceAdmin):
     """Where versions go."""
 
+    form = EnvironmentForm
     change_form_template = "admin/deployments/environment.html"
     list_display = ("title", "look", "kind", "current", "current_since", "approvals_required")
     list_select_related = ("current", "target")

@@ -89,7 +89,7 @@ def deployment_for(actor: Actor, deployment_id: uuid.UUID | str) -> Deployment:
     Raises:
         NotFound: there is none.
     """
-    rows = deployments_for(actor).select_related("environment__target").prefetch_related("stages", "samples")
+    rows = deployments_for(actor).select_related("environment__target").prefetch_related("stages", "samples", "approvals")
     found = rows.filter(pk=deployment_id).first()
     if found is None:
         raise NotFound("There is no such deployment.")
@@ -228,11 +228,23 @@ def curves(deployment: Deployment) -> list[Line]:
     return [Line(name, points[key]) for key, name in names.items() if key in points]
 
 
+def agreements_missing(deployment: Deployment) -> int:
+    """How many others have to agree before it can be started. The checklist looks at the plans themselves once more."""
+    if deployment.state != State.AWAITING:
+        return 0
+    given = [
+        each
+        for each in deployment.approvals.all()
+        if each.plan_digest == deployment.plan_digest and each.user_id not in (None, deployment.requester_id)
+    ]
+    return max(0, deployment.environment.approvals_required - len(given))
+
+
 def possible(deployment: Deployment) -> set[str]:
     """Which buttons mean something now: start, approve, abort, resume, accept, rollback."""
     state = State(deployment.state)
     if state in (State.PLANNED, State.AWAITING):
-        return {"start", "abort"} | ({"approve"} if state == State.AWAITING else set())
+        return {"abort", "approve" if agreements_missing(deployment) else "start"}
     if not deployment.is_final:
         return {"abort"} | ({"resume", "accept"} if state == State.PAUSED else set())
     serves = deployment.environment.current_id == deployment.release_id

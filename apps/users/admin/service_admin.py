@@ -14,7 +14,7 @@ from django.db.models import Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 
-from aiwriter.core.errors import AppError, NotFound, PermissionDenied, ProofRequired
+from aiwriter.core.errors import AppError, Detail, NotFound, PermissionDenied, ProofRequired
 from apps.users.selectors.access import Actor
 from apps.users.selectors.callers import actor_of
 
@@ -53,6 +53,22 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """No."""
         return False
+
+
+class _Refused:
+    """A form that a service has refused: it is not valid, and says why."""
+
+    refusal: AppError
+
+    def full_clean(self) -> None:
+        """Add the refusal to what the form itself finds."""
+        super().full_clean()  # type: ignore[misc]
+        for detail in self.refusal.details or (Detail("", self.refusal.message, self.refusal.remedy),):
+            known = detail.field in self.fields  # type: ignore[attr-defined]
+            # A field of another name, such as one that the page puts together of several.
+            name = f"{detail.field}: " if detail.field and not known else ""
+            said = f"{name}{detail.issue} {detail.remedy or self.refusal.remedy}".strip()
+            self.add_error(detail.field if known else None, said)  # type: ignore[attr-defined]
 
 
 class ServiceAdmin(admin.ModelAdmin):
@@ -110,8 +126,21 @@ class ServiceAdmin(admin.ModelAdmin):
             self.delete_row(actor_of(request), row)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Show a service's refusal as a message on the same page."""
-        return self._told(request, super().changeform_view, *args, **kwargs)
+        """Show what was typed again when a service refuses it, with the refusal at the fields that it names."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except AppError as error:
+            if request.method != "POST" or isinstance(error, ProofRequired):
+                raise
+            # What the service had begun is undone. The same form once more, now with an error of its own.
+            request.refused_with = error  # type: ignore[attr-defined]
+            return super().changeform_view(request, *args, **kwargs)
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """The form; what a service has refused is an error of it."""
+        form = super().get_form(request, *args, **kwargs)
+        error: AppError | None = getattr(request, "refused_with", None)
+        return type(form.__name__, (_Refused, form), {"refusal": error}) if error else form
 
     def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Show a service's refusal as a message on the same page."""
