@@ -89,7 +89,9 @@ def deployment_for(actor: Actor, deployment_id: uuid.UUID | str) -> Deployment:
     Raises:
         NotFound: there is none.
     """
-    rows = deployments_for(actor).select_related("environment__target").prefetch_related("stages", "samples", "approvals")
+    rows = (
+        deployments_for(actor).select_related("environment__target").prefetch_related("stages", "samples", "approvals")
+    )
     found = rows.filter(pk=deployment_id).first()
     if found is None:
         raise NotFound("There is no such deployment.")

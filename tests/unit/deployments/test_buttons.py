@@ -53,7 +53,10 @@ def test_starting_is_offered_once_enough_others_have_agreed(make_lab: Any, peopl
     rollouts.approve(actor=people.actor("alma"), deployment_id=made.pk)
     assert "1 other person has to agree" in seen("otto")
     assert AGREE not in seen("alma")
-    assert portal("otto").get(page, headers={"X-Fragment": "1"}).content.decode().partition(">")[0] != live.partition(">")[0]
+    assert (
+        portal("otto").get(page, headers={"X-Fragment": "1"}).content.decode().partition(">")[0]
+        != live.partition(">")[0]
+    )
     second = UserFactory(email="olga@example.org")
     RoleGrantFactory(user=second, role="admin")
     rollouts.approve(actor=Actor.for_user(second), deployment_id=made.pk)

@@ -55,7 +55,9 @@ def test_a_changed_row_that_a_service_refuses_keeps_what_was_typed(portal: Any) 
     assert error == "'no key at all…' is no public key. One a line, as aw-deployd keygen prints them."
 
 
-def test_what_the_form_has_no_field_for_is_told_above_it_by_its_name(portal: Any, make_lab: Any, people: People) -> None:
+def test_what_the_form_has_no_field_for_is_told_above_it_by_its_name(
+    portal: Any, make_lab: Any, people: People
+) -> None:
     lab = make_lab()
     form = {
         "release": lab.plan().release_id,
