@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from aiwriter.core.ids import uuid7
 from apps.deployments.models.environments import ConfigRevision, Environment, Strategy
@@ -84,6 +85,17 @@ class Transition(models.Model):
         return f"{self.old} → {self.new}"
 
 
+_STEPS = {
+    ("verify", 0): _("The release is what was built"),
+    ("rehearse", 1): _("Migrations of {0} were tried on a copy with the version before"),
+    ("prepare", 1): _("The database was prepared for {0}"),
+    ("fit", 1): _("{0} was asked whether it can work on the database"),
+    ("contract", 1): _("The database was contracted to what {0} needs"),
+    ("smoke", 0): _("The new version was tried through the proxy"),
+    ("swap", 2): _("The {0} was exchanged for that of {1}"),
+}
+
+
 class Step(models.Model):
     """Something that the agent did, with its evidence."""
 
@@ -102,6 +114,13 @@ class Step(models.Model):
 
     def __str__(self) -> str:
         return self.kind
+
+    @property
+    def words(self) -> str:
+        """What was done, for people; as the agent calls it where it is not known here."""
+        kind, *about = self.kind.split(":")
+        said = _STEPS.get((kind, len(about)))
+        return str(said).format(*about) if said else self.kind
 
 
 class Stage(models.Model):

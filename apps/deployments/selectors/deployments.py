@@ -15,13 +15,15 @@ from apps.deployments.models import Deployment, GateResult, Sample, State, Strat
 from apps.deployments.selectors.checklists import Gate, gates_of
 from apps.users.selectors.access import Actor, require
 
+# The version that served has a slot of its own, and is left there when the plan says so.
+_KEEPS_OLD = (Strategy.CANARY, Strategy.BLUE_GREEN, Strategy.ROLLBACK)
 _DOWNTIME = {
-    Strategy.BLUE_GREEN: "None: the new version is seen by the proxy before it gets anybody.",
-    Strategy.CANARY: "None: people go to the new version in parts, and back at once if it is worse.",
-    Strategy.ROLLING: "None: slots are exchanged one after the other.",
+    Strategy.BLUE_GREEN: "Nothing: the new version is seen by the proxy before it gets anybody.",
+    Strategy.CANARY: "Nothing: people go to the new version in parts, and back at once if it is worse.",
+    Strategy.ROLLING: "Nothing: slots are exchanged one after the other.",
     Strategy.RECREATE: "Requests wait in the proxy while the one slot is exchanged: some seconds.",
-    Strategy.CONTRACT: "None, but tables are locked for moments.",
-    Strategy.ROLLBACK: "None: the version before is seen by the proxy before it gets anybody.",
+    Strategy.CONTRACT: "Nothing, but tables are locked for moments.",
+    Strategy.ROLLBACK: "Nothing: the version before is seen by the proxy before it gets anybody.",
 }
 
 
@@ -128,11 +130,14 @@ def consequences(deployment: Deployment) -> Consequences:
             )
         elif strategy != Strategy.ROLLBACK:
             lines.append("The expand phase of the migrations is run.")
-        lines.append(f"{release.version} starts beside {before.version}." if before else f"{release.version} starts.")
+        # Not the number first: "2. 2.0 starts" reads as another version.
+        beside = f" beside {before.version}" if before else ""
+        standing = ", unless it stands by there" if strategy == Strategy.ROLLBACK else ""
+        lines.append(f"Version {release.version} starts{beside}{standing}.")
         if stages := plan.get("stages"):
             shares = ", ".join(f"{stage['share']} %" for stage in stages)
             lines.append(
-                f"{shares} of the people go to it, each stage judged after {stages[0]['min_samples']} requests or more."
+                f"First {shares} of the people go to it, each stage judged after {stages[0]['min_samples']} requests or more."
             )
         lines.append("Then everybody goes to it.")
         if plan.get("workers"):
@@ -157,7 +162,7 @@ def _way_back(deployment: Deployment) -> tuple[str, bool]:
         return "From the moment it starts, back means restoring a backup.", True
     if before is None:
         return "Nothing served before, so there is nothing to go back to.", False
-    warm = deployment.plan.get("keep_old") and deployment.strategy in (Strategy.CANARY, Strategy.BLUE_GREEN)
+    warm = deployment.plan.get("keep_old") and deployment.strategy in _KEEPS_OLD
     took = "in a moment, for the version before stays running" if warm else "within seconds, for it is started again"
     doubt = f" Mind that it was withdrawn: {before.withdrawn}" if before.withdrawn else ""
     return f"To {before.version} {took}; until the database is contracted or another version goes live.{doubt}", False

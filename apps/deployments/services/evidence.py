@@ -152,7 +152,8 @@ def approvals_given(deployment: Deployment, numbers: Numbers) -> Found:
     evidence = {"approvals": [each.pk for each in given], "plan": deployment.plan_digest}
     if len(given) < wanted:
         return Found(FAIL, f"{len(given)} of {wanted} have agreed.", evidence)
-    return Found(PASS, f"{len(given)} have agreed, {wanted} are needed.", evidence)
+    said = f"{len(given)} of {wanted} have agreed." if wanted else "Nobody else has to agree here."
+    return Found(PASS, said, evidence)
 
 
 def backup_fresh(deployment: Deployment, numbers: Numbers) -> Found:

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from apps.deployments.models import Deployment, State
+from apps.deployments.models import Deployment, State, Step
 from apps.deployments.models.states import BEFORE_AGENT, FINAL
-from apps.deployments.selectors.deployments import possible
+from apps.deployments.selectors.deployments import consequences, possible
 from apps.deployments.services import rollouts
 from apps.users.selectors.access import Actor
+from tests.factories.deployments import SETUP
 from tests.factories.users import RoleGrantFactory, UserFactory
 from tests.people import People
 
@@ -73,3 +74,33 @@ def test_who_planned_it_is_told_that_somebody_else_agrees(make_lab: Any, people:
     page = portal("alma").get(f"/admin/deployments/deployment/{made.pk}/change/").content.decode()
     assert "You planned it, so it cannot be you." in page
     assert AGREE not in page
+
+
+def test_what_the_agent_did_is_told_in_words(make_lab: Any, portal: Any) -> None:
+    lab = make_lab()
+    lab.traffic.rates = {"1.0": (40, 0), "2.0": (20, 8)}
+    stage = {"share": 20, "min_seconds": 0, "max_seconds": 0.05, "min_samples": 10}
+    done = lab.deploy(strategy="canary", stages=[stage], rehearse=True)
+    assert done.state == State.ROLLED_BACK
+    assert "rehearse:2.0" in {step.kind for step in done.steps.all()}
+    # Each step that the agent knows has words; one of a newer agent is shown as it calls it.
+    assert not [step.words for step in done.steps.all() if step.words == step.kind]
+    page = portal("otto").get(f"/admin/deployments/deployment/{done.pk}/change/").content.decode()
+    assert "Migrations of 2.0 were tried on a copy with the version before" in page
+    assert 'watch-bad small">' in page
+    assert "Version 2.0 starts beside 1.0." in page
+    for kind in ("fit:1.0:more", "something"):
+        assert Step(kind=kind).words == kind
+
+
+def test_the_way_back_from_a_way_back_is_told_as_it_is(make_lab: Any) -> None:
+    lab = make_lab()
+    done = lab.deploy()
+    back = rollouts.roll_back(actor=SETUP, deployment_id=done.pk)
+    lab.talk()
+    lab.work()
+    lab.talk()
+    back.refresh_from_db()
+    # The version that was left stands by: the agent keeps it running.
+    assert set(lab.runtime.running.values()) == {"1.0", "2.0"}
+    assert consequences(back).back.startswith("To 2.0 in a moment")

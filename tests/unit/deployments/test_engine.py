@@ -96,6 +96,17 @@ class TestForward:
         samples = {(s["stage"], s["slot"], s["kind"]) for s in lab.journal.samples(row.id)}
         assert {(0, "new", "real"), (1, "old", "probe")} <= samples
 
+    def test_what_everybody_meets_is_counted_apart_from_the_last_stage(self, lab: Lab) -> None:
+        lab.traffic.rates = GOOD
+        # 99 % is a stage as any other.
+        row = lab.deploy(strategy="canary", stages=(CANARY[0], plan.Stage(99, 0.0, 0.05, 10)), bake_seconds=0.05)
+        assert row.state is State.SUCCEEDED
+        counted = {(s["stage"], s["slot"]): s["n"] for s in lab.journal.samples(row.id) if s["kind"] == "real"}
+        assert set(counted) == {(stage, slot) for stage in (0, 1, -1) for slot in ("new", "old")}
+        assert counted[1, "old"] > 0
+        assert counted[-1, "old"] == 0
+        assert counted[-1, "new"] > 0
+
     def test_rolling_changes_one_slot_after_the_other(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         lab = Lab(tmp_path, monkeypatch, slots=3)
         lab.runtime.running |= {"green": "1.0", "red": "1.0"}

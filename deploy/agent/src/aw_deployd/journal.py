@@ -231,9 +231,9 @@ class Journal:
         return [{**each, "evidence": json.loads(each["evidence"])} for each in found]
 
     # ------------------------------------------------------------ samples, commands
-    def sample(self, row: Row, slot: str, kind: str, n: int, errors: int, p95: float | None) -> None:
-        """What was counted by now in this stage."""
-        values = [row.id, row.stage, time.time(), slot, kind, n, errors, p95]
+    def sample(self, row: Row, slot: str, kind: str, n: int, errors: int, p95: float | None, *, stage: int) -> None:
+        """What was counted by now in a stage; -1 when all are over."""
+        values = [row.id, stage, time.time(), slot, kind, n, errors, p95]
         self._db.execute("INSERT INTO sample VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     def samples(self, identifier: str) -> list[dict[str, Any]]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LOOK_SECONDS = 0.5
 KEPT_TIMES = 2000
+# Instead of a stage's number: everybody is served by the new version already.
+AFTERWARDS = -1
 
 
 class Judging:
@@ -28,6 +30,7 @@ class Judging:
 
     def __init__(self, engine: Engine, row: Row, stage: Stage | None) -> None:
         self._engine, self._row = engine, row
+        self._number = row.stage if stage else AFTERWARDS
         self._stage = stage or Stage(share=99, min_seconds=0.0, max_seconds=1e9, min_samples=1)
         self._new: str = row.facts["new"]
         self._old: list[str] = row.facts["old"]
@@ -36,7 +39,7 @@ class Judging:
 
     def _begin(self) -> dict[str, Any]:
         """What had been counted when the stage began; kept, so that a successor goes on from there."""
-        name = str(self._row.stage if self._stage.share < 99 else "bake")
+        name = str(self._number)
         begun: dict[str, Any] = self._row.facts.get("begun", {})
         if name not in begun:
             counted = {slot: _list(self._engine.traffic.counters(slot)) for slot in self._times}
@@ -75,8 +78,8 @@ class Judging:
         new, old = self._seen([self._new]), self._seen(self._old)
         journal, row = self._engine.journal, self._row
         for name, seen in (("new", new), ("old", old)):
-            journal.sample(row, name, "real", seen.real.n, seen.real.errors, seen.real.p95)
-            journal.sample(row, name, "probe", seen.probe.n, seen.probe.errors, seen.probe.p95)
+            for kind, count in (("real", seen.real), ("probe", seen.probe)):
+                journal.sample(row, name, kind, count.n, count.errors, count.p95, stage=self._number)
         people = set(row.facts.get("hurt", [])) | heard.hurt
         journal.note(row, hurt=sorted(people)[:1000], people=int(row.facts.get("people", 0)) + len(heard.people))
         return new, old
