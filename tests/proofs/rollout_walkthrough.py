@@ -190,8 +190,12 @@ def _begin(mine: Walk, other: Walk, version: str, number: str) -> str:
     mine._visitor.go(address)
     mine.picture(f"{number}-agreed-{version}")
     mine.press("Start")
-    live = mine.page.locator("[data-watch]")
-    until(lambda: "%" in live.inner_text(), 180, "no stage is shown")
+    heading = mine.page.locator("[data-watch] h2").first
+    # A bad one may have gone back already by the next look.
+    judged = ("Being judged", "Goes back", "Went back")
+    until(lambda: heading.inner_text().strip() in judged, 180, "no stage began")
+    # Its first counts come with the next report.
+    mine.page.wait_for_timeout(3000)
     mine.picture(f"{number}-under-way-{version}")
     return address
 

@@ -10,6 +10,6 @@ from apps.deployments.selectors.announcements import lines
 
 
 def announcements(request: HttpRequest) -> dict[str, Any]:
-    """`announcements`: a function, so that a page that shows none asks nothing."""
-    console = request.path.startswith("/admin/")
-    return {"announcements": lambda: lines("operators" if console else "users")}
+    """`announcements`: a function, so that a page that shows none asks nothing. None leads to the page it stands on."""
+    audience = "operators" if request.path.startswith("/admin/") else "users"
+    return {"announcements": lambda: [each for each in lines(audience) if each.link.partition("#")[0] != request.path]}

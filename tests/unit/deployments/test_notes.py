@@ -44,6 +44,9 @@ def test_notes_are_told_of_what_everybody_has(make_lab: Any, people: People, por
     (line,) = Announcement.objects.all()
     written = portal("wanda").get(line.link.partition("#")[0]).content.decode()
     assert f'id="{line.link.partition("#")[2]}"' in written
+    # Who reads them need not be told that they are there; everybody else is.
+    assert "Read more" not in written
+    assert "Read more" in portal("wanda").get("/").content.decode()
     back = rollouts.roll_back(actor=SETUP, deployment_id=done.pk)
     lab.talk()
     lab.work()

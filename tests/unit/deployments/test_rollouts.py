@@ -369,9 +369,8 @@ def test_the_pages_and_what_people_are_told(make_lab: Any, people: People, porta
     done = lab.deploy()
     assert done.state == State.SUCCEEDED
     announcements.publish_notes(actor=people.actor("otto"), deployment_id=done.pk)
-    home = portal("wanda").get("/whats-new/").content.decode()
-    assert "What is new in 2.0" in home
-    assert "New in 2.0." in home
+    assert "What is new in 2.0" in portal("wanda").get("/").content.decode()
+    assert "New in 2.0." in portal("wanda").get("/whats-new/").content.decode()
     assert "2.0" in otto.get("/admin/").content.decode()
     listed = api("ada").get("/api/v1/deployments").json()["data"]
     assert [row["state"] for row in listed] == ["succeeded", "withdrawn"]
