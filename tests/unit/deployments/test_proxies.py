@@ -24,15 +24,16 @@ from tests.fakes.rollout import environment
 from tests.servers import free_port, proxies
 
 
-def _version(name: str) -> ThreadingHTTPServer:
-    """Answers with its name, or with the secret where that came through."""
+def _version(name: str, unready: set[str], port: int = 0) -> ThreadingHTTPServer:
+    """Answers with its name, or with the secret where that came through; says that it is not ready while it stands there."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
             body = self.headers.get(PROBE_HEADER, name).encode()
-            self.send_response(500 if self.path == "/bad" else 200)
+            wrong = {"/bad": 500, "/readyz": 503 if name in unready else 200}
+            self.send_response(wrong.get(self.path, 200))
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -40,7 +41,7 @@ def _version(name: str) -> ThreadingHTTPServer:
         def log_message(self, *words: Any) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.handle_error = lambda *words: None  # type: ignore[method-assign, assignment]
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
@@ -48,6 +49,9 @@ def _version(name: str) -> ThreadingHTTPServer:
 
 class Proxy:
     """One that runs, with its driver."""
+
+    versions: dict[str, ThreadingHTTPServer]
+    unready: set[str]
 
     def __init__(self, kind: str, folder: Path, versions: dict[str, ThreadingHTTPServer]) -> None:
         try:
@@ -90,6 +94,12 @@ class Proxy:
             assert time.monotonic() < end
             time.sleep(0.05)
 
+    def lose(self, name: str) -> None:
+        """kill -9 of a version."""
+        self.versions[name].shutdown()
+        self.versions[name].server_close()
+        self.until(lambda: name not in self.driver.observe().up)
+
     def ask(self, cookie: str = "", path: str = "/", probe: str = "") -> str:
         headers = {"Host": "localhost"} | ({"Cookie": cookie} if cookie else {})
         headers |= self.driver.probe_headers(probe) if probe else {}
@@ -99,10 +109,12 @@ class Proxy:
 @pytest.fixture(params=["haproxy", "caddy", "traefik", "nginx"])
 def proxy(request: pytest.FixtureRequest) -> Iterator[Proxy]:
     """Each of the four, before two versions of which blue serves."""
-    versions = {name: _version(name) for name in ("blue", "green")}
+    unready: set[str] = set()
+    versions = {name: _version(name, unready) for name in ("blue", "green")}
     # A short path: the name of a socket has 108 bytes.
     with TemporaryDirectory(prefix="aw-", dir="/tmp") as folder:
         made = Proxy(request.param, Path(folder), versions)
+        made.versions, made.unready = versions, unready
         yield made
         made.close()
     for server in versions.values():
@@ -146,3 +158,44 @@ def test_people_go_where_their_number_says_and_probes_where_they_ask(proxy: Prox
     proxy.start()
     assert driver.observe().shares == canary
     assert [proxy.ask(f"aw_bucket={number}") for number in (24, 25)] == ["green", "blue"]
+
+
+def test_nobody_is_turned_away_while_somebody_could_serve_them(proxy: Proxy) -> None:
+    # Too busy to answer the checks, as every site is that is asked more than it can: slow is better than nothing.
+    proxy.unready.add("blue")
+    proxy.until(lambda: "blue" not in proxy.driver.observe().up)
+    # Each looks each half second; by then all have noticed.
+    time.sleep(1.5)
+    proxy.driver.listen()
+    before = proxy.driver.counters("blue").n
+    assert [proxy.ask() for _ in range(10)] == ["blue"] * 10
+    proxy.until(lambda: proxy.driver.counters("blue").n >= before + 10)
+    proxy.unready.clear()
+    proxy.until(lambda: "blue" in proxy.driver.observe().up)
+
+    # In the middle of a canary the old version dies: the new one takes everybody.
+    canary = Shares({"blue": 100}, "green", 25)
+    proxy.driver.set_shares(canary, 1)
+    assert [proxy.ask("aw_bucket=24"), proxy.ask("aw_bucket=25"), proxy.ask()] == ["green", "blue", "blue"]
+    proxy.lose("blue")
+    for _ in range(3):
+        assert [proxy.ask("aw_bucket=24"), proxy.ask("aw_bucket=25"), proxy.ask()] == ["green"] * 3
+    # What was decided about the shares is as it was.
+    assert proxy.driver.observe().shares == canary
+
+
+def test_while_the_only_version_is_started_again_people_wait(proxy: Proxy) -> None:
+    if proxy.environment.traffic == "nginx":
+        pytest.skip("nginx waits for nobody: a connection that is refused is an error")
+    address = proxy.versions["blue"].server_address
+    proxy.lose("blue")
+    time.sleep(1)
+
+    def again() -> None:
+        time.sleep(1.5)
+        proxy.versions["blue"] = _version("blue", proxy.unready, address[1])
+
+    threading.Thread(target=again).start()
+    assert proxy.ask() == "blue"
+    proxy.versions["blue"].shutdown()
+    proxy.versions["blue"].server_close()

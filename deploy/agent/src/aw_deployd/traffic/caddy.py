@@ -32,7 +32,11 @@ class Caddy(FromFiles):
             people = {"header_regexp": {"Cookie": {"pattern": cookie_below(shares.percent)}}}
             # The second address is for when the first is down.
             routes.append(self._route([shares.canary, *base], [people], first=True))
-        routes.append(self._route(base, [], weights=[shares.base[name] for name in base]))
+        if shares.canary and len(base) == 1:
+            # Whoever serves a part of the people has been found good, and takes all of them while the other is down.
+            routes.append(self._route([*base, shares.canary], [], first=True))
+        else:
+            routes.append(self._route(base, [], weights=[shares.base[name] for name in base]))
         host, _, port = self.environment.listen.rpartition(":")
         found = {
             # Of the shares that these routes were made from; Caddy gives its whole configuration back.

@@ -18,6 +18,9 @@ from aw_deployd.errors import DeployError
 from aw_deployd.traffic import PROBE_HEADER, Counters, Kept, Lines, Observed, Shares, write
 
 _BACKEND = "portal"
+# The same servers without checks, for when the checks say that nobody is there: a version that is merely busy, or will be
+# started again in a moment, is worth the wait. Without it the proxy turned everybody away at once.
+_ANYWAY = "portal_anyway"
 
 
 class HAProxy(Kept):
@@ -87,8 +90,15 @@ class HAProxy(Kept):
                 f"  http-request set-var(txn.to_{slot.name}) var(txn.bucket),sub(txn.share_{slot.name})",
                 f"  acl probe_{slot.name} req.hdr({PROBE_HEADER}) -m str {secret}:{slot.name}",
             ]
+        # Whoever serves a part of the people has been found good, and takes all of them while the others are down.
+        lines += [
+            f"  http-request set-var(txn.spare) str({slot.name}) if {{ srv_is_up({_BACKEND}/{slot.name}) }}"
+            f" {{ var(txn.share_{slot.name}) -m int gt 0 }}"
+            for slot in slots
+        ]
         lines += [f"  use_backend probe_{slot.name} if probe_{slot.name}" for slot in slots]
         lines += [
+            f"  use_backend {_ANYWAY} if {{ nbsrv({_BACKEND}) eq 0 }} !{{ var(txn.spare) -m found }}",
             '  log-format "aw %s %ST %Tr %[var(txn.who)] %b"',
             f"  default_backend {_BACKEND}",
             f"backend {_BACKEND}",
@@ -100,11 +110,17 @@ class HAProxy(Kept):
         ]
         for slot in slots:
             lines.append(f"  use-server {slot.name} if {{ var(txn.to_{slot.name}) -m int lt 0 }}")
+            lines.append(
+                f"  use-server {slot.name} if {{ nbsrv({_BACKEND}) eq 0 }} {{ var(txn.spare) -m str {slot.name} }}"
+            )
         for slot in slots:
             weight = shares.base.get(slot.name, 0)
             lines.append(
                 f"  server {slot.name} {slot.address} check inter 500ms fastinter 200ms rise 1 fall 2 weight {weight}"
             )
+        lines += [f"backend {_ANYWAY}", "  balance roundrobin", f"  http-request del-header {PROBE_HEADER}"]
+        for slot in slots:
+            lines.append(f"  server {slot.name} {slot.address} weight {shares.base.get(slot.name, 0)}")
         # Probes are counted apart, and follow the health that the proxy has found.
         for slot in slots:
             lines += [
@@ -150,9 +166,9 @@ class HAProxy(Kept):
             raise DeployError(f"HAProxy refused '{command}': {answer.strip()}.")
         return answer
 
-    def _servers(self) -> dict[str, dict[str, str]]:
+    def _servers(self, backend: str = _BACKEND) -> dict[str, dict[str, str]]:
         table = self.say("show stat").removeprefix("# ")
-        return {row["svname"]: row for row in csv.DictReader(io.StringIO(table)) if row["pxname"] == _BACKEND}
+        return {row["svname"]: row for row in csv.DictReader(io.StringIO(table)) if row["pxname"] == backend}
 
     # ------------------------------------------------------------ observing
     def observe(self) -> Observed:
@@ -173,10 +189,10 @@ class HAProxy(Kept):
 
     def counters(self, slot: str) -> Counters:
         """From the proxy's own table."""
-        row = self._servers()[slot]
+        rows = [self._servers(backend)[slot] for backend in (_BACKEND, _ANYWAY)]
 
         def number(name: str) -> int:
-            return int(row.get(name) or 0)
+            return sum(int(row.get(name) or 0) for row in rows)
 
         answered = sum(number(f"hrsp_{kind}") for kind in ("1xx", "2xx", "3xx", "4xx", "5xx", "other"))
         broken = number("eresp")
@@ -198,7 +214,8 @@ class HAProxy(Kept):
             self.render(shares)
             names = [slot.name for slot in self.environment.slots]
             for name in sorted(names, key=lambda each: -shares.base.get(each, 0)):
-                self.say(f"set server {_BACKEND}/{name} weight {shares.base.get(name, 0)}")
+                for backend in (_BACKEND, _ANYWAY):
+                    self.say(f"set server {backend}/{name} weight {shares.base.get(name, 0)}")
             for name in names:
                 self.say(f"set map {self._map} {name} {self._percent(shares, name)}")
             write(self._states, self.say("show servers state"))
@@ -235,7 +252,7 @@ class _Tap:
             if "aw" not in words:
                 continue
             words = words[words.index("aw") :]
-            if len(words) >= 6 and words[1] in self._slots and words[5] == _BACKEND:
+            if len(words) >= 6 and words[1] in self._slots and words[5] in (_BACKEND, _ANYWAY):
                 milliseconds = float(words[3])
                 with self._lock:
                     who = "" if words[4] in ("0", "-") else words[4]

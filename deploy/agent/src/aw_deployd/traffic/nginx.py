@@ -54,7 +54,11 @@ class Nginx(FromFiles):
         servers = " ".join(
             f"server {address} weight={weight} max_fails=1 fail_timeout=1s;" for address, weight in weighted
         )
-        lines.append(f"  upstream base {{ {servers} }}")
+        spare = ""
+        if shares.canary:
+            # Whoever serves a part of the people has been found good, and takes all of them while the others are down.
+            spare = f" server {self.environment.slot(shares.canary).address} backup;"
+        lines.append(f"  upstream base {{ {servers}{spare} }}")
         if shares.canary:
             fallback = " ".join(f"server {address} backup;" for address, _ in weighted)
             address = self.environment.slot(shares.canary).address

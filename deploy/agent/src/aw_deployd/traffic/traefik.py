@@ -65,6 +65,21 @@ class Traefik(FromFiles):
                 ],
             }
         }
+        # When the checks say that nobody is there: a version that is merely busy, or will be started again in a moment, is
+        # worth the wait. Without it Traefik turned everybody away at once.
+        services["anyway"] = {
+            "weighted": {
+                "services": [
+                    {"name": f"pin-{name}", "weight": weight} for name, weight in sorted(shares.base.items()) if weight
+                ]
+            }
+        }
+        # Whoever serves a part of the people has been found good, and takes all of them while the others are down.
+        spare = "anyway"
+        if shares.canary:
+            spare = "canary-or-anyway"
+            services[spare] = {"failover": {"service": shares.canary, "fallback": "anyway"}}
+        services["everybody"] = {"failover": {"service": "base", "fallback": spare}}
         routers: dict[str, Any] = {
             f"probe-{slot.name}": {
                 "rule": f"Header(`{PROBE_HEADER}`, `{self.secret}:{slot.name}`)",
@@ -79,12 +94,12 @@ class Traefik(FromFiles):
         routers["everybody"] = {
             "rule": "PathPrefix(`/`)",
             "priority": 1,
-            "service": "base",
+            "service": "everybody",
             "entryPoints": ["web"],
             "middlewares": more,
         }
         if shares.canary:
-            services["people"] = {"failover": {"service": shares.canary, "fallback": "base", "healthCheck": {}}}
+            services["people"] = {"failover": {"service": shares.canary, "fallback": "everybody"}}
             routers["people"] = {
                 "rule": f"HeaderRegexp(`Cookie`, `{cookie_below(shares.percent)}`)",
                 "priority": 100,
@@ -93,7 +108,8 @@ class Traefik(FromFiles):
                 "middlewares": more,
             }
         middlewares = {
-            "again": {"retry": {"attempts": 8, "initialInterval": "100ms"}},
+            # Only what no version has got yet; some 20 s, for a version that is started again.
+            "again": {"retry": {"attempts": 140, "initialInterval": "100ms"}},
             # The secret is for the proxy alone.
             "unlabelled": {"headers": {"customRequestHeaders": {PROBE_HEADER: ""}}},
         }
