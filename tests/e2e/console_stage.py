@@ -28,8 +28,9 @@ from tests.factories.content import GenerationFactory
 from apps.users.models import GroupMember, GroupRole, RoleGrant, User, Workspace
 from apps.users.selectors.access import Actor
 from apps.users.services import (
-    factors, groups, invitations, key_rotation, ledger_archive, ledger_sealing, ledger_sinks, legal_holds, privacy, sso
+    factors, groups, invitations, key_rotation, ledger_archive, ledger_sealing, ledger_sinks, legal_holds, privacy, sso, tokens, workspaces
 )
+from apps.users.services.people import create_user
 alma, otto, wanda, eddie = (User.objects.get(email=f"{name}@example.org") for name in ("alma", "otto", "wanda", "eddie"))
 admin, operator, now = Actor.for_user(alma), Actor.for_user(otto), timezone.now()
 room = Workspace.objects.get(slug="field-notes")
@@ -75,10 +76,15 @@ flag_rollouts.stop_rollout(actor=operator, rollout_id=rollout.pk, reason="The ex
 experiments.start_experiment(actor=operator, flag_id=prompt.pk, title="Exact rules against the standard ones", control="standard",
     treatment="exact", share=100, split=50, metric="regenerated", baseline=0.2, effect=0.05)
 flags.set_rules(actor=operator, flag_id=prompt.pk, rules=[{"role": "editor", "percent": 50, "variant": "exact"}])
+# A program with an account and a key of its own
+robot = create_user(actor=Actor.system_actor("stage"), email="press.feed@example.org", kind="service")
+workspaces.add_member(actor=Actor.system_actor("stage"), user=robot, workspace=room, role="writer")
+key, _ = tokens.create_token(actor=admin, user=robot, name="The feed of the press", scopes=["content.read"], workspace=room)
 member, role = GroupMember.objects.first(), GroupRole.objects.first()
 grant = RoleGrant.objects.filter(user=otto).first()
 answer = {
     "hold_id": str(hold.pk), "kind": "role", "grant_id": str(grant.pk), "action": "begin",
+    "user_id": str(robot.pk), "token_id": str(key.pk),
     "group_member_id": str(member.pk), "group_role_id": str(role.pk), "group_id": str(member.group_id),
 }
 """
