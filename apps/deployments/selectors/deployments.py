@@ -135,7 +135,7 @@ def consequences(deployment: Deployment) -> Consequences:
         standing = ", unless it stands by there" if strategy == Strategy.ROLLBACK else ""
         lines.append(f"Version {release.version} starts{beside}{standing}.")
         if stages := plan.get("stages"):
-            shares = ", ".join(f"{stage['share']} %" for stage in stages)
+            shares = ", then ".join(f"{stage['share']} %" for stage in stages)
             lines.append(
                 f"First {shares} of the people go to it, each stage judged after {stages[0]['min_samples']} requests or more."
             )

@@ -87,7 +87,7 @@ def test_what_the_agent_did_is_told_in_words(make_lab: Any, portal: Any) -> None
     assert not [step.words for step in done.steps.all() if step.words == step.kind]
     page = portal("otto").get(f"/admin/deployments/deployment/{done.pk}/change/").content.decode()
     assert "Migrations of 2.0 were tried on a copy with the version before" in page
-    assert 'watch-bad small">' in page
+    assert 'watch-bad small nowrap">' in page
     assert "Version 2.0 starts beside 1.0." in page
     for kind in ("fit:1.0:more", "something"):
         assert Step(kind=kind).words == kind

@@ -359,7 +359,7 @@ def test_the_pages_and_what_people_are_told(make_lab: Any, people: People, porta
     assert chosen == {"keep_old": False, "workers": True, "rehearse": True, "on_lost": "hold", "dry_run": False}
     page = f"/admin/deployments/deployment/{made.pk}"
     text = otto.get(f"{page}/change/").content.decode()
-    for words in ("5 %, 50 % of the people", "The way back", "Keys of providers fit", ">Start<"):
+    for words in ("5 %, then 50 % of the people", "The way back", "Keys of providers fit", ">Start<"):
         assert words in text
     assert ">Start<" not in portal("ada").get(f"{page}/change/").content.decode()
     otto.post(f"{page}/abort/", {"reason": "Not today."})
