@@ -76,6 +76,18 @@ def test_what_aborts(new: Seen, reason: str) -> None:
     assert reason in found.reason
 
 
+def test_when_both_are_down_it_is_neither_the_new_one_nor_good() -> None:
+    """A machine that is too busy to answer the checks, or a database that both need: going back would lead nowhere."""
+    down = _seen(200, 0, up=False)
+    for seconds, verdict in ((5, Verdict.WAIT), (RULES.max_seconds, Verdict.PAUSE)):
+        found = judge(down, _seen(200, 0, up=False), RULES, seconds)
+        assert found.verdict is verdict
+        assert "both versions" in found.reason
+    # What else is surely wrong with the new one is wrong all the same.
+    assert judge(_seen(up=False, connect_errors=3), _seen(up=False), RULES, 5).verdict is Verdict.ABORT
+    assert judge(_seen(40, 8, up=False), _seen(200, 1, up=False), RULES, 5).verdict is Verdict.ABORT
+
+
 def test_slowness_is_compared_with_its_like() -> None:
     slow_page = Seen(real=Counts(30, 0, 900.0), probe=Counts(30, 0, 20.0))
     only_probes = Seen(probe=Counts(100, 0, 20.0))

@@ -107,7 +107,7 @@ def judge(new: Seen, old: Seen, rules: Rules, seconds: float) -> Judgement:
         rules: of the stage.
         seconds: since it began.
     """
-    if hard := _hard(new):
+    if hard := _hard(new, old):
         return Judgement(Verdict.ABORT, hard)
     if soft := _statistical(new, old, rules):
         if not rules.dry_run:
@@ -115,6 +115,10 @@ def judge(new: Seen, old: Seen, rules: Rules, seconds: float) -> Judgement:
         if seconds >= rules.max_seconds:
             return Judgement(Verdict.PAUSE, f"Dry run: {soft}")
         return Judgement(Verdict.WAIT, f"Dry run: {soft}")
+    if not new.up:
+        # Going back would lead nowhere, and what is down is never promoted.
+        reason = "The proxy calls both versions down: the machine is too busy, or what both need is away."
+        return Judgement(Verdict.PAUSE if seconds >= rules.max_seconds else Verdict.WAIT, reason)
     if seconds >= rules.min_seconds and new.all.n >= rules.min_samples:
         return Judgement(
             Verdict.PASS, f"{new.all.errors} errors of {new.all.n}, against {old.all.errors} of {old.all.n}."
@@ -126,8 +130,8 @@ def judge(new: Seen, old: Seen, rules: Rules, seconds: float) -> Judgement:
     return Judgement(Verdict.WAIT, f"{new.all.n} of {rules.min_samples} requests.")
 
 
-def _hard(new: Seen) -> str:
-    if not new.up:
+def _hard(new: Seen, old: Seen) -> str:
+    if not new.up and old.up:
         return "The proxy calls the new version down."
     if new.connect_errors >= CONNECT_ERRORS:
         return f"{new.connect_errors} connections to the new version failed."
