@@ -155,6 +155,7 @@ class Host:
                 return
             except OSError:
                 time.sleep(0.1)
+        proxies.stop(self._proxy)
         raise RuntimeError(f"{self.proxy_name} did not start:\n{(self.folder / 'proxy.log').read_text()[-2000:]}")
 
     def kill_proxy(self) -> None:
