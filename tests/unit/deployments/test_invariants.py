@@ -9,12 +9,15 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from aiwriter.core.errors import Conflict
 from apps.deployments.models import Deployment, Environment, State
+from apps.deployments.models.states import BEFORE_AGENT, FINAL
 from apps.deployments.selectors.releases import KEPT, kept_releases
+from apps.deployments.services import rollouts
 from aw_deployd.journal import Row
 from aw_deployd.machine import State as AgentState
 from aw_deployd.traffic import Shares
-from tests.factories.deployments import a_release, an_environment
+from tests.factories.deployments import SETUP, a_release, an_environment
 from tests.unit.deployments.test_engine import BAD, CANARY, GOOD
 from tests.unit.deployments.test_engine import Lab as AgentLab
 
@@ -119,3 +122,23 @@ def test_the_last_that_served_are_kept_in_each_environment_by_itself() -> None:
     assert "9.9" not in kept
     assert not [version for version in kept if version.startswith("2.")]
     assert {version[0] for version in kept_releases(there)} == {"2"}
+
+
+@pytest.mark.django_db
+def test_going_back_is_understood_in_every_state(make_lab: Any) -> None:
+    """Who presses "roll back" need not know how far it is: under way it is an abort, afterwards a deployment of its own."""
+    lab = make_lab()
+    for state in State:
+        made = lab.plan()
+        taken = None if state in BEFORE_AGENT else timezone.now()
+        Deployment.objects.filter(pk=made.pk).update(state=state, taken_at=taken)
+        if state in FINAL:
+            # None of these serves: the agent has not reported it.
+            with pytest.raises(Conflict, match="does not serve"):
+                rollouts.roll_back(actor=SETUP, deployment_id=made.pk)
+        else:
+            found = rollouts.roll_back(actor=SETUP, deployment_id=made.pk, reason="Back.")
+            assert found.pk == made.pk
+            assert (found.state == State.WITHDRAWN) == (state in BEFORE_AGENT), state
+            assert [each.verb for each in made.commands.all()] == ([] if state in BEFORE_AGENT else ["abort"]), state
+        Deployment.objects.filter(pk=made.pk).update(state=State.WITHDRAWN)
