@@ -91,6 +91,9 @@ class FakeTraffic:
     def command(self) -> list[str]:
         return []
 
+    def read_shares(self) -> Shares | None:
+        return self.shares
+
     def observe(self) -> Observed:
         return Observed(self.shares, frozenset(self.runtime.running) - self.blind)
 

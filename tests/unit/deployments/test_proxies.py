@@ -184,6 +184,14 @@ def test_nobody_is_turned_away_while_somebody_could_serve_them(proxy: Proxy) -> 
     assert proxy.driver.observe().shares == canary
 
 
+def test_a_slot_that_is_empty_costs_no_look_its_time(proxy: Proxy) -> None:
+    proxy.lose("green")
+    begun = time.monotonic()
+    assert proxy.driver.observe().up == {"blue"}
+    assert proxy.driver.read_shares() == Shares.only("blue")
+    assert time.monotonic() - begun < 3
+
+
 def test_while_the_only_version_is_started_again_people_wait(proxy: Proxy) -> None:
     if proxy.environment.traffic == "nginx":
         pytest.skip("nginx waits for nobody: a connection that is refused is an error")

@@ -378,7 +378,7 @@ class Engine(Hands):
         if new and new not in old:
             self._drain(row, new)
             self.runtime.stop(new, self.environment.drain_seconds)
-        seen = self.traffic.observe().shares
+        seen = self.traffic.read_shares()
         if seen is None or sum(seen.of(slot) for slot in old) != 100:
             raise DeployError(f"The proxy does {seen}.")
         self._move(row, State.ROLLED_BACK, row.reason)

@@ -55,7 +55,7 @@ class Hands:
 
     def _serves(self, slot: str) -> bool:
         """Whether the proxy sends anybody there: nothing that serves is ever stopped."""
-        shares = self.traffic.observe().shares
+        shares = self.traffic.read_shares()
         return shares is None or shares.of(slot) > 0
 
     def _pause(self, row: Row, seconds: float) -> None:
@@ -121,10 +121,10 @@ class Hands:
 
     def _set(self, row: Row, shares: Shares) -> None:
         """Set the shares, and see that they are so."""
-        if self.traffic.observe().shares != shares:
+        if self.traffic.read_shares() != shares:
             self.traffic.set_shares(shares, row.plan.fence)
         end = time.monotonic() + OBSERVE_SECONDS
-        while (seen := self.traffic.observe().shares) != shares:
+        while (seen := self.traffic.read_shares()) != shares:
             if time.monotonic() > end:
                 raise DeployError(f"The proxy does {seen}, and was told {shares}.")
             time.sleep(0.02)

@@ -119,6 +119,9 @@ class TrafficDriver(Protocol):
     def command(self) -> list[str]:
         """How the proxy is started in the foreground."""
 
+    def read_shares(self) -> Shares | None:
+        """What it does now, without a look at the versions, which may be slow to answer; None when it does not answer."""
+
     def observe(self) -> Observed:
         """What it does now."""
 

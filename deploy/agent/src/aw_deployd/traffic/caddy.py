@@ -103,6 +103,9 @@ class Caddy(FromFiles):
                     "headers": {"Host": [self.environment.host_header]},
                 }
             }
+        if not log:
+            # A probe asks what is so now: of a slot that is empty it would wait for nothing.
+            del proxy["load_balancing"]["try_duration"]
         route: dict[str, Any] = {"handle": [proxy], "terminal": True}
         if match:
             route["match"] = match
