@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -95,7 +96,9 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
     yield made
     for path in made.state.glob("*.service"):
         if made.agent()._running(path.name.removeprefix("aiwriter-").removesuffix(".service").partition("@")[0]):
-            os.kill(int(path.read_text()), signal.SIGKILL)
+            # It may have ended just now.
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(path.read_text()), signal.SIGKILL)
 
 
 def test_a_roll_out_and_the_way_back(machine: Machine) -> None:
