@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import environ
 
+from aiwriter.core import redis_addresses
 from aiwriter.security_variables import SECURITY
 from aiwriter.variables import Variable, parse
 from aiwriter.watch_variables import WATCHING
@@ -42,12 +43,6 @@ def _database_problem(url: str) -> str:
     return f"has the scheme '{scheme}'. Use sqlite:///absolute/path or postgres://user:password@host:5432/name."
 
 
-def _redis_problem(url: str) -> str:
-    if not url or urlsplit(url).scheme in ("redis", "rediss", "unix"):
-        return ""
-    return "is not a Redis address. Use redis://host:6379/0 or leave it empty to run without Redis."
-
-
 def _networks_problem(values: list[str]) -> str:
     for value in values:
         try:
@@ -55,6 +50,16 @@ def _networks_problem(values: list[str]) -> str:
         except ValueError:
             return f"contains '{value}', which is not an address or network. Write for example 10.0.0.0/8."
     return ""
+
+
+def _is_postgres(url: str) -> bool:
+    return urlsplit(url).scheme in ("postgres", "postgresql")
+
+
+def _direct_problem(url: str, kind: str = "read-write") -> str:
+    from aiwriter.core import direct  # here: Django is not set up yet, and only few have a pooler
+
+    return direct.problem(url, kind)
 
 
 V = Variable
@@ -119,6 +124,24 @@ VARIABLES: tuple[Variable, ...] = (
         check=lambda v: _database_problem(v) if v else "",
     ),
     V(
+        name="AIWRITER_DATABASE_DIRECT_URL",
+        type="str",
+        default="",
+        secret=True,
+        help="The database's server itself, where DATABASE_URL leads to a pooler such as pgbouncer in transaction mode: for migrations, backups "
+        "and notifications. Several hosts: postgres://user:password@host1:5432,host2:5432/name?target_session_attrs=read-write.",
+        check=_direct_problem,
+    ),
+    V(
+        name="AIWRITER_REPLICA_URL",
+        type="str",
+        default="",
+        secret=True,
+        help="A standby that is read where it has everything; not through a pooler. Empty: none. One of several that is a standby now: "
+        "postgres://user:password@host1:5432,host2:5432/name?target_session_attrs=standby.",
+        check=lambda v: _direct_problem(v, "standby"),
+    ),
+    V(
         name="AIWRITER_FLAG_PROVIDER",
         type="str",
         default="apps.deployments.services.flag_provider.PortalProvider",
@@ -149,15 +172,17 @@ VARIABLES: tuple[Variable, ...] = (
         type="str",
         default="",
         secret=True,
-        help="Redis for the task queue and the cache. Empty: the portal works without Redis on one machine.",
-        check=_redis_problem,
+        help="Redis for the task queue and limits: redis://:password@host:6379/0, or by its sentinels "
+        "sentinel://:password@host1:26379,host2:26379/0?master=NAME. Empty: the portal works without Redis on one machine.",
+        check=redis_addresses.problem,
     ),
     V(
         name="CELERY_BROKER_URL",
         type="str",
         default="",
         secret=True,
-        help="A broker of its own for Celery. Empty: REDIS_URL, and without it a folder in DATA_DIR.",
+        help="A broker of its own for Celery; sentinels as for REDIS_URL. Empty: REDIS_URL, and without it a folder in DATA_DIR.",
+        check=lambda v: redis_addresses.problem(v) if v.startswith("sentinel") else "",
     ),
     V(
         name="AIWRITER_CHROMA_URL",
@@ -380,6 +405,9 @@ def read(environment: Mapping[str, str]) -> dict[str, Any]:
             problems.append(f"{name} is not a variable of AI-Writer." + (f" Did you mean {near}?" if near else ""))
     if values.get("AIWRITER_ENVIRONMENT") == "production" and values.get("AIWRITER_DEBUG"):
         problems.append("AIWRITER_DEBUG is true, which production refuses. Remove it or change AIWRITER_ENVIRONMENT.")
+    for name in ("AIWRITER_DATABASE_DIRECT_URL", "AIWRITER_REPLICA_URL"):
+        if values.get(name) and not _is_postgres(values.get("DATABASE_URL", "")):
+            problems.append(f"{name} is set, and DATABASE_URL is no address of PostgreSQL. Set both or none.")
     if problems:
         raise EnvError(problems)
     return values

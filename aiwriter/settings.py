@@ -14,6 +14,7 @@ from aiwriter import __version__
 # message waits in vain for RabbitMQ on localhost.
 from aiwriter import celery as celery_application  # noqa: F401
 from aiwriter import env as environment
+from aiwriter.core import direct, redis_addresses
 from aiwriter.core.logs import logging_settings
 from aiwriter.parts import *  # noqa: F403 - every name there is a setting
 
@@ -65,6 +66,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "aiwriter.core.middleware.RequestContextMiddleware",
+    "aiwriter.core.middleware.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "aiwriter.core.staticfiles.LiveStaticMiddleware",
@@ -124,6 +126,16 @@ else:
     _database["ENGINE"] = "django.db.backends.postgresql"
     _database["OPTIONS"] = {**_database.get("OPTIONS", {}), "pool": {"min_size": 1, "max_size": 20, "timeout": 15}}
 DATABASES = {"default": _database}
+# Where DATABASE_URL leads to a pooler, the server itself; see core/direct.py.
+DATABASE_DIRECT: dict[str, Any] = {}
+if ENV["AIWRITER_DATABASE_DIRECT_URL"]:
+    DATABASE_DIRECT = direct.read(ENV["AIWRITER_DATABASE_DIRECT_URL"])
+    _database["DISABLE_SERVER_SIDE_CURSORS"] = True
+DATABASE_ROUTERS: list[str] = []
+if ENV["AIWRITER_REPLICA_URL"]:
+    DATABASES["replica"] = direct.standby(_database, ENV["AIWRITER_REPLICA_URL"])
+    DATABASE_ROUTERS = ["aiwriter.core.replica.Router"]
+    MIDDLEWARE.insert(2, "aiwriter.core.replica.ReplicaMiddleware")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # The cache is a table, shared by all processes: allauth's limits and its replay guard are only exact when it is.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"}}
@@ -270,14 +282,16 @@ SPECTACULAR_SETTINGS = {
 
 # ---------------------------------------------------------------- jobs
 REDIS_URL = ENV["REDIS_URL"]
-CELERY_BROKER_URL = ENV["CELERY_BROKER_URL"] or REDIS_URL or "filesystem://localhost"
+CELERY_BROKER_URL, _sentinels = redis_addresses.for_celery(
+    ENV["CELERY_BROKER_URL"] or REDIS_URL or "filesystem://localhost"
+)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CONCURRENCY = ENV["AIWRITER_WORKER_CONCURRENCY"]
-CELERY_WORKER_ENABLE_REMOTE_CONTROL = CELERY_BROKER_URL.startswith("redis")
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = redis_addresses.is_redis(CELERY_BROKER_URL)
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_TIME_LIMIT = 900
@@ -303,6 +317,7 @@ else:
         "visibility_timeout": CELERY_TASK_TIME_LIMIT + 60,
         "unacked_restore_interval": 2,
         "unacked_restore_throttle": 1,
+        **_sentinels,
     }
 MAX_GENERATIONS = ENV["AIWRITER_MAX_GENERATIONS"]
 

@@ -16,6 +16,8 @@ from celery import current_app
 from django.conf import settings
 from django.db import connections
 
+from aiwriter.core import redis_addresses
+
 logger = logging.getLogger(__name__)
 
 # Sweeps have intervals of up to half a minute; what runs every hour can wait for Redis.
@@ -27,7 +29,7 @@ _hands = ThreadPoolExecutor(2, thread_name_prefix="alone")
 
 def begin() -> None:
     """Look from now on, in a worker whose messages come by Redis; a broker in files is never away."""
-    if settings.CELERY_BROKER_URL.startswith("redis"):
+    if redis_addresses.is_redis(settings.CELERY_BROKER_URL):
         threading.Thread(target=_look, args=(threading.Event(),), name="alone", daemon=True).start()
 
 
@@ -45,7 +47,7 @@ def take_over(task: Any, kwargs: dict[str, Any]) -> bool:
 def _look(over: threading.Event) -> None:
     import redis  # here: it takes 9 MB of every process that has no Redis
 
-    client = redis.Redis.from_url(settings.CELERY_BROKER_URL, socket_timeout=2, socket_connect_timeout=2)
+    client = redis_addresses.of_broker(settings.CELERY_BROKER_URL, settings.CELERY_BROKER_TRANSPORT_OPTIONS, seconds=2)
     due: dict[str, float] = {}
     while not over.wait(_LOOK_SECONDS):
         try:

@@ -116,7 +116,7 @@ def connections_are_private(app_configs: Apps, **kwargs: Any) -> list[CheckMessa
             found.append(Warning("The database is reached without a verified connection.", hint=hint, id="aiw.W007"))
     for url in {settings.REDIS_URL, settings.CELERY_BROKER_URL}:
         parts = urlsplit(url)
-        if parts.scheme == "redis" and (parts.hostname or "") not in _LOOPBACK:
+        if parts.scheme in ("redis", "sentinel") and (parts.hostname or "") not in _LOOPBACK:
             found.append(Warning("Redis is reached in clear.", hint="Use rediss:// in REDIS_URL.", id="aiw.W007"))
     return found
 

@@ -42,6 +42,9 @@ cost = Counter("aiw_model_cost", "What calls cost, where the price is known.", (
 search_seconds = Histogram(
     "aiw_retrieval_seconds", "How long a search for passages took.", ("engine",), buckets=SECONDS
 )
+replica_looks = Counter(
+    "aiw_replica_looks", "How often a request that reads looked whether the standby has everything.", ("answer",)
+)
 
 _known: dict[tuple[str, str, str], tuple[Any, Any]] = {}
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes what the Compose files read: secrets/, a certificate for trying, .env. Safe to repeat: what is there stays.
+# Makes what the Compose files read: secrets/, a certificate for trying, run/, .env. Safe to repeat: what is there stays.
 #
 #   ./prepare.sh portal.example.org
 set -eu
@@ -42,6 +42,11 @@ if [ ! -s secrets/tls.pem ]; then
     echo "made secrets/tls.pem, signed by itself for 90 days; put your own certificate and key there"
 fi
 keep tls.pem 99 </dev/null
+# The proxy's socket and state. Who may write there may move the traffic.
+mkdir -p run
+[ "$(id -u)" -ne 0 ] || chown 99:99 run
+chmod 0750 run
+[ -e run/server-state ] || (umask 022 && : >run/server-state)
 if [ ! -e .env ]; then
     sed "s/portal\.example\.org/$site/g" env.example >.env
     echo "made .env for $site; look at it"

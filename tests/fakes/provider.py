@@ -44,6 +44,7 @@ class FakeProvider:
         identity: also answer the own paths of a local server: ollama, llamacpp, vllm or lmstudio.
         process: run in a process of its own.
         port: 0 takes a free one.
+        host: another address to listen on than the loopback one, for clients in containers.
         behaviour: of models that have none of their own; see `Behaviour`.
     """
 
@@ -55,13 +56,14 @@ class FakeProvider:
         identity: str = "",
         process: bool = False,
         port: int = 0,
+        host: str = "127.0.0.1",
         **behaviour: object,
     ) -> None:
         self._options: dict[str, Any] = {"keys": keys, "models": models, "identity": identity}
         self._default = Behaviour().changed(behaviour)
         self._behaviour = behaviour
         self._in_process = process
-        self.port = port
+        self.port, self._host = port, host
         self._process: subprocess.Popen[str] | None = None
         self._thread: threading.Thread | None = None
         self._stop: Callable[[], object] = lambda: None
@@ -109,7 +111,8 @@ class FakeProvider:
     def _start_process(self) -> None:
         options = [f"--{name}={','.join(v) if isinstance(v, tuple) else v}" for name, v in self._options.items() if v]
         wish = ",".join(f"{name}={value}" for name, value in self._behaviour.items())
-        command = [sys.executable, "-m", "tests.fakes.provider", f"--port={self.port}", f"--behaviour={wish}", *options]
+        command = [sys.executable, "-m", "tests.fakes.provider", f"--port={self.port}", f"--behaviour={wish}"]
+        command += [f"--host={self._host}", *options]
         self._process = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -123,7 +126,7 @@ class FakeProvider:
     async def _serve_in_thread(self, ready: threading.Event) -> None:
         loop, end = asyncio.get_running_loop(), asyncio.Event()
         self._stop = lambda: loop.call_soon_threadsafe(end.set)
-        server, peers = await listen(self.port, self._default, **self._options)
+        server, peers = await listen(self.port, self._default, host=self._host, **self._options)
         self.port = server.sockets[0].getsockname()[1]
         ready.set()
         await end.wait()
@@ -190,14 +193,14 @@ class FakeProvider:
 
 
 async def listen(
-    port: int, default: Behaviour, *, keys: tuple[str, ...], models: tuple[str, ...], identity: str
+    port: int, default: Behaviour, *, host: str, keys: tuple[str, ...], models: tuple[str, ...], identity: str
 ) -> tuple[asyncio.Server, set[Connection]]:
-    """Open the port on the loopback address; gives the server and the connections that are open, kept up to date."""
+    """Open the port; gives the server and the connections that are open, kept up to date."""
     ledger, peers = Ledger(default), set[Connection]()
     routes = Routes(ledger, keys=keys, models=models, identity=identity)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: Connection(ledger, routes, peers), "127.0.0.1", port, backlog=_BACKLOG, reuse_address=True
+        lambda: Connection(ledger, routes, peers), host, port, backlog=_BACKLOG, reuse_address=True
     )
     return server, peers
 
@@ -210,14 +213,15 @@ async def _close(server: asyncio.Server, peers: set[Connection]) -> None:
     await asyncio.sleep(0)
 
 
-async def serve(port: int, behaviour: str, keys: str, models: str, identity: str) -> None:
+async def serve(port: int, host: str, behaviour: str, keys: str, models: str, identity: str) -> None:
     """Run until SIGTERM or Ctrl-C; the first line of output names the address."""
     loop, end = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.set)
     names = tuple(filter(None, models.split(","))) or MODELS
     accepted = tuple(filter(None, keys.split(",")))
-    server, peers = await listen(port, Behaviour().changed(behaviour), keys=accepted, models=names, identity=identity)
+    answers = Behaviour().changed(behaviour)
+    server, peers = await listen(port, answers, host=host, keys=accepted, models=names, identity=identity)
     sys.stdout.write(f"fake provider on http://127.0.0.1:{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await end.wait()
@@ -228,6 +232,7 @@ def main() -> None:
     """Entry of `python -m tests.fakes.provider`."""
     parser = argparse.ArgumentParser(description="A fake provider of language models for tests.")
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--behaviour", default="", help="such as words=500,tps=50")
     parser.add_argument("--keys", default="", help="accepted keys, with commas between them")
     parser.add_argument("--models", default="", help="names in the lists of models, with commas between them")

@@ -6,6 +6,7 @@ No registry is asked: base images come from debootstrap and are kept in a folder
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -110,6 +112,18 @@ class Engine:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # ------------------------------------------------------------ work
+    @contextlib.contextmanager
+    def joined(self) -> Iterator[None]:
+        """This thread and all that it starts are in the engine's network meanwhile: published ports are on its loopback."""
+        system = ctypes.CDLL(None, use_errno=True)
+        with Path("/proc/thread-self/ns/net").open() as before, Path(f"/run/netns/{self.namespace}").open() as there:
+            if system.setns(there.fileno(), 0):
+                raise NotRun(f"the engine's network cannot be entered: {os.strerror(ctypes.get_errno())}")
+            try:
+                yield
+            finally:
+                system.setns(before.fileno(), 0)
+
     def run(self, *words: str, within: float = 1800.0, **variables: str) -> str:
         """`docker …`."""
         return ran([self.docker, *words], within=within, variables={"DOCKER_HOST": self.host, **variables})
@@ -143,6 +157,10 @@ class Engine:
                     ran(["umount", "-R", "-l", scratch])
             stamp.write_text(wanted)
         self.run("import", str(archive), f"aiwriter/{name}:{SUITE}")
+
+    def build(self, tag: str, folder: Path, *words: str) -> None:
+        """An image, by the classic builder and without a network."""
+        self.run("build", "--network", "none", "-q", *words, "-t", tag, str(folder), DOCKER_BUILDKIT="0")
 
     def size(self, image: str) -> float:
         """Of an image, in MB, with its base."""

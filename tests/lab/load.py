@@ -10,6 +10,7 @@ import asyncio
 import json
 import random
 import signal
+import ssl
 import sys
 import time
 from dataclasses import asdict, dataclass, field
@@ -46,13 +47,23 @@ class Load:
         writes: share of the requests that make a document.
         people: how many there are; each has a bucket and keeps it.
         seed: of who comes when.
+        cafile: of an https address, whose certificate is verified by it.
     """
 
     def __init__(
-        self, *, url: str, rate: float, token: str = "", writes: float = 0.02, people: int = 400, seed: int = 1
+        self,
+        *,
+        url: str,
+        rate: float,
+        token: str = "",
+        writes: float = 0.02,
+        people: int = 400,
+        seed: int = 1,
+        cafile: str = "",
     ) -> None:
         parts = urlsplit(url)
-        self.host, self.port = str(parts.hostname), int(parts.port or 80)
+        self.tls = ssl.create_default_context(cafile=cafile) if parts.scheme == "https" else None
+        self.host, self.port = str(parts.hostname), int(parts.port or (443 if self.tls else 80))
         self.rate, self.token, self.writes, self.people = rate, token, writes, people
         self.seen = Seen(people=people)
         self._times: list[float] = []
@@ -125,7 +136,7 @@ class Load:
                 continue
             break
         else:
-            reader, writer = await asyncio.open_connection(self.host, self.port)
+            reader, writer = await asyncio.open_connection(self.host, self.port, ssl=self.tls)
         lines = [f"{method} {path} HTTP/1.1", f"Host: {self.host}:{self.port}", f"Content-Length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         keep = False

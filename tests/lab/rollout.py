@@ -340,6 +340,8 @@ class Crowd:
 
     def __init__(self, host: Host, rate: float, *, token: str = "", people: int = 400, seed: int = 1) -> None:
         self._options = {"url": host.url, "rate": rate, "token": token, "people": people, "seed": seed}
+        if cafile := getattr(host, "certificate", ""):
+            self._options["cafile"] = str(cafile)
         self.seen: dict[str, Any] = {}
 
     def __enter__(self) -> Crowd:

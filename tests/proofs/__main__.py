@@ -7,10 +7,12 @@ import importlib
 import json
 import os
 import pkgutil
+import signal
 import sys
 import time
 import traceback
 from pathlib import Path
+from types import FrameType
 
 import tests.proofs
 from tests.proofs import Failed, NotRun
@@ -65,5 +67,11 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def _end(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
 if __name__ == "__main__":
+    # What a proof has started is stopped also when it is ended from outside.
+    signal.signal(signal.SIGTERM, _end)
     raise SystemExit(main(sys.argv[1:]))

@@ -6,16 +6,20 @@ each, on TCP, gone afterwards, so its `initdb` and `postgres` are run directly.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
+import psutil
 import psycopg
 
 from tests.servers import free_port
@@ -95,25 +99,22 @@ class Postgres:
             entry = pwd.getpwnam(self._user)
             os.chown(self._folder, entry.pw_uid, entry.pw_gid)
         binaries, data = self._install / "bin", self._folder / "data"
-        subprocess.run(
-            [
-                binaries / "initdb",
-                "-D",
-                data,
-                "-U",
-                "postgres",
-                "--auth=trust",
-                "--encoding=UTF8",
-                "--no-sync",
-                "--locale=C.UTF-8",
-            ],
-            check=True,
-            capture_output=True,
-            user=self._user,
-            cwd=self._folder,
-        )
+        self._fill(binaries, data)
         self.start()
         return self
+
+    def _fill(self, binaries: Path, data: Path) -> None:
+        words = ["--auth=trust", "--encoding=UTF8", "--no-sync", "--locale=C.UTF-8"]
+        self.run(binaries / "initdb", "-D", data, "-U", "postgres", *words)
+
+    def run(self, *command: str | Path, check: bool = True) -> subprocess.CompletedProcess[bytes]:
+        """A program of it, as its user and in its folder."""
+        done = subprocess.run(command, check=False, capture_output=True, user=self._user, cwd=self._folder)
+        if check and done.returncode:
+            raise RuntimeError(
+                f"{command[0]} ended with {done.returncode}: {(done.stdout + done.stderr).decode()[-2000:]}"
+            )
+        return done
 
     def start(self) -> None:
         """Start it, or start it again after `kill`; returns when it answers."""
@@ -135,6 +136,24 @@ class Postgres:
                 return
         raise RuntimeError((self._folder / "log").read_text())
 
+    def stop(self) -> None:
+        """A clean end: SIGINT, which ends sessions and writes all to the disk."""
+        assert self._process
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(60)
+
+    def kill(self) -> None:
+        """A crash: kill -9 of the server and all that it started."""
+        assert self._process
+        children = psutil.Process(self._process.pid).children(recursive=True)
+        self._process.kill()
+        self._process.wait()
+        for child in children:
+            with contextlib.suppress(psutil.Error):
+                child.kill()
+        # The memory that it shared is given back by the next start.
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -146,3 +165,24 @@ class Postgres:
                 self._process.kill()
                 self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class Standby(Postgres):
+    """A server that follows another one, for the time of a `with` block.
+
+    Args:
+        primary: a `Postgres` that runs.
+        name: under which the primary sees it, and knows its slot.
+        settings: as of `Postgres`.
+    """
+
+    def __init__(
+        self, primary: Postgres, name: str = "standby1", settings: dict[str, str] | None = None, **more: Any
+    ) -> None:
+        super().__init__(settings, **more)
+        self._primary, self._name = primary, name
+
+    def _fill(self, binaries: Path, data: Path) -> None:
+        conninfo = f"host=127.0.0.1 port={self._primary.port} user=postgres application_name={self._name}"
+        words = ["-R", "-X", "stream", "-c", "fast", "-C", "-S", self._name, "--no-sync"]
+        self.run(binaries / "pg_basebackup", "-d", conninfo, "-D", data, *words)

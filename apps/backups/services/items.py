@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import re
 import uuid
 from collections.abc import Iterable, Iterator
@@ -17,6 +16,7 @@ from django.db import IntegrityError, connections, models, transaction
 from django.db.utils import load_backend
 from django.utils.module_loading import import_string
 
+from aiwriter.core import direct
 from aiwriter.core.errors import AppError, Conflict, InvalidInput, NotFound
 from aiwriter.core.leases import LeasedJob
 from apps.backends.models import StoredBlob, StoredFile
@@ -104,10 +104,9 @@ def bring_up_to_date(target: Target, extra: Any, scratch: Path, progress: Progre
 def opened(target: Target) -> Iterator[str]:
     """The restored database as a second database of the models, for the time of the block."""
     alias = f"restored-{uuid.uuid4().hex[:8]}"
-    wanted = copy.deepcopy(connections["default"].settings_dict)
+    wanted = direct.beside(connections["default"].settings_dict)
     wanted["NAME"] = target.place
     wanted["CONN_MAX_AGE"] = 0
-    wanted.get("OPTIONS", {}).pop("pool", None)
     # Known to this thread only: no other one, and no later check of all databases, ever meets it.
     connections[alias] = load_backend(wanted["ENGINE"]).DatabaseWrapper(wanted, alias)
     try:

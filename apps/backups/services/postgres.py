@@ -27,6 +27,7 @@ from django.db import connection
 from psycopg import sql
 
 from aiwriter import env
+from aiwriter.core import direct
 from aiwriter.core.errors import Unavailable
 from aiwriter.core.priority import spare_time
 from apps.backups.services.contents import DATABASE
@@ -49,9 +50,7 @@ _STABLE = (
 
 def parameters(database: str = "") -> dict[str, Any]:
     """How to connect to the portal's server."""
-    given = connection.get_connection_params()
-    wanted = {name: given[name] for name in ("host", "port", "user", "password", "dbname") if given.get(name)}
-    return {**wanted, "connect_timeout": 15, **({"dbname": database} if database else {})}
+    return {**direct.parameters(database), "connect_timeout": 15}
 
 
 def url_of(database: str) -> str:
@@ -59,7 +58,9 @@ def url_of(database: str) -> str:
     found = parameters(database)
     user = quote(str(found.get("user", "")), safe="")
     secret = f":{quote(str(found['password']), safe='')}" if found.get("password") else ""
-    place = quote(str(found.get("host", "localhost")), safe="") + (f":{found['port']}" if found.get("port") else "")
+    hosts, ports = str(found.get("host", "localhost")).split(","), str(found.get("port", "")).split(",")
+    pairs = zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=True)
+    place = ",".join(quote(host, safe="") + (f":{port}" if port else "") for host, port in pairs)
     return f"postgres://{user}{secret}@{place}/{quote(database, safe='')}"
 
 
@@ -112,6 +113,8 @@ def major_of(path: str) -> int:
 def environment(wanted: Mapping[str, Any]) -> dict[str, str]:
     """Connection for a client program; a password on the command line could be read by every user of the machine."""
     names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD", "dbname": "PGDATABASE"}
+    names |= {name: f"PG{name.upper()}" for name in ("sslmode", "sslrootcert", "sslcert", "sslkey")}
+    names["target_session_attrs"] = "PGTARGETSESSIONATTRS"
     given = {names[name]: str(value) for name, value in wanted.items() if name in names}
     return {**env.process_environment(), **given, "PGCONNECT_TIMEOUT": "15", "PGCLIENTENCODING": "UTF8"}
 

@@ -28,6 +28,7 @@ from typing import Any
 import orjson
 from django.db import close_old_connections, connection
 
+from aiwriter.core import direct
 from apps.content.models import Generation, GenerationEvent
 
 logger = logging.getLogger(__name__)
@@ -259,13 +260,10 @@ class _Notifications:
     """Waits for a notification, a stream that comes, or a second."""
 
     def __init__(self) -> None:
-        parameters = {k: v for k, v in connection.get_connection_params().items() if k not in ("pool", "context")}
-        for django_only in ("cursor_factory", "server_side_binding", "assume_role", "isolation_level"):
-            parameters.pop(django_only, None)
         # A connection of its own: one that listens cannot go back into a pool.
         import psycopg  # here: it takes 0.2 s of every start, and nothing on SQLite needs it
 
-        self._connection = psycopg.connect(**parameters, autocommit=True)
+        self._connection = psycopg.connect(**direct.parameters(), autocommit=True)
         self._connection.execute(f"LISTEN {CHANNEL}")
         self._wires = os.pipe()
         self._asked_all = 0.0

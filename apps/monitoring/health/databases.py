@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
+from aiwriter.core import replica
 from apps.monitoring.services.checks import Result, check
 
 CONNECTIONS_WARN = 0.80
@@ -61,11 +63,20 @@ def transactions() -> Result:
 
 @check("database_replication", title="Database replicas", interval=30, deadline=5, only="postgresql")
 def replication() -> Result:
-    """How far the server's replicas are behind."""
+    """How far the server's replicas are behind, and whether the one that the portal is to read can be read."""
     count, lag = _row(
         "SELECT count(*), coalesce(max(extract(epoch FROM replay_lag)), 0)::float FROM pg_stat_replication"
     )
     data = {"replicas": float(count), "lag_seconds": round(lag, 2)}
+    if settings.DATABASE_ROUTERS:
+        # "It is behind" comes and goes by milliseconds; how far is told below.
+        problem = replica.caught_up().replace("It is behind.", "")
+        data["read"] = float(not problem)
+        if problem:
+            remedy = (
+                "The primary answers everything meanwhile. Look at the standby of AIWRITER_REPLICA_URL, and at its log."
+            )
+            return Result(status="warn", message=f"The standby is not read: {problem}", remedy=remedy, data=data)
     if not count:
         return Result(status="ok", message="There is none.", data=data)
     message = f"{count} follow; the slowest is {lag:.1f} s behind."

@@ -17,7 +17,7 @@ from django.db.models import Count, Min, Q
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
-from aiwriter.core import schema
+from aiwriter.core import redis_addresses, schema
 from aiwriter.core.leases import LeasedJob
 from apps.monitoring.models import Heartbeat
 from apps.monitoring.services.checks import Result, check
@@ -167,11 +167,11 @@ def jobs() -> Result:
 def broker() -> Result:
     """Whether messages can be sent to workers."""
     url = settings.CELERY_BROKER_URL
-    if url.startswith("redis"):
+    if redis_addresses.is_redis(url):
         import redis  # here: 9 MB, and a portal on SQLite needs none of it
 
         begun = time.monotonic()
-        client = redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3)
+        client = redis_addresses.of_broker(url, settings.CELERY_BROKER_TRANSPORT_OPTIONS, seconds=3)
         try:
             depth = float(client.llen(settings.CELERY_TASK_DEFAULT_QUEUE))
         except redis.RedisError as error:

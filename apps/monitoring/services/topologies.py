@@ -82,7 +82,8 @@ def examine(topology: dict[str, Any]) -> list[Finding]:
         found.append(_replicas(int(requires["replicas"])))
     if requires.get("queue", "any") != "any":
         scheme = settings.CELERY_BROKER_URL.split(":")[0]
-        found.append(_judged("queue", scheme.startswith(requires["queue"]), scheme, "Set REDIS_URL."))
+        fits = scheme.startswith(requires["queue"]) or (scheme == "sentinel" and requires["queue"] == "redis")
+        found.append(_judged("queue", fits, scheme, "Set REDIS_URL."))
     if requires.get("vectors", "any") != "any":
         url = settings.AIWRITER_CHROMA_URL
         found.append(_judged("vectors", bool(url), url or "none", "Set AIWRITER_CHROMA_URL to the store's server."))

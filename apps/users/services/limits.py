@@ -20,6 +20,7 @@ from django.db import DatabaseError, connection
 from django.db.models import F
 from django.utils.crypto import salted_hmac
 
+from aiwriter.core import redis_addresses
 from aiwriter.core.errors import StorageFull, TooManyRequests
 from aiwriter.core.faults import machine_fault
 from apps.users.models import RateLimit
@@ -350,10 +351,7 @@ class _Redis:
 
 @cache
 def _script(url: str) -> Any:
-    from redis import Redis
-
-    client = Redis.from_url(url, socket_timeout=0.5, socket_connect_timeout=0.5)
-    return client.register_script(_SCRIPT)
+    return redis_addresses.client(url, seconds=0.5).register_script(_SCRIPT)
 
 
 _memory, _redis = _Memory(), _Redis()

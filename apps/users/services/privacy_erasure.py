@@ -23,6 +23,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from aiwriter.core import direct
 from aiwriter.core.datamap import Erasure, data_map
 from apps.users.models import AuditEvent, IdempotencyRecord, Invitation, PrivacyRequest, RateLimit, User, Workspace
 from apps.users.selectors.access import Actor
@@ -232,7 +233,7 @@ def wipe() -> list[str]:
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return []
     kept = ["PostgreSQL's own log: until its files are used again"]
-    with connection.cursor() as cursor:
+    with direct.cursor() as cursor, connection.wrap_database_errors:
         cursor.execute("SET lock_timeout = '5s'")
         try:
             # All tables, those of the full-text search too, and what the planner has noted of their values.

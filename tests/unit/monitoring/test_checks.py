@@ -167,6 +167,15 @@ class TestProbes:
         assert (answer.status_code, answer.content) == (200, b"ok\n")
         assert "no-store" in answer.headers["Cache-Control"]
 
+    def test_a_probe_may_ask_under_any_name(self, settings) -> None:  # type: ignore[no-untyped-def]
+        """Docker, Kubernetes and HAProxy ask by an address or as "localhost"; a portal with a name refused them."""
+        settings.ALLOWED_HOSTS = ["portal.example.org"]
+        settings.SECURE_SSL_REDIRECT, settings.SECURE_REDIRECT_EXEMPT = True, [r"^livez$", r"^readyz$"]
+        settings.HEALTH_CHECKS = ["apps.monitoring.health.database", "apps.monitoring.health.migrations"]
+        for path in ("/livez", "/readyz"):
+            assert Client().get(path, headers={"host": "10.1.2.3:8000"}).status_code == 200, path
+        assert Client().get("/accounts/login/", headers={"host": "10.1.2.3:8000"}).status_code == 400
+
     def test_ready_without_any_worker(self, settings) -> None:  # type: ignore[no-untyped-def]
         settings.HEALTH_CHECKS = [
             "apps.monitoring.health.database",

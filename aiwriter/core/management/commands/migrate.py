@@ -10,7 +10,7 @@ from django.core.management.commands import migrate
 from django.db import connection
 from django.db.utils import OperationalError
 
-from aiwriter.core import schema
+from aiwriter.core import direct, schema
 
 # An ALTER that waits for a lock stops every reader behind it. One that gives up after 0.2 s stops them for 0.2 s.
 LOCK_MILLISECONDS = 200
@@ -39,6 +39,8 @@ class Command(migrate.Command):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the phase; on PostgreSQL each lock is waited for briefly and asked for again."""
+        # How long a lock is waited for is a setting of the session, which a pooler would give to somebody else.
+        direct.take_over()
         phase, tries = options.pop("phase"), options.pop("lock_tries")
         self._beside = phase == schema.EXPAND
         if phase != "all" and (options["app_label"] or connection.alias != options["database"]):
