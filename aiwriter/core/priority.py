@@ -6,6 +6,8 @@ import ctypes
 import os
 import platform
 import resource
+import select
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -95,16 +97,22 @@ def spare_time(*programs: int) -> Iterator[None]:
     if not _may_come_back():
         yield
         return
-    spare = _SpareTime(programs)
-    spare.start()
+    # A process of its own: a thread would wait for the interpreter, which one that gets no processor may hold.
+    command = [sys.executable, "-I", "-S", __file__, str(os.nice(0)), str(os.getpid()), *map(str, programs)]
+    watcher = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     try:
         yield
     finally:
-        spare.end()
+        # The end of its input ends it, as the death of this process would.
+        watcher.communicate()
 
 
 def _may_come_back() -> bool:
-    if sys.platform != "linux" or platform.machine() not in _SCHED_SETATTR or os.sched_getscheduler(0) != os.SCHED_BATCH:
+    if (
+        sys.platform != "linux"
+        or platform.machine() not in _SCHED_SETATTR
+        or os.sched_getscheduler(0) != os.SCHED_BATCH
+    ):
         return False
     with suppress(OSError, ValueError):
         _ran_and_waited(os.getpid(), threading.get_native_id())
@@ -120,57 +128,54 @@ def _ran_and_waited(process: int, thread: int) -> tuple[int, int]:
     return int(ran), int(waited)
 
 
-class _SpareTime(threading.Thread):
-    """Moves the threads of this process and of some programs between the two, by what they get. It stays as it is itself."""
+def _watch(level: int, processes: Sequence[int]) -> None:
+    """Move all threads of some processes between the two, by what they get, until the input ends."""
 
-    def __init__(self, programs: Sequence[int]) -> None:
-        super().__init__(name="spare-time", daemon=True)
-        self._processes = (os.getpid(), *programs)
-        self._level = os.nice(0)
-        self._over = threading.Event()
+    def over(seconds: float) -> bool:
+        return bool(select.select([sys.stdin], [], [], seconds)[0])
 
-    def run(self) -> None:
-        self._put(spare=True)
-        before = self._sums()
-        while not self._over.wait(_LOOK_SECONDS):
-            now = self._sums()
-            ran, waited = now[0] - before[0], now[1] - before[1]
-            if waited > _LOOK_SECONDS * 5e8 and ran < _ENOUGH * (ran + waited):
-                self._put(spare=False)
-                self._over.wait(_RELIEF_SECONDS)
-                self._put(spare=True)
-                now = self._sums()
-            before = now
+    _put(processes, level, spare=True)
+    before = _sums(processes)
+    while not over(_LOOK_SECONDS):
+        now = _sums(processes)
+        ran, waited = now[0] - before[0], now[1] - before[1]
+        if waited > _LOOK_SECONDS * 5e8 and ran < _ENOUGH * (ran + waited):
+            _put(processes, level, spare=False)
+            if over(_RELIEF_SECONDS):
+                break
+            _put(processes, level, spare=True)
+            now = _sums(processes)
+        before = now
+    _put(processes, level, spare=False)
 
-    def end(self) -> None:
-        """All threads compute as before."""
-        self._over.set()
-        self.join()
-        self._put(spare=False)
 
-    def _threads(self) -> Iterator[tuple[int, int]]:
-        for process in self._processes:
-            with suppress(OSError):
-                for entry in os.scandir(f"/proc/{process}/task"):
-                    if int(entry.name) != self.native_id:
-                        yield process, int(entry.name)
+def _threads(processes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    for process in processes:
+        # A thread or a program may have ended meanwhile.
+        with suppress(OSError):
+            for entry in os.scandir(f"/proc/{process}/task"):
+                yield process, int(entry.name)
 
-    def _put(self, *, spare: bool) -> None:
-        for _, thread in self._threads():
-            # A thread or a program may have ended meanwhile.
-            with suppress(OSError):
-                if spare:
-                    os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
-                else:
-                    _in_short_turns(self._level, thread)
 
-    def _sums(self) -> tuple[int, int]:
-        ran = waited = 0
-        for process, thread in self._threads():
-            with suppress(OSError, ValueError):
-                found = _ran_and_waited(process, thread)
-                ran, waited = ran + found[0], waited + found[1]
-        return ran, waited
+def _put(processes: Sequence[int], level: int, *, spare: bool) -> None:
+    for _, thread in _threads(processes):
+        with suppress(OSError):
+            if spare:
+                os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
+            else:
+                _in_short_turns(level, thread)
+
+
+def _sums(processes: Sequence[int]) -> tuple[int, int]:
+    ran = waited = 0
+    for process, thread in _threads(processes):
+        with suppress(OSError, ValueError):
+            found = _ran_and_waited(process, thread)
+            ran, waited = ran + found[0], waited + found[1]
+    return ran, waited
 
 
 __all__ = ["LEVEL", "PATIENT", "give_way", "is_patient", "spare_time"]
+
+if __name__ == "__main__":
+    _watch(int(sys.argv[1]), [int(each) for each in sys.argv[2:]])

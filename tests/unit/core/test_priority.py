@@ -23,60 +23,66 @@ give_way()
 print(os.nice(0), os.sched_getscheduler(0) == os.SCHED_BATCH)
 """
 _SPARE = """
-import multiprocessing, os, subprocess, sys, threading, time
+import os, signal, subprocess, sys, threading, time
 from aiwriter.core import priority
 if {pinned}:
     os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
 hog = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if {pinned} else None
-priority._LOOK_SECONDS, priority._RELIEF_SECONDS = 0.5 if {pinned} else 60, 60
+hog and hog.send_signal(signal.SIGSTOP)
 if {gives_way}:
     priority.give_way()
 def work():
     while not over:
         sum(range(10_000))
-def told():
-    return " ".join(str(os.sched_getscheduler(each)) for each in (worker.native_id, child.pid, threading.get_native_id()))
-over, worker, child = [], threading.Thread(target=work), subprocess.Popen(["sleep", "60"])
+def policies():
+    return [os.sched_getscheduler(each) for each in (worker.native_id, child.pid, threading.get_native_id())]
+def seen(wanted):
+    deadline = time.monotonic() + 40
+    while time.monotonic() < deadline:
+        if policies() == [wanted] * 3:
+            return True
+        time.sleep(0.02)
+    return policies()
+over, worker, child = [], threading.Thread(target=work), subprocess.Popen(["sleep", "120"])
 worker.start()
 try:
     with priority.spare_time(child.pid):
-        deadline = time.monotonic() + 20
-        while {pinned} and time.monotonic() < deadline and os.sched_getscheduler(worker.native_id) != os.SCHED_BATCH:
-            time.sleep(0.1)
-        time.sleep(0.2)
-        print(told())
-    print(told())
+        for wanted in {wanted}:
+            print(seen(wanted))
+            hog and hog.send_signal(signal.SIGCONT)
+    print(policies() == [os.SCHED_BATCH if {gives_way} else os.SCHED_OTHER] * 3)
 finally:
     over.append(1)
     child.kill()
     hog and hog.kill()
 """
-_PLAIN, _BATCH, _IDLE = "0 0 0", "3 3 3", "5 5 5"
 comes_back = pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0 or platform.machine() not in ("x86_64", "aarch64"),
     reason="only a process that may raise its level works in spare time",
 )
 
 
-def _spare(**knobs: bool) -> list[str]:
+def _spare(*wanted: int, **knobs: bool) -> list[str]:
     root = Path(__file__).parents[3]
-    script = _SPARE.format(**{"pinned": False, "gives_way": True} | knobs)
-    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True, timeout=60)
-    return done.stdout.splitlines()
+    script = _SPARE.format(wanted=list(wanted), **{"pinned": False, "gives_way": True} | knobs)
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True, timeout=110
+    )
+    return done.stdout.split()
 
 
 @comes_back
 def test_threads_and_programs_use_spare_time_and_get_their_share_back() -> None:
-    assert _spare() == [_IDLE, _BATCH]
+    assert _spare(os.SCHED_IDLE) == ["True", "True"]
 
 
 @comes_back
 def test_work_that_finds_no_spare_time_gets_its_share() -> None:
-    assert _spare(pinned=True) == [_BATCH, _BATCH]
+    assert _spare(os.SCHED_IDLE, os.SCHED_BATCH, pinned=True) == ["True", "True", "True"]
 
 
 def test_a_process_that_did_not_give_way_is_left_alone() -> None:
-    assert _spare(gives_way=False) == [_PLAIN, _PLAIN]
+    assert _spare(os.SCHED_OTHER, gives_way=False) == ["True", "True"]
 
 
 @pytest.mark.parametrize("more", [0, LEVEL + 5])
