@@ -48,6 +48,17 @@ class FakeRuntime:
     def start_role(self, role: str, release: Release) -> None:
         self.running[role] = release.version
 
+    def several(self, role: str) -> list[Running]:
+        names = sorted(name for name in self.running if name == role or name.startswith(f"{role}-"))
+        return [Running(self.running[name], 1) for name in names]
+
+    def set_several(self, role: str, count: int, release: Release) -> None:
+        self._call("several", role, count, release.version)
+        wanted = [role, *(f"{role}-{number}" for number in range(2, count + 1))][:count]
+        self.running = {k: v for k, v in self.running.items() if k in wanted or k.partition("-")[0] != role}
+        for name in wanted:
+            self.running.setdefault(name, release.version)
+
     def stop(self, name: str, grace: float) -> bool:
         self._call("stop", name, self.running.get(name, ""))
         self.running.pop(name, None)
@@ -80,6 +91,7 @@ class FakeTraffic:
         self.fence = 0
         self.blind: set[str] = set()
         self.rates: dict[str, tuple[int, int]] = {}
+        self.open: dict[str, int] = {}
         self._counted: dict[str, list[int]] = defaultdict(lambda: [0, 0])
         self.die_at_share = -1
         self.held: list[tuple[str, bool]] = []
@@ -120,7 +132,7 @@ class FakeTraffic:
         if serves:
             counted[0] += rate[0]
             counted[1] += rate[1]
-        return Counters(counted[0], counted[1], 0, 0)
+        return Counters(counted[0], counted[1], 0, self.open.get(slot, 0))
 
     def listen(self) -> None:
         return

@@ -59,6 +59,8 @@ for unit in units:
             os.kill(number, signal.SIGTERM)
     elif verb == "kill" and pid(unit):
         os.kill(pid(unit), signal.SIGKILL)
+if verb == "list-units":
+    print("".join(f"{path.name} loaded active running x\\n" for path in sorted(state.glob(words[-1])) if pid(path.name)))
 """
 
 
@@ -95,10 +97,10 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
     made = Machine(tmp_path)
     yield made
     for path in made.state.glob("*.service"):
-        if made.agent()._running(path.name.removeprefix("aiwriter-").removesuffix(".service").partition("@")[0]):
-            # It may have ended just now.
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(path.read_text()), signal.SIGKILL)
+        number = int(path.read_text())
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{number}/comm").read_text() == "sleep\n":
+                os.kill(number, signal.SIGKILL)
 
 
 def test_a_roll_out_and_the_way_back(machine: Machine) -> None:
@@ -132,6 +134,33 @@ def test_a_roll_out_and_the_way_back(machine: Machine) -> None:
     agent.start_web("blue", one)
     agent.swap_role("worker", one, 5.0)
     assert agent.observe("worker").release == "1.0"
+
+
+def test_workers_beside_the_first_have_units_of_the_same_template(machine: Machine) -> None:
+    agent, one = machine.agent(), machine.release("1.0")
+    agent.start_web("blue", one)
+    agent.swap_role("worker", one, 5.0)
+    agent.set_several("worker", 3, one)
+    agent = machine.agent()
+    assert [running.release for running in agent.several("worker")] == ["1.0", "1.0", "1.0"]
+    beside = {"aiwriter-worker@more-2", "aiwriter-worker@more-3"}
+    assert machine.after_a_boot == {"aiwriter-web@blue", "aiwriter-worker@blue"} | beside
+    assert {path.name for path in (machine.environment.releases.parent / "slots").iterdir()} == {
+        "blue",
+        "more-2",
+        "more-3",
+    }
+    # The worker of a slot is looked for in the slots alone.
+    assert agent.observe("worker").pid == agent.several("worker")[0].pid
+    agent.set_several("worker", 1, one)
+    end = time.monotonic() + 10
+    while len(agent.several("worker")) > 1 and time.monotonic() < end:
+        time.sleep(0.05)
+    assert machine.after_a_boot == {"aiwriter-web@blue", "aiwriter-worker@blue"}
+    agent.set_several("worker", 0, one)
+    assert machine.after_a_boot == {"aiwriter-web@blue"}
+    agent.set_several("worker", 2, one)
+    assert len(agent.several("worker")) == 2
 
 
 def test_what_runs_is_told_by_the_process_not_by_the_link(machine: Machine) -> None:

@@ -19,6 +19,7 @@ from aw_deployd.environment import Environment, load
 from aw_deployd.errors import DeployError, Refused
 from aw_deployd.journal import Journal, Row
 from aw_deployd.machine import State
+from aw_deployd.scaler import Scaler
 from aw_deployd.traffic import Kept, Shares, open_traffic
 
 EXIT_REFUSED, EXIT_WENT_BACK, EXIT_PAUSED = 2, 1, 3
@@ -309,6 +310,7 @@ def _serve(given: argparse.Namespace) -> int:
     inbox = environment.state / "inbox"
     inbox.mkdir(parents=True, exist_ok=True)
     engine = Engine(environment, journal, say=say)
+    scaler = Scaler(engine, journal)
     with engine.alone():
         if environment.console_url:
             Console(environment, describe, say, by_people=engine.traffic.by_people).start()
@@ -319,6 +321,8 @@ def _serve(given: argparse.Namespace) -> int:
             elif (first := next(iter(sorted(inbox.glob("*.json"))), None)) is not None:
                 _take_file(engine, first, environment)
             engine.keep()
+            if journal.active(environment.name) is None:
+                scaler.look()
             if given.once and (active is None or active.state in machine.FINAL | {State.PAUSED}):
                 return 0
             time.sleep(0.5)

@@ -19,6 +19,7 @@ from aw_deployd import __version__, machine
 from aw_deployd.environment import Environment
 from aw_deployd.errors import Refused
 from aw_deployd.journal import Journal, Row
+from aw_deployd.scaler import keep
 
 Describe = Callable[[Environment, Journal], dict[str, Any]]
 _LONGEST_ANSWER = 2_000_000
@@ -80,6 +81,9 @@ class Console(threading.Thread):
             self._refused.pop(identifier, None)
         self._taken = [number for number in self._taken if number not in taken]
         self._acknowledged.update(answer.get("acknowledged", {}))
+        if scaling := answer.get("scaling"):
+            keep(self._environment.state / "scale.json", scaling.get("policies", []), scaling.get("load", {}))
+            journal.told_scalings(int(scaling.get("taken", 0)))
         if answer.get("plan"):
             self._keep(answer["plan"], journal)
         for command in answer.get("commands", ()):
@@ -101,6 +105,11 @@ class Console(threading.Thread):
             },
             "fence": journal.fence(environment.name),
             "deployments": [_whole(row, journal) for row in rows],
+            "scaling": {
+                "bounds": {part: list(bounds) for part, bounds in environment.scale.items()},
+                "events": journal.scalings(),
+                "samples": journal.scale_samples(),
+            },
             "refused": [{"id": identifier, "reason": reason} for identifier, reason in refused.items()],
             "taken": taken,
         }

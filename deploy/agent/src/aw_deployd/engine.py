@@ -247,6 +247,7 @@ class Engine(Hands):
             self.journal.note(row, touched=True)
             self.traffic.hold(slot, True)
             self.runtime.stop(slot, self.environment.drain_seconds)
+            self._one_of_each(release.load(self.environment.releases, plan.release))
             for role in self.environment.roles:
                 self.runtime.stop(role, 30.0)
         # The expand phase alone: after a contract there would be no way back but a restore.

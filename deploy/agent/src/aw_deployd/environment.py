@@ -9,6 +9,9 @@ from typing import Any
 
 from aw_deployd.errors import Refused
 
+# Of a part that may be there several times.
+MOST = 32
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -47,6 +50,7 @@ class Environment:
         console_url: of the portal whose console is asked for plans; "" for none. From `[console]`.
         console_token: file with an API token that may do nothing but "deployments.report".
         console_ca: file with the certificates that are trusted for it; the system's without one.
+        scale: fewest and most of "web" and "worker" that the console's policies may choose; what is not there is not scaled.
     """
 
     name: str
@@ -72,6 +76,7 @@ class Environment:
     console_token: Path | None = None
     console_ca: Path | None = None
     console_seconds: float = 2.0
+    scale: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     def slot(self, name: str) -> Slot:
         """By its name.
@@ -112,14 +117,22 @@ def load(path: Path) -> Environment:
         for name in ("console_token", "console_ca"):
             if name in values:
                 values[name] = Path(values[name]).expanduser()
+        values["scale"] = {part: (int(least), int(most)) for part, (least, most) in values.get("scale", {}).items()}
         found = Environment(slots=slots, **values)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Refused(f"{path}: {error}.", "Name every setting of the example once.") from error
     names = [slot.name for slot in found.slots]
     if len(set(names)) != len(names) or not all(name.isalnum() and name.islower() for name in names):
         raise Refused(f"{path}: the slots are called {names}.", "Use different names of small letters and digits.")
     if found.console_url and (not found.console_url.startswith(("https://", "http://")) or found.console_token is None):
         raise Refused(f"{path}: the console cannot be asked.", "Write url = 'https://…' and token = 'FILE'.")
+    for part, (least, most) in found.scale.items():
+        top = len(names) - 1 if part == "web" else MOST
+        if part not in ("web", "worker") or not (1 if part == "web" else 0) <= least <= most <= top:
+            raise Refused(
+                f"{path}: [scale] has {part} = [{least}, {most}].",
+                f"Write web = [1, {len(names) - 1}] or less (one slot stays free), worker = [0, {MOST}] or less.",
+            )
     for slot in found.slots:
         if not slot.host or not slot.address.rpartition(":")[2].isdigit():
             raise Refused(f"{path}: slot {slot.name} has the address '{slot.address}'.", "Write host:port.")

@@ -10,7 +10,7 @@ from aw_deployd.environment import Environment
 from aw_deployd.errors import DeployError
 from aw_deployd.journal import Journal, Row
 from aw_deployd.probes import Probes
-from aw_deployd.runtime import RuntimeDriver, open_runtime
+from aw_deployd.runtime import OVERLAPPING, RuntimeDriver, open_runtime
 from aw_deployd.traffic import Shares, TrafficDriver, open_traffic
 
 TICK = 0.2
@@ -108,6 +108,10 @@ class Hands:
         headers = {"Host": self.environment.host_header}
         return web.ask(place.address, "/readyz", headers=headers, timeout=5).status == 200
 
+    def is_ready(self, slot: str) -> bool:
+        """Whether the version in a slot says so itself."""
+        return self._ready(slot)
+
     def _await_up(self, row: Row, slot: str) -> None:
         """The version says ready before the proxy has noticed; who goes by the first loses requests."""
         end = time.monotonic() + OBSERVE_SECONDS
@@ -154,8 +158,15 @@ class Hands:
             time.sleep(0.1)
         return left
 
+    def _one_of_each(self, wanted: release.Release) -> None:
+        """What was started beside the first is of the version before; the new one is scaled afterwards."""
+        for role in set(OVERLAPPING).intersection(self.environment.roles):
+            if len(self.runtime.several(role)) > 1:
+                self.runtime.set_several(role, 1, wanted)
+
     def _swap_roles(self, row: Row, version: str) -> None:
         wanted = release.load(self.environment.releases, version)
+        self._one_of_each(wanted)
         for role in self.environment.roles:
             # A swap that died in the middle is looked at again, not believed.
             kind = f"swap:{role}:{version}"

@@ -30,6 +30,12 @@ CREATE TABLE IF NOT EXISTS step (
 CREATE TABLE IF NOT EXISTS sample (
   deployment TEXT NOT NULL, stage INTEGER NOT NULL, at REAL NOT NULL, slot TEXT NOT NULL, kind TEXT NOT NULL,
   n INTEGER NOT NULL, errors INTEGER NOT NULL, p95 REAL);
+CREATE TABLE IF NOT EXISTS scaled (
+  id INTEGER PRIMARY KEY, at REAL NOT NULL, part TEXT NOT NULL, old INTEGER NOT NULL, new INTEGER NOT NULL, why TEXT NOT NULL,
+  acted INTEGER NOT NULL, told_at REAL);
+CREATE TABLE IF NOT EXISTS scale_sample (
+  minute INTEGER NOT NULL, part TEXT NOT NULL, count INTEGER NOT NULL, wanted INTEGER NOT NULL, load REAL,
+  PRIMARY KEY (minute, part));
 CREATE TABLE IF NOT EXISTS command (
   id INTEGER PRIMARY KEY, deployment TEXT NOT NULL, verb TEXT NOT NULL, who TEXT NOT NULL, at REAL NOT NULL, taken_at REAL);
 """
@@ -229,6 +235,37 @@ class Journal:
         names = ("kind", "status", "attempt", "evidence", "begun_at", "ended_at")
         found = [dict(zip(names, r, strict=True)) for r in self._db.execute(columns, [identifier])]
         return [{**each, "evidence": json.loads(each["evidence"])} for each in found]
+
+    # ------------------------------------------------------------ scaling
+    def scaled(self, part: str, old: int, new: int, why: str, *, acted: bool) -> None:
+        """So many more or fewer run; or would, where a policy is only watched."""
+        values = [time.time(), part, old, new, why, int(acted)]
+        self._db.execute("INSERT INTO scaled (at, part, old, new, why, acted) VALUES (?, ?, ?, ?, ?, ?)", values)
+
+    def scalings(self, most: int = 50) -> list[dict[str, Any]]:
+        """What the console has not taken note of, the oldest first."""
+        names = ("number", "at", "part", "old", "new", "why", "acted")
+        query = "SELECT id, at, part, old, new, why, acted FROM scaled WHERE told_at IS NULL ORDER BY id LIMIT ?"
+        found = [dict(zip(names, r, strict=True)) for r in self._db.execute(query, [most])]
+        return [{**each, "acted": bool(each["acted"])} for each in found]
+
+    def told_scalings(self, number: int) -> None:
+        """The console has those up to this number."""
+        self._db.execute("UPDATE scaled SET told_at = ? WHERE id <= ? AND told_at IS NULL", [time.time(), number])
+
+    def scale_sample(self, part: str, count: int, wanted: int, load: float | None) -> None:
+        """What was so in this minute; a day is kept."""
+        minute = int(time.time()) // 60
+        values = [minute, part, count, wanted, load]
+        self._db.execute("INSERT OR REPLACE INTO scale_sample VALUES (?, ?, ?, ?, ?)", values)
+        self._db.execute("DELETE FROM scale_sample WHERE minute < ?", [minute - 1440])
+
+    def scale_samples(self, minutes: int = 15) -> list[dict[str, Any]]:
+        """The last minutes; the console takes each again and again."""
+        names = ("minute", "part", "count", "wanted", "load")
+        query = "SELECT minute, part, count, wanted, load FROM scale_sample WHERE minute >= ? ORDER BY minute, part"
+        since = int(time.time()) // 60 - minutes
+        return [dict(zip(names, r, strict=True)) for r in self._db.execute(query, [since])]
 
     # ------------------------------------------------------------ samples, commands
     def sample(self, row: Row, slot: str, kind: str, n: int, errors: int, p95: float | None, *, stage: int) -> None:

@@ -17,7 +17,7 @@ JOBS: dict[str, tuple[str, ...]] = {
     "fit": ("manage.py", "schema_fit"),
     "contract": ("manage.py", "migrate", "--phase", "contract"),
 }
-# Overlaps with its successor; of the others there is never a second one.
+# Overlaps with its successor, and may be there several times; of the others there is never a second one.
 OVERLAPPING = ("worker",)
 
 
@@ -49,6 +49,12 @@ class RuntimeDriver(Protocol):
 
     def start_role(self, role: str, release: Release) -> None:
         """Start another part."""
+
+    def several(self, role: str) -> list[Running]:
+        """All that run of a role which may be there more than once, the first before the others."""
+
+    def set_several(self, role: str, count: int, release: Release) -> None:
+        """Start as many as are missing; ask those that are too many to end, and wait for none."""
 
     def stop(self, name: str, grace: float) -> bool:
         """Ask it to end, wait, then kill. Returns whether it ended by itself."""

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from aw_deployd.environment import Environment
+from aw_deployd.environment import MOST, Environment
 from aw_deployd.errors import DeployError
 from aw_deployd.release import Release
 from aw_deployd.runtime import JOBS, OVERLAPPING, JobResult, Running
@@ -105,7 +105,27 @@ class Processes:
 
     def start_role(self, role: str, release: Release) -> None:
         """Start it, or find it running."""
-        self._start(role, release, COMMANDS[role])
+        self._start(role, release, COMMANDS[role.partition("-")[0]])
+
+    def several(self, role: str) -> list[Running]:
+        """The first is called like the role, the others `role-2` and so on."""
+        found = (self.observe(name) for name in _names(role, MOST))
+        return [running for running in found if running.pid]
+
+    def set_several(self, role: str, count: int, release: Release) -> None:
+        """What ends goes on under the name of what is on its way out: it finishes its work in its own time."""
+        names = _names(role, MOST)
+        for name in names[:count]:
+            if not self.observe(name).pid:
+                self.start_role(name, release)
+        for name in names[count:]:
+            running, path = self.observe(name), self._folder / f"{name}.json"
+            if running.pid:
+                path.replace(self._folder / f"{name}-old.json")
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(running.pid, signal.SIGTERM)
+            else:
+                path.unlink(missing_ok=True)
 
     def _start(self, name: str, release: Release, command: tuple[str, ...]) -> None:
         running = self.observe(name)
@@ -206,6 +226,10 @@ class Processes:
                     f"The {role} of {release.version} ended at once.", f"Look at {self._logs / role}.log."
                 )
             time.sleep(0.1)
+
+
+def _names(role: str, most: int) -> list[str]:
+    return [role, *(f"{role}-{number}" for number in range(2, most + 1))]
 
 
 def _started(pid: int) -> str:

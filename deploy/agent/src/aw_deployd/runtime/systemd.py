@@ -56,15 +56,21 @@ class Systemd:
         """By unit, the youngest first."""
         found = {}
         for unit, link in self.units(name).items():
-            shown = self._call("show", unit, "--property=ActiveState,MainPID,ExecMainStartTimestampMonotonic").stdout
-            values = dict(line.partition("=")[::2] for line in shown.splitlines())
-            # What is ending has not ended: a worker may finish for a minute.
-            if values.get("ActiveState") in ("active", "activating", "reloading", "deactivating"):
-                pid = int(values.get("MainPID") or 0)
-                begun = int(values.get("ExecMainStartTimestampMonotonic") or 0)
-                found[unit] = (begun, Running(self._release(pid, link), pid))
+            begun, running = self._shown(unit, link)
+            if running.release:
+                found[unit] = (begun, running)
         ordered = sorted(found.items(), key=lambda each: -each[1][0])
         return {unit: running for unit, (_, running) in ordered if running.release}
+
+    def _shown(self, unit: str, link: Path) -> tuple[int, Running]:
+        """When a unit was started, in the kernel's microseconds, and what runs in it."""
+        shown = self._call("show", unit, "--property=ActiveState,MainPID,ExecMainStartTimestampMonotonic").stdout
+        values = dict(line.partition("=")[::2] for line in shown.splitlines())
+        # What is ending has not ended: a worker may finish for a minute.
+        if values.get("ActiveState") not in ("active", "activating", "reloading", "deactivating"):
+            return 0, Running()
+        pid = int(values.get("MainPID") or 0)
+        return int(values.get("ExecMainStartTimestampMonotonic") or 0), Running(self._release(pid, link), pid)
 
     def _release(self, pid: int, link: Path) -> str:
         """Where the process works: the link may lead on while what was started before still runs."""
@@ -89,6 +95,35 @@ class Systemd:
         else:
             self._start_once(role, release)
 
+    def several(self, role: str) -> list[Running]:
+        """The one of the slot, and those beside it: `aiwriter-worker@more-2.service` and so on."""
+        first = self.observe(role)
+        found = [self._shown(unit, link)[1] for unit, link in self._more(role).items()]
+        return [running for running in (first, *found) if running.release]
+
+    def _more(self, role: str) -> dict[str, Path]:
+        """Units beside the first that systemd has loaded, and their links."""
+        home = self._environment.releases.parent / "slots"
+        words = ("list-units", "--plain", "--no-legend", "--state=active,activating", f"aiwriter-{role}@more-*.service")
+        units = [line.split()[0] for line in self._call(*words).stdout.splitlines() if line.strip()]
+        return {unit: home / unit.partition("@")[2].removesuffix(".service") for unit in units}
+
+    def set_several(self, role: str, count: int, release: Release) -> None:
+        """systemd waits for those that end, at most the unit's TimeoutStopSec."""
+        first = tuple(self._running(role))
+        if count and not first:
+            self.start_role(role, release)
+        elif not count and first:
+            self._call("disable", "--now", "--no-block", *first)
+        running = self._more(role)
+        wanted = [f"aiwriter-{role}@more-{number}.service" for number in range(2, count + 1)]
+        for unit in wanted:
+            if unit not in running:
+                self._link(self._environment.releases.parent / "slots" / unit.partition("@")[2][:-8], release)
+                self._start(unit)
+        if over := [unit for unit in running if unit not in wanted]:
+            self._call("disable", "--now", "--no-block", *over)
+
     def _start_once(self, name: str, release: Release) -> None:
         running = self.observe(name)
         if running.release == release.version:
@@ -96,12 +131,16 @@ class Systemd:
         if running.release:
             raise DeployError(f"{name} runs {running.release}.", "Stop it first.")
         ((unit, link),) = self.units(name).items()
+        self._link(link, release)
+        self._start(unit)
+
+    @staticmethod
+    def _link(link: Path, release: Release) -> None:
         link.parent.mkdir(exist_ok=True)
         new = link.with_name(f"{link.name}.new")
         new.unlink(missing_ok=True)
         new.symlink_to(release.folder)
         new.replace(link)
-        self._start(unit)
 
     def _start(self, unit: str) -> None:
         # Enabled too: else another version is back after the next boot.
