@@ -40,6 +40,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "forget-scaling": {"task": "deployments.forget_scaling", "schedule": 6 * 3600.0},
     "settle-abandoned-calls": {"task": "backends.settle_abandoned_calls", "schedule": 60.0},
 }
 

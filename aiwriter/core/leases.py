@@ -86,3 +86,10 @@ class LeasedJob(models.Model):
 
     class Meta:
         abstract = True
+
+    @classmethod
+    def waiting(cls, now: dt.datetime) -> Q:
+        """Rows that a worker could begin at this time: one that failed waits for its next try."""
+        waiting = Q(state__in=cls.WAITING_STATES)
+        retried = any(field.name == "next_try_at" for field in cls._meta.concrete_fields)
+        return waiting & Q(next_try_at__lte=now) if retried else waiting

@@ -1,5 +1,5 @@
 """Pages of the console."""
 
-from apps.deployments.admin import announcements, deployments, environments, experiments, flags, releases
+from apps.deployments.admin import announcements, deployments, environments, experiments, flags, releases, scaling
 
-__all__ = ["announcements", "deployments", "environments", "experiments", "flags", "releases"]
+__all__ = ["announcements", "deployments", "environments", "experiments", "flags", "releases", "scaling"]

@@ -11,11 +11,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from aiwriter.core.rest.serializers import Input, read
-from apps.deployments.models import Command, Sample, State
+from apps.deployments.models import Command, Sample, ScalePolicy, State
 from apps.deployments.services.reports import take_report
 from apps.users.api.authentication import actor_of
 
 _MOST = 2_147_483_647
+_LAST_SECOND = 32_503_680_000
 
 
 class AgentIn(Input):
@@ -81,6 +82,40 @@ class RefusedIn(Input):
     reason = serializers.CharField(max_length=2000)
 
 
+class ScaledIn(Input):
+    """One more or one fewer, or what would have been."""
+
+    number = serializers.IntegerField(min_value=1, max_value=2**62)
+    at = serializers.FloatField(min_value=1, max_value=_LAST_SECOND)
+    part = serializers.ChoiceField(ScalePolicy.Part.choices)
+    old = serializers.IntegerField(min_value=0, max_value=1000)
+    new = serializers.IntegerField(min_value=0, max_value=1000)
+    why = serializers.CharField(max_length=300)
+    acted = serializers.BooleanField()
+
+
+class ScaleSampleIn(Input):
+    """What was so in one minute."""
+
+    minute = serializers.IntegerField(min_value=1, max_value=_LAST_SECOND // 60, help_text="Minutes since 1970.")
+    part = serializers.ChoiceField(ScalePolicy.Part.choices)
+    count = serializers.IntegerField(min_value=0, max_value=1000)
+    wanted = serializers.IntegerField(min_value=0, max_value=1000)
+    load = serializers.FloatField(allow_null=True)
+
+
+class ScalingIn(Input):
+    """Of an agent that scales: what its own file allows, and what it did and saw."""
+
+    bounds = serializers.DictField(
+        child=serializers.ListField(
+            child=serializers.IntegerField(min_value=0, max_value=1000), min_length=2, max_length=2
+        )
+    )
+    events = serializers.ListField(child=ScaledIn(), max_length=100)
+    samples = serializers.ListField(child=ScaleSampleIn(), max_length=100)
+
+
 class AgentReportIn(Input):
     """All that an agent says."""
 
@@ -90,6 +125,7 @@ class AgentReportIn(Input):
     deployments = ReportedIn(many=True)
     refused = RefusedIn(many=True)
     taken = serializers.ListField(child=serializers.IntegerField(min_value=1, max_value=2**62), max_length=1000)
+    scaling = ScalingIn(required=False)
 
 
 class OrderOut(serializers.Serializer[Any]):
@@ -108,12 +144,21 @@ class SealedOut(serializers.Serializer[Any]):
     signature = serializers.CharField()
 
 
+class ScalingOut(serializers.Serializer[Any]):
+    """The policies of the environment, what waits, and up to which number events are known."""
+
+    policies = serializers.ListField(child=serializers.DictField())
+    load = serializers.DictField(child=serializers.IntegerField())
+    taken = serializers.IntegerField()
+
+
 class AgentAnswerOut(serializers.Serializer[Any]):
     """What comes back."""
 
     plan = SealedOut(allow_null=True)
     commands = OrderOut(many=True)
     acknowledged = serializers.DictField(child=serializers.IntegerField())
+    scaling = ScalingOut(required=False)
 
 
 class AgentReports(APIView):

@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from apps.deployments.api import agents, announcements, deployments, environments, flag_rollouts, flags, releases
+from apps.deployments.api import (
+    agents,
+    announcements,
+    deployments,
+    environments,
+    flag_rollouts,
+    flags,
+    releases,
+    scaling,
+)
 
 urlpatterns = [
     path("releases", releases.ReleaseList.as_view(), name="api-releases"),
@@ -20,6 +29,13 @@ urlpatterns = [
         environments.FreezeDetail.as_view(),
         name="api-freeze",
     ),
+    path(
+        "environments/<uuid:environment_id>/scale-policies",
+        scaling.ScalePolicyList.as_view(),
+        name="api-scale-policies",
+    ),
+    path("environments/<uuid:environment_id>/scale-events", scaling.ScaleEventList.as_view(), name="api-scale-events"),
+    path("scale-policies/<uuid:scale_policy_id>", scaling.ScalePolicyDetail.as_view(), name="api-scale-policy"),
     path("agents/<str:environment_slug>/reports", agents.AgentReports.as_view(), name="api-agent-reports"),
     path("announcements", announcements.AnnouncementList.as_view(), name="api-announcements"),
     path("announcements/<uuid:announcement_id>", announcements.AnnouncementDetail.as_view(), name="api-announcement"),

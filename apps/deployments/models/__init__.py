@@ -1,4 +1,4 @@
-"""Tables of environments, releases, deployments, checklists, announcements, flags and experiments."""
+"""Tables of environments, releases, deployments, scaling, checklists, announcements, flags and experiments."""
 
 from apps.deployments.models.announcements import Announcement
 from apps.deployments.models.deployments import Command, Deployment, Sample, Stage, Step, Transition
@@ -8,6 +8,7 @@ from apps.deployments.models.flag_rollouts import FlagRollout, FlagSample, FlagS
 from apps.deployments.models.flags import Flag, FlagRule, FlagStamp
 from apps.deployments.models.gates import Approval, GateResult, Waiver
 from apps.deployments.models.releases import Release
+from apps.deployments.models.scaling import ScaleEvent, ScalePolicy, ScaleSample
 from apps.deployments.models.states import State
 
 __all__ = [
@@ -29,6 +30,9 @@ __all__ = [
     "GateResult",
     "Release",
     "Sample",
+    "ScaleEvent",
+    "ScalePolicy",
+    "ScaleSample",
     "Stage",
     "State",
     "Step",

@@ -20,6 +20,7 @@ from aiwriter.core.redact import redact
 from apps.deployments.models import Command, Deployment, Environment, Release, Sample, State, Step, Target
 from apps.deployments.models.states import BEFORE_AGENT
 from apps.deployments.services.plans import get_deployment
+from apps.deployments.services.scaling import take_scaling
 from apps.deployments.services.transitions import move, serves
 from apps.users.selectors.access import Actor, require
 
@@ -36,6 +37,7 @@ def take_report(
     deployments: Sequence[Mapping[str, Any]] = (),
     refused: Sequence[Mapping[str, Any]] = (),
     taken: Sequence[int] = (),
+    scaling: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Take a report.
 
@@ -47,9 +49,11 @@ def take_report(
         deployments: those under way, and those that ended and were not acknowledged.
         refused: plans that the agent would not take, with the reason.
         taken: numbers of commands that it has in its journal.
+        scaling: of an agent that scales: `bounds` of its own file, `events` and `samples`.
 
     Returns:
-        the plan that waits or None, commands, and which deployments were taken note of up to which number.
+        the plan that waits or None, commands, which deployments were taken note of up to which number, and for an agent that
+        scales the policies and the load.
 
     Raises:
         PermissionDenied: the actor may not.
@@ -59,7 +63,7 @@ def take_report(
     place = Environment.objects.select_related("current").filter(slug=environment).first()
     if place is None:
         raise NotFound("There is no such environment.", remedy="Call it in the console as the agent's file does.")
-    target = _target(place, agent)
+    target = _target(place, agent, scaling)
     if fence > place.fence:
         # Somebody made a plan on the host itself: the next one of ours has to come after it.
         Environment.objects.filter(pk=place.pk, fence__lt=fence).update(fence=fence)
@@ -71,11 +75,14 @@ def take_report(
         taken_at=timezone.now()
     )
     _note_serving(place, slots)
-    return {"plan": _waiting(place), "commands": _commands(place), "acknowledged": acknowledged}
+    answer: dict[str, Any] = {"plan": _waiting(place), "commands": _commands(place), "acknowledged": acknowledged}
+    return answer if scaling is None else answer | {"scaling": take_scaling(place, scaling)}
 
 
-def _target(place: Environment, agent: Mapping[str, Any]) -> Target:
+def _target(place: Environment, agent: Mapping[str, Any], scaling: Mapping[str, Any] | None) -> Target:
     observed = _evidence(agent.get("observed") or {})
+    if scaling:
+        observed["scale"] = scaling.get("bounds", {})
     problem = ""
     shares = [_percent(slot) for slot in _slots_in(observed).values()]
     if observed.get("proxy") != "answers":

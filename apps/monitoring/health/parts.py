@@ -136,11 +136,9 @@ def jobs() -> Result:
     for model in apps.get_models():
         if not issubclass(model, LeasedJob):
             continue
-        waiting = Q(state__in=model.WAITING_STATES)
-        since = "queued_at"
-        if any(field.name == "next_try_at" for field in model._meta.concrete_fields):
-            waiting &= Q(next_try_at__lte=now)
-            since = "next_try_at"
+        waiting = model.waiting(now)
+        retried = any(field.name == "next_try_at" for field in model._meta.concrete_fields)
+        since = "next_try_at" if retried else "queued_at"
         found = model._default_manager.aggregate(
             waiting=Count("pk", filter=waiting),
             oldest=Min(since, filter=waiting),

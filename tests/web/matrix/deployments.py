@@ -12,6 +12,7 @@ from apps.deployments.services.experiments import start_experiment
 from apps.deployments.services.flag_rollouts import start_rollout
 from apps.deployments.services.flags import create_flag
 from apps.deployments.services.plans import plan_deployment
+from apps.deployments.services.scaling import create_policy
 from tests.factories.deployments import SETUP, a_release, an_environment
 from tests.factories.flags import prompt_flag
 
@@ -35,6 +36,14 @@ def _deployment(people):
 
 def _announcement(people):
     return announce(actor=SETUP, text="t", ends_at=timezone.now() + dt.timedelta(days=1)).pk
+
+
+_SCALE = {"part": "worker", "metric": "queue", "target": 4, "minimum": 1, "maximum": 2}
+_SCALE_FORM = {**_SCALE, "cooldown_seconds": 300, "zero_after_seconds": 0}
+
+
+def _scale_policy(people):
+    return create_policy(actor=SETUP, environment_id=an_environment().pk, **_SCALE).pk
 
 
 def _flag(people):
@@ -155,6 +164,11 @@ BODIES = {
     "PATCH api/v1/environments/<uuid:environment_id>": lambda people: {"title": "Mine"},
     "POST api/v1/environments/<uuid:environment_id>/open": lambda people: {"reason": "r"},
     "POST api/v1/environments/<uuid:environment_id>/freezes": lambda people: _TIMES,
+    "POST api/v1/environments/<uuid:environment_id>/scale-policies": lambda people: _SCALE,
+    "PATCH api/v1/scale-policies/<uuid:scale_policy_id>": lambda people: {"maximum": 3},
+    "POST admin/deployments/scalepolicy/add/": lambda people: {**_SCALE_FORM, "environment": str(_environment(people))},
+    "POST admin/deployments/scalepolicy/<path:object_id>/change/": lambda people: _SCALE_FORM,
+    "POST admin/deployments/scalepolicy/<path:object_id>/delete/": lambda people: {"post": "yes"},
     "POST api/v1/releases": lambda people: {"version": "9.0.0"},
     "PATCH api/v1/releases/<uuid:release_id>": lambda people: {"notes_users": "n"},
     "POST api/v1/releases/<uuid:release_id>/withdraw": lambda people: {"reason": "r"},
@@ -175,6 +189,8 @@ THINGS = {
     "deployments.experiment": _experiment,
     "environment_id": _environment,
     "freeze_id": _freeze,
+    "deployments.scalepolicy": _scale_policy,
+    "scale_policy_id": _scale_policy,
     "deployments.environment": _environment,
     "release_id": _release,
     "deployments.release": _release,

@@ -94,6 +94,12 @@ class Console(threading.Thread):
         environment = self._environment
         observed = self._describe(environment, journal)
         observed.pop("deployment", None)
+        # A console of before this was invented knows no such field.
+        scaling = {
+            "bounds": {part: list(bounds) for part, bounds in environment.scale.items()},
+            "events": journal.scalings(),
+            "samples": journal.scale_samples(),
+        }
         rows = [row for row in journal.history(environment.name, 3) if self._is_news(row, journal)]
         return {
             "agent": {
@@ -105,13 +111,9 @@ class Console(threading.Thread):
             },
             "fence": journal.fence(environment.name),
             "deployments": [_whole(row, journal) for row in rows],
-            "scaling": {
-                "bounds": {part: list(bounds) for part, bounds in environment.scale.items()},
-                "events": journal.scalings(),
-                "samples": journal.scale_samples(),
-            },
             "refused": [{"id": identifier, "reason": reason} for identifier, reason in refused.items()],
             "taken": taken,
+            **({"scaling": scaling} if environment.scale else {}),
         }
 
     def _is_news(self, row: Row, journal: Journal) -> bool:
