@@ -50,7 +50,7 @@ def latest(row: FlagRollout) -> list[Row]:
 
 
 def exposed(row: Experiment) -> list[Line]:
-    """People exposed to each arm over time, and how many each arm needs."""
+    """People exposed to each arm over time, and how many each arm needs; nothing before the first."""
     counted: dict[str, int] = {}
     lines: dict[str, list[tuple[float, float | None]]] = {row.control: [], row.treatment: []}
     last = row.started_at.timestamp()
@@ -58,6 +58,8 @@ def exposed(row: Experiment) -> list[Line]:
         counted[variant] = counted.get(variant, 0) + 1
         last = max(last, at.timestamp())
         lines.setdefault(variant, []).append((at.timestamp(), float(counted[variant])))
+    if not counted:
+        return []
     needed: list[tuple[float, float | None]] = [
         (row.started_at.timestamp(), float(row.planned)),
         (last, float(row.planned)),
