@@ -20,8 +20,8 @@ from apps.backups.services import pauses
 from apps.content.models import Document
 from apps.content.services import batches, exports
 from apps.content.services.content_types import create_content_type
-from apps.deployments.models import Flag
-from apps.deployments.services import experiments, flag_rollouts, flags
+from apps.deployments.models import Environment, Flag
+from apps.deployments.services import experiments, flag_rollouts, flags, scaling
 from apps.monitoring.models import AlertChannel, AlertRule
 from apps.monitoring.services import alerts, budgets, channels, rules
 from tests.factories.content import GenerationFactory
@@ -76,6 +76,16 @@ flag_rollouts.stop_rollout(actor=operator, rollout_id=rollout.pk, reason="The ex
 experiments.start_experiment(actor=operator, flag_id=prompt.pk, title="Exact rules against the standard ones", control="standard",
     treatment="exact", share=100, split=50, metric="regenerated", baseline=0.2, effect=0.05)
 flags.set_rules(actor=operator, flag_id=prompt.pk, rules=[{"role": "editor", "percent": 50, "variant": "exact"}])
+# Workers that follow the queue, watched for an hour
+place = Environment.objects.filter(kind="development").first() or Environment.objects.first()
+scaling.create_policy(actor=admin, environment_id=place.pk, part="worker", metric="queue", target=4, minimum=1, maximum=4)
+minute = int(now.timestamp()) // 60
+scaling.take_scaling(place, {
+    "events": [{"number": n, "at": (minute - at) * 60.0, "part": "worker", "old": 1, "new": new, "why": why, "acted": False}
+        for n, at, new, why in ((1, 50, 2, "9 jobs wait, 4 for each"), (2, 20, 3, "11 jobs wait, 4 for each"))],
+    "samples": [{"minute": minute - n, "part": "worker", "count": 1, "wanted": 1 + (40 < n < 50) + 2 * (10 < n < 20), "load": 4.0}
+        for n in range(60)],
+})
 # A program with an account and a key of its own
 robot = create_user(actor=Actor.system_actor("stage"), email="press.feed@example.org", kind="service")
 workspaces.add_member(actor=Actor.system_actor("stage"), user=robot, workspace=room, role="writer")

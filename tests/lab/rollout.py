@@ -141,6 +141,11 @@ class Host:
         console = f'[console]\nurl = "{self.url}"\ntoken = "{token}"\n'
         self._write_environment(head, self._tables + console)
 
+    def allow_scaling(self, **bounds: tuple[int, int]) -> None:
+        """Let the agent scale these parts, as the operator of the host would."""
+        lines = "".join(f"{part} = [{least}, {most}]\n" for part, (least, most) in bounds.items())
+        self._write_environment(self._head, f"{self._tables}[scale]\n{lines}")
+
     def start_proxy(self) -> None:
         """Start the proxy and wait until it listens."""
         with (self.folder / "proxy.log").open("ab") as log:

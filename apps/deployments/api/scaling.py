@@ -97,7 +97,9 @@ class ScalePolicyDetail(APIView):
     def patch(self, request: Request, scale_policy_id: uuid.UUID) -> Response:
         """Change it; the agent has it within seconds."""
         actor = actor_of(request)
-        services.update_policy(actor=actor, policy_id=scale_policy_id, **read(ScalePolicyChangeIn, request, partial=True))
+        services.update_policy(
+            actor=actor, policy_id=scale_policy_id, **read(ScalePolicyChangeIn, request, partial=True)
+        )
         return Response(ScalePolicyOut(selectors.policy_for(actor, scale_policy_id)).data)
 
     @extend_schema(operation_id="scale_policies_delete", responses={204: None})
