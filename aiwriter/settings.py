@@ -127,13 +127,14 @@ else:
     _database["OPTIONS"] = {**_database.get("OPTIONS", {}), "pool": {"min_size": 1, "max_size": 20, "timeout": 15}}
 DATABASES = {"default": _database}
 # Where DATABASE_URL leads to a pooler, the server itself; see core/direct.py.
+DATABASE_DIRECT_URL, REPLICA_URL = ENV["AIWRITER_DATABASE_DIRECT_URL"], ENV["AIWRITER_REPLICA_URL"]
 DATABASE_DIRECT: dict[str, Any] = {}
-if ENV["AIWRITER_DATABASE_DIRECT_URL"]:
-    DATABASE_DIRECT = direct.read(ENV["AIWRITER_DATABASE_DIRECT_URL"])
+if DATABASE_DIRECT_URL:
+    DATABASE_DIRECT = direct.read(DATABASE_DIRECT_URL)
     _database["DISABLE_SERVER_SIDE_CURSORS"] = True
 DATABASE_ROUTERS: list[str] = []
-if ENV["AIWRITER_REPLICA_URL"]:
-    DATABASES["replica"] = direct.standby(_database, ENV["AIWRITER_REPLICA_URL"])
+if REPLICA_URL:
+    DATABASES["replica"] = direct.standby(_database, REPLICA_URL)
     DATABASE_ROUTERS = ["aiwriter.core.replica.Router"]
     MIDDLEWARE.insert(2, "aiwriter.core.replica.ReplicaMiddleware")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

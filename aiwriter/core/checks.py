@@ -108,17 +108,34 @@ def folders_are_closed(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
 def connections_are_private(app_configs: Apps, **kwargs: Any) -> list[CheckMessage]:
     """aiw.W007: what goes over a network to the database and the broker is encrypted, and the server proves who it is."""
     found: list[CheckMessage] = []
-    database = urlsplit(settings.DATABASE_URL)
-    if database.scheme.startswith("postgres") and (database.hostname or "") not in _LOOPBACK:
-        mode = parse_qs(database.query).get("sslmode", [""])[0]
-        if mode != "verify-full":
-            hint = "Add ?sslmode=verify-full&sslrootcert=… to DATABASE_URL."
-            found.append(Warning("The database is reached without a verified connection.", hint=hint, id="aiw.W007"))
-    for url in {settings.REDIS_URL, settings.CELERY_BROKER_URL}:
-        parts = urlsplit(url)
-        if parts.scheme in ("redis", "sentinel") and (parts.hostname or "") not in _LOOPBACK:
-            found.append(Warning("Redis is reached in clear.", hint="Use rediss:// in REDIS_URL.", id="aiw.W007"))
+    addresses = {
+        "DATABASE_URL": settings.DATABASE_URL,
+        "AIWRITER_DATABASE_DIRECT_URL": settings.DATABASE_DIRECT_URL,
+        "AIWRITER_REPLICA_URL": settings.REPLICA_URL,
+    }
+    for name, url in addresses.items():
+        database = urlsplit(url)
+        if database.scheme.startswith("postgres") and _leads_out(url):
+            mode = parse_qs(database.query).get("sslmode", [""])[0]
+            if mode != "verify-full":
+                hint = f"Add sslmode=verify-full&sslrootcert=… to {name}, behind its question mark."
+                found.append(
+                    Warning("The database is reached without a verified connection.", hint=hint, id="aiw.W007")
+                )
+    in_clear = [
+        url for url in (settings.REDIS_URL, settings.CELERY_BROKER_URL)
+        if urlsplit(url).scheme in ("redis", "sentinel") and _leads_out(url)
+    ]  # fmt: skip
+    if in_clear:
+        hint = "Use rediss:// in REDIS_URL. Sentinels are reached in clear: keep them in a network of their own."
+        found.append(Warning("Redis is reached in clear.", hint=hint, id="aiw.W007"))
     return found
+
+
+def _leads_out(url: str) -> bool:
+    """Whether one of an address's hosts is another machine."""
+    hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
+    return any((urlsplit(f"//{host}").hostname or "") not in _LOOPBACK for host in hosts)
 
 
 @register(Tags.security, deploy=True)
