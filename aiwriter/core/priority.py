@@ -80,8 +80,8 @@ def _in_short_turns(level: int, thread: int = 0) -> None:
 
 
 @contextmanager
-def spare_time(*programs: int) -> Iterator[None]:
-    """Let a process that gave way, and these programs, compute only when a processor has nothing else to do.
+def spare_time() -> Iterator[None]:
+    """Let a process that gave way, and the programs that it runs, compute only when a processor has nothing else to do.
 
     A level is not enough for those who wait for milliseconds. Whoever wakes up is put on a processor that is free, and one
     that runs a process of any level is not: with two processors, a database that reads for a dump on one and the dump's own
@@ -90,15 +90,12 @@ def spare_time(*programs: int) -> Iterator[None]:
 
     Where nothing is spare, the work gets its share again for a while. Nothing happens where the system would not let it
     come back (neither CAP_SYS_NICE nor a limit for nice values), and in a process that did not give way.
-
-    Args:
-        programs: processes that work for this one.
     """
     if not _may_come_back():
         yield
         return
     # A process of its own: a thread would wait for the interpreter, which one that gets no processor may hold.
-    command = [sys.executable, "-I", "-S", __file__, str(os.nice(0)), str(os.getpid()), *map(str, programs)]
+    command = [sys.executable, "-I", "-S", __file__, str(os.nice(0)), str(os.getpid())]
     watcher = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     try:
         yield
@@ -128,37 +125,42 @@ def _ran_and_waited(process: int, thread: int) -> tuple[int, int]:
     return int(ran), int(waited)
 
 
-def _watch(level: int, processes: Sequence[int]) -> None:
-    """Move all threads of some processes between the two, by what they get, until the input ends."""
+def _watch(level: int, process: int) -> None:
+    """Move all threads of a process and its programs between the two, by what they get, until the input ends."""
 
     def over(seconds: float) -> bool:
         return bool(select.select([sys.stdin], [], [], seconds)[0])
 
-    _put(processes, level, spare=True)
-    before = _sums(processes)
+    _put(process, level, spare=True)
+    before = _sums(process)
     while not over(_LOOK_SECONDS):
-        now = _sums(processes)
+        now = _sums(process)
         ran, waited = now[0] - before[0], now[1] - before[1]
         if waited > _LOOK_SECONDS * 5e8 and ran < _ENOUGH * (ran + waited):
-            _put(processes, level, spare=False)
+            _put(process, level, spare=False)
             if over(_RELIEF_SECONDS):
                 break
-            _put(processes, level, spare=True)
-            now = _sums(processes)
+            _put(process, level, spare=True)
+            now = _sums(process)
         before = now
-    _put(processes, level, spare=False)
+    _put(process, level, spare=False)
 
 
-def _threads(processes: Sequence[int]) -> Iterator[tuple[int, int]]:
-    for process in processes:
-        # A thread or a program may have ended meanwhile.
-        with suppress(OSError):
-            for entry in os.scandir(f"/proc/{process}/task"):
-                yield process, int(entry.name)
+def _threads(process: int) -> Iterator[tuple[int, int]]:
+    """Of a process and of all that it has started, but for this one."""
+    if process == os.getpid():
+        return
+    # A thread or a program may have ended meanwhile; a kernel may not tell who started whom.
+    with suppress(OSError):
+        for entry in list(os.scandir(f"/proc/{process}/task")):
+            yield process, int(entry.name)
+            with suppress(OSError):
+                for child in Path(entry.path, "children").read_text().split():
+                    yield from _threads(int(child))
 
 
-def _put(processes: Sequence[int], level: int, *, spare: bool) -> None:
-    for _, thread in _threads(processes):
+def _put(process: int, level: int, *, spare: bool) -> None:
+    for _, thread in _threads(process):
         with suppress(OSError):
             if spare:
                 os.sched_setscheduler(thread, os.SCHED_IDLE, os.sched_param(0))
@@ -166,11 +168,11 @@ def _put(processes: Sequence[int], level: int, *, spare: bool) -> None:
                 _in_short_turns(level, thread)
 
 
-def _sums(processes: Sequence[int]) -> tuple[int, int]:
+def _sums(process: int) -> tuple[int, int]:
     ran = waited = 0
-    for process, thread in _threads(processes):
+    for owner, thread in _threads(process):
         with suppress(OSError, ValueError):
-            found = _ran_and_waited(process, thread)
+            found = _ran_and_waited(owner, thread)
             ran, waited = ran + found[0], waited + found[1]
     return ran, waited
 
@@ -178,4 +180,4 @@ def _sums(processes: Sequence[int]) -> tuple[int, int]:
 __all__ = ["LEVEL", "PATIENT", "give_way", "is_patient", "spare_time"]
 
 if __name__ == "__main__":
-    _watch(int(sys.argv[1]), [int(each) for each in sys.argv[2:]])
+    _watch(int(sys.argv[1]), int(sys.argv[2]))

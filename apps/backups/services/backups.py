@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from aiwriter.core.errors import Conflict
+from aiwriter.core.priority import spare_time
 from apps.backups.models import BackupRun, BackupSet, Destination, Policy
 from apps.backups.repository.verifying import verify_cheap
 from apps.backups.selectors.destinations import get_destination
@@ -97,7 +98,9 @@ def run_backup(run: BackupRun, progress: Progress) -> None:
     """
     try:
         call_hook("before", run, progress)
-        row = _make_set(run, progress)
+        # Not with SQLite: who waits for a processor there may hold the lock that all writers wait for.
+        with spare_time() if connection.vendor == "postgresql" else contextlib.nullcontext():
+            row = _make_set(run, progress)
     except BaseException as error:
         call_hook("failed", run, progress, error=str(error))
         raise

@@ -29,7 +29,6 @@ from psycopg import sql
 from aiwriter import env
 from aiwriter.core import direct
 from aiwriter.core.errors import Unavailable
-from aiwriter.core.priority import spare_time
 from apps.backups.services.contents import DATABASE
 
 if TYPE_CHECKING:
@@ -200,8 +199,7 @@ class PostgresSnapshot:
                 try:
                     widen(process)
                     dump = Dump(cast("BinaryIO", process.stdout), process)
-                    with spare_time(process.pid):
-                        writer.add_stream(DATABASE["postgresql"], dump, chunking="content")
+                    writer.add_stream(DATABASE["postgresql"], dump, chunking="content")
                 except BaseException:
                     process.kill()
                     raise
@@ -265,6 +263,8 @@ def snapshot(_scratch: Path) -> Iterator[PostgresSnapshot]:
         major = opened.info.server_version // 10_000
         program("pg_dump", major)
         name = opened.execute("SELECT pg_export_snapshot()").fetchone()[0]  # type: ignore[index]
+        # Rows are counted by one process of the server: its helpers would take every processor from those who write.
+        opened.execute("SET LOCAL max_parallel_workers_per_gather = 0")
         version = opened.execute("SHOW server_version").fetchone()[0]  # type: ignore[index]
         size = opened.execute("SELECT pg_database_size(current_database())").fetchone()[0]  # type: ignore[index]
         begun = time.time()

@@ -27,8 +27,6 @@ import os, signal, subprocess, sys, threading, time
 from aiwriter.core import priority
 if {pinned}:
     os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
-hog = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if {pinned} else None
-hog and hog.send_signal(signal.SIGSTOP)
 if {gives_way}:
     priority.give_way()
 def work():
@@ -46,15 +44,15 @@ def seen(wanted):
 over, worker, child = [], threading.Thread(target=work), subprocess.Popen(["sleep", "120"])
 worker.start()
 try:
-    with priority.spare_time(child.pid):
+    with priority.spare_time():
         for wanted in {wanted}:
             print(seen(wanted))
-            hog and hog.send_signal(signal.SIGCONT)
+            if {pinned}:
+                os.kill({hog}, signal.SIGCONT)
     print(policies() == [os.SCHED_BATCH if {gives_way} else os.SCHED_OTHER] * 3)
 finally:
     over.append(1)
     child.kill()
-    hog and hog.kill()
 """
 comes_back = pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0 or platform.machine() not in ("x86_64", "aarch64"),
@@ -63,11 +61,23 @@ comes_back = pytest.mark.skipif(
 
 
 def _spare(*wanted: int, **knobs: bool) -> list[str]:
+    """What a process sees of itself; with `pinned` another one takes its only processor, after the first look."""
     root = Path(__file__).parents[3]
-    script = _SPARE.format(wanted=list(wanted), **{"pinned": False, "gives_way": True} | knobs)
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=True, timeout=110
+    place = [min(os.sched_getaffinity(0))]
+    hog = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            f"import os\nos.sched_setaffinity(0, {place})\nos.kill(os.getpid(), 19)\nwhile True: pass",
+        ]
     )
+    try:
+        script = _SPARE.format(wanted=list(wanted), hog=hog.pid, **{"pinned": False, "gives_way": True} | knobs)
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True, timeout=110)
+    finally:
+        hog.kill()
+        hog.wait()
     return done.stdout.split()
 
 
