@@ -13,12 +13,12 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import environ
 
 from aiwriter.core import redis_addresses
 from aiwriter.security_variables import SECURITY
+from aiwriter.store_variables import STORES, is_postgres
 from aiwriter.variables import Variable, parse
 from aiwriter.watch_variables import WATCHING
 
@@ -36,13 +36,6 @@ class EnvError(SystemExit):
         return "The configuration cannot be used:\n" + "\n".join(f"  * {p}" for p in self.problems)
 
 
-def _database_problem(url: str) -> str:
-    scheme = urlsplit(url).scheme
-    if scheme in ("sqlite", "postgres", "postgresql"):
-        return ""
-    return f"has the scheme '{scheme}'. Use sqlite:///absolute/path or postgres://user:password@host:5432/name."
-
-
 def _networks_problem(values: list[str]) -> str:
     for value in values:
         try:
@@ -50,16 +43,6 @@ def _networks_problem(values: list[str]) -> str:
         except ValueError:
             return f"contains '{value}', which is not an address or network. Write for example 10.0.0.0/8."
     return ""
-
-
-def _is_postgres(url: str) -> bool:
-    return urlsplit(url).scheme in ("postgres", "postgresql")
-
-
-def _direct_problem(url: str, kind: str = "read-write") -> str:
-    from aiwriter.core import direct  # here: Django is not set up yet, and only few have a pooler
-
-    return direct.problem(url, kind)
 
 
 V = Variable
@@ -115,32 +98,7 @@ VARIABLES: tuple[Variable, ...] = (
         maximum=10,
         help="How many proxies in front add to X-Forwarded-For. 0: the header is ignored.",
     ),
-    V(
-        name="DATABASE_URL",
-        type="str",
-        default="",
-        secret=True,
-        help="sqlite:///path or postgres://user:password@host:5432/name. Empty: SQLite in DATA_DIR.",
-        check=lambda v: _database_problem(v) if v else "",
-    ),
-    V(
-        name="AIWRITER_DATABASE_DIRECT_URL",
-        type="str",
-        default="",
-        secret=True,
-        help="The database's server itself, where DATABASE_URL leads to a pooler such as pgbouncer in transaction mode: for migrations, backups "
-        "and notifications. Several hosts: postgres://user:password@host1:5432,host2:5432/name?target_session_attrs=read-write.",
-        check=_direct_problem,
-    ),
-    V(
-        name="AIWRITER_REPLICA_URL",
-        type="str",
-        default="",
-        secret=True,
-        help="A standby that is read where it has everything; not through a pooler. Empty: none. One of several that is a standby now: "
-        "postgres://user:password@host1:5432,host2:5432/name?target_session_attrs=standby.",
-        check=lambda v: _direct_problem(v, "standby"),
-    ),
+    *STORES,
     V(
         name="AIWRITER_FLAG_PROVIDER",
         type="str",
@@ -406,7 +364,7 @@ def read(environment: Mapping[str, str]) -> dict[str, Any]:
     if values.get("AIWRITER_ENVIRONMENT") == "production" and values.get("AIWRITER_DEBUG"):
         problems.append("AIWRITER_DEBUG is true, which production refuses. Remove it or change AIWRITER_ENVIRONMENT.")
     for name in ("AIWRITER_DATABASE_DIRECT_URL", "AIWRITER_REPLICA_URL"):
-        if values.get(name) and not _is_postgres(values.get("DATABASE_URL", "")):
+        if values.get(name) and not is_postgres(values.get("DATABASE_URL", "")):
             problems.append(f"{name} is set, and DATABASE_URL is no address of PostgreSQL. Set both or none.")
     if problems:
         raise EnvError(problems)
