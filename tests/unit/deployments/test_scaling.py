@@ -249,6 +249,26 @@ class TestScaler:
         lab.look()
         assert "green" in lab.runtime.running
 
+    @pytest.mark.parametrize("about_to", ["start", "end"])
+    def test_a_deployment_in_between_never_mixes_versions(self, lab: Scaled, about_to: str) -> None:
+        lab.traffic.rates = {"1.0": (1000, 0), "2.0": (1000, 0)}
+        lab.said(WEB)
+        lab.traffic.blind = {"green"} if about_to == "start" else set()
+        lab.look(4)
+        if about_to == "end":
+            lab.traffic.rates, lab.traffic.open = {}, {"green": 1}
+            time.sleep(0.01)
+            lab.look(2)
+        assert lab.runtime.running["green"] == "1.0"
+        assert lab.traffic.shares == Shares.only("blue")
+        # Of 2.0, in the third slot; what was begun stands by with the version before.
+        lab.runtime.running |= {"red": "2.0"}
+        lab.traffic.shares, lab.traffic.blind = Shares.only("red"), set()
+        lab.traffic.rates = {"1.0": (1000, 0), "2.0": (1000, 0)}
+        lab.look(5)
+        assert lab.traffic.shares == Shares.only("red")
+        assert lab.runtime.running["green"] == "1.0"
+
     def test_the_version_before_keeps_its_place(self, lab: Scaled) -> None:
         lab.runtime.running |= {"green": "0.9", "red": "0.9"}
         lab.traffic.rates = {"1.0": (1000, 0)}

@@ -156,8 +156,13 @@ class Scaler:
         """
         serving = self._slots()
         wanted = min(wanted, len(self._environment.slots) - 1)
+        # A deployment in between: what runs there now is no longer of the version that serves.
+        if self._ending and self._runs(self._ending) != self._runs(serving[0]):
+            self._ending = ""
+        if self._starting and self._runs(self._starting[0]) != self._runs(serving[0]):
+            self._starting = None
         if self._ending:
-            if wanted > len(serving) and self._engine.runtime.observe(self._ending).release:
+            if wanted > len(serving):
                 return self._share([*serving, self._ending])
             self._end(self._ending, serving)
             return len(serving)
@@ -209,7 +214,7 @@ class Scaler:
         return len(order)
 
     def _end(self, slot: str, serving: list[str]) -> None:
-        if slot in serving or not self._engine.runtime.observe(slot).release:
+        if slot in serving:
             self._ending = ""
         elif not self._engine.traffic.counters(slot).open:
             self._engine.runtime.stop(slot, self._environment.drain_seconds)
