@@ -252,7 +252,9 @@ class TestScaler:
     @pytest.mark.parametrize("about_to", ["start", "end"])
     def test_a_deployment_in_between_never_mixes_versions(self, lab: Scaled, about_to: str) -> None:
         lab.traffic.rates = {"1.0": (1000, 0), "2.0": (1000, 0)}
-        lab.said(WEB)
+        always = {"days": list(range(7)), "begin": 0, "end": 1440, "count": 2}
+        # By schedule a second slot is wanted at once, also of a version whose requests are not known yet.
+        lab.said(WEB | {"metric": "schedule", "windows": [always]} if about_to == "start" else WEB)
         lab.traffic.blind = {"green"} if about_to == "start" else set()
         lab.look(4)
         if about_to == "end":
