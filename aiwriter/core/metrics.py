@@ -25,6 +25,14 @@ request_seconds = Histogram(
     "aiw_http_request_seconds", "From the request's arrival to its answer.", ("surface", "route"), buckets=SECONDS
 )
 streams = Gauge("aiw_streams_open", "Streams that are open now.", ("kind",), multiprocess_mode="livesum")
+# Beside the counts of all: whoever compares versions by them takes these off. A label of the counts themselves would let
+# anybody keep errors out of the alerts by sending a header.
+probe_seconds = Histogram(
+    "aiw_http_probe_seconds",
+    "Of the requests, those that a deployment agent marked as its own.",
+    ("status",),
+    buckets=SECONDS,
+)
 tasks = Counter("aiw_tasks", "Tasks that ended.", ("task", "outcome"))
 task_seconds = Histogram("aiw_task_seconds", "How long tasks ran.", ("task",), buckets=LONG_SECONDS)
 calls = Counter("aiw_model_calls", "Model calls that ended.", ("backend", "model", "outcome"))
@@ -74,6 +82,16 @@ def count_request(surface: str, route: str, status: int, seconds: float) -> None
         children = _known[key] = (requests.labels(*key), request_seconds.labels(surface, route))
     children[0].inc()
     children[1].observe(seconds)
+
+
+def count_probe(status: int, seconds: float) -> None:
+    """Count an answer to a probe of the deployment agent; it is counted by `count_request` as well.
+
+    Args:
+        status: 200, 404 …
+        seconds: how long it took.
+    """
+    probe_seconds.labels(f"{status // 100}xx").observe(seconds)
 
 
 def counted(application: Callable[..., Any], kind: str, route: str) -> Callable[..., Any]:

@@ -58,6 +58,8 @@ class RequestContextMiddleware:
             context.trace_id.reset(tokens[4])
         response.headers["X-Request-ID"] = identifier
         metrics.count_request(metrics.surface_of(request.path), route, response.status_code, took)
+        if "HTTP_X_AW_PROBE" in request.META and request.path not in ProbeMiddleware.PATHS:
+            metrics.count_probe(response.status_code, took)
         response.headers.setdefault(
             "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
         )

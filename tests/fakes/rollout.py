@@ -82,7 +82,7 @@ class FakeRuntime:
 class FakeTraffic:
     """Answers what it was told; counts are given by the test, each look adds `rates`."""
 
-    by_people = True
+    by_people = splits = holds = True
 
     def __init__(self, shares: Shares, runtime: FakeRuntime) -> None:
         self.shares: Shares | None = shares
@@ -125,6 +125,9 @@ class FakeTraffic:
 
     def probe_headers(self, slot: str) -> dict[str, str]:
         return {}
+
+    def probe_address(self, slot: str) -> str:
+        return ""
 
     def counters(self, slot: str) -> Counters:
         counted, rate = self._counted[slot], self.rates.get(self.runtime.running.get(slot, ""), (0, 0))

@@ -198,17 +198,21 @@ class Engine(Hands):
         names = [slot.name for slot in self.environment.slots]
         idle = [name for name in names if name not in serving]
         if plan.strategy == "recreate":
+            if not self.traffic.holds:
+                raise Refused("Requests cannot wait here while the version is exchanged.", "Use blue_green.")
             if len(serving) > 1:
                 raise Refused("recreate is for one slot, and several serve.", "Use rolling.")
             return serving, serving[0] if serving else names[0]
         if plan.strategy == "rolling":
+            if not self.traffic.splits:
+                raise Refused("This proxy sends everybody to one slot.", "Use blue_green.")
             if len(serving) < 2:
                 raise Refused("rolling needs two slots that serve.", "Use blue_green, or recreate on a small machine.")
             return serving, serving[0]
         if not idle:
             raise Refused(f"{plan.strategy} needs a free slot.", "Add a slot, or use rolling.")
-        if plan.strategy == "canary" and not self.traffic.by_people:
-            raise Refused("This proxy cannot tell people apart.", "Use blue_green.")
+        if plan.strategy == "canary" and not self.traffic.splits:
+            raise Refused("This proxy cannot give a version a part of the requests.", "Use blue_green.")
         warm = [name for name in idle if self.runtime.observe(name).release == plan.release]
         return serving, (warm or idle)[0]
 

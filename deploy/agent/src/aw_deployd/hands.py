@@ -92,13 +92,16 @@ class Hands:
         wanted = release.load(self.environment.releases, version)
         self.runtime.start_web(slot, wanted)
         end = time.monotonic() + self.environment.start_seconds
-        while not self._ready(slot):
+        while not (self._ready(slot) and self.runtime.observe(slot).whole):
             if obey:
                 self._pause(row, self.tick)
             else:
                 self.journal.touch(row)
                 time.sleep(self.tick)
-            if self.runtime.observe(slot).release != version:
+            running = self.runtime.observe(slot)
+            if running.trouble:
+                raise DeployError(f"{version} does not start in slot {slot}: {running.trouble}.")
+            if running.release != version:
                 raise DeployError(f"{version} ended while it started in slot {slot}.", "Look at its log.")
             if time.monotonic() > end:
                 raise DeployError(f"{version} was not ready within {self.environment.start_seconds:.0f} s.")

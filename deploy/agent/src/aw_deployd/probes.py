@@ -77,7 +77,7 @@ class Probes:
         headers = {"Host": self._environment.host_header, **self._traffic.probe_headers(slot)}
         if self._token and probe in SIGNED:
             headers["Authorization"] = f"Bearer {self._token}"
-        answer = web.ask(self._environment.listen, path, headers=headers, timeout=TIMEOUT)
+        answer = web.ask(self._traffic.probe_address(slot), path, headers=headers, timeout=TIMEOUT)
         return Result(name, answer.status in good, answer.status, answer.seconds * 1000)
 
     def smoke(self, slot: str) -> tuple[list[Result], str]:
@@ -116,7 +116,8 @@ class Probes:
 
         def ask(method: str, path: str, body: dict[str, Any] | None = None) -> web.Answer:
             data = json.dumps(body).encode() if body is not None else None
-            return web.ask(self._environment.listen, path, method=method, body=data, headers=headers, timeout=TIMEOUT)
+            address = self._traffic.probe_address(slot)
+            return web.ask(address, path, method=method, body=data, headers=headers, timeout=TIMEOUT)
 
         made = ask("POST", "/api/v1/content", {"title": "Canary", "body_markdown": "Made by the deployment agent."})
         if made.status != 201:

@@ -19,10 +19,11 @@ class Release:
     """What is known of a version.
 
     Args:
-        folder: what it is; `code` is within.
+        folder: what it is; `code` is within, unless it is an image.
         python: the interpreter that has its packages.
-        digest: of its files; "" when the manifest has none.
+        digest: of its files, or of its image; "" when the manifest has none.
         min_upgrade_from: no version before this one may be replaced directly.
+        image: where a registry has it, for runtimes that start images; "" for a release that is a folder.
     """
 
     version: str
@@ -31,6 +32,7 @@ class Release:
     digest: str = ""
     git_sha: str = ""
     min_upgrade_from: str = ""
+    image: str = ""
 
     @property
     def code(self) -> Path:
@@ -58,8 +60,9 @@ def load(releases: Path, version: str) -> Release:
         digest=str(values.get("digest", "")),
         git_sha=str(values.get("git_sha", "")),
         min_upgrade_from=str(values.get("min_upgrade_from", "")),
+        image=str(values.get("image", "")),
     )
-    if not found.code.is_dir():
+    if not found.image and not found.code.is_dir():
         raise Refused(f"{folder} has no folder 'app'.", "Its code belongs there.")
     return found
 
@@ -87,7 +90,8 @@ def verify(release: Release, *, wanted: str, coming_from: str) -> dict[str, str]
     Raises:
         Refused: no.
     """
-    found = digest(release.code)
+    # An image is fetched by its digest, so that the registry and the runtime have checked it.
+    found = release.digest if release.image else digest(release.code)
     for name, value in (("the plan", wanted), ("the manifest", release.digest)):
         if value and value != found:
             raise Refused(

@@ -1,9 +1,10 @@
-"""Plain HTTP over TCP or a UNIX socket: the agent asks proxies and versions on its own host, nobody else."""
+"""HTTP over TCP, TLS or a UNIX socket: the agent asks its own proxies and versions, nobody else."""
 
 from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +36,19 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
+class _NamedConnection(http.client.HTTPSConnection):
+    """TLS to one address, for the name that the request is for: the certificate is that one's."""
+
+    def __init__(self, host: str, port: int, name: str, timeout: float) -> None:
+        self._trusting = ssl.create_default_context()
+        super().__init__(host, port, timeout=timeout, context=self._trusting)
+        self._name = name
+
+    def connect(self) -> None:
+        wire = socket.create_connection((self.host, self.port), self.timeout)
+        self.sock = self._trusting.wrap_socket(wire, server_hostname=self._name)
+
+
 def ask(
     address: str,
     path: str,
@@ -47,12 +61,15 @@ def ask(
     """One request on a connection of its own.
 
     Args:
-        address: host:port, or the path of a socket.
+        address: host:port, https://host:port, or the path of a socket.
     """
     begun = time.monotonic()
     connection: http.client.HTTPConnection
     if address.startswith("/"):
         connection = _UnixConnection(address, timeout)
+    elif address.startswith("https://"):
+        host, _, port = address.removeprefix("https://").rpartition(":")
+        connection = _NamedConnection(host, int(port), (headers or {}).get("Host", host), timeout)
     else:
         host, _, port = address.rpartition(":")
         connection = http.client.HTTPConnection(host, int(port), timeout=timeout)

@@ -1,4 +1,4 @@
-"""How versions run on a host: as processes of the agent's own user, or as units of systemd."""
+"""How versions run: as processes of the agent's own user, as units of systemd, as Deployments of Kubernetes."""
 
 from __future__ import annotations
 
@@ -23,10 +23,18 @@ OVERLAPPING = ("worker",)
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What runs in a slot or for a role; release "" for nothing."""
+    """What runs in a slot or for a role; release "" for nothing.
+
+    Args:
+        pid: 0 where it is no process of this host.
+        whole: all of it is there, where it consists of several.
+        trouble: why it cannot start, where the runtime knows; "" for nothing.
+    """
 
     release: str = ""
     pid: int = 0
+    whole: bool = True
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,7 @@ def open_runtime(environment: Environment) -> RuntimeDriver:
     Raises:
         Refused: there is none of that name.
     """
+    from aw_deployd.runtime.kubernetes import Kubernetes
     from aw_deployd.runtime.processes import Processes
     from aw_deployd.runtime.systemd import Systemd
 
@@ -84,4 +93,6 @@ def open_runtime(environment: Environment) -> RuntimeDriver:
         return Processes(environment)
     if environment.runtime == "systemd":
         return Systemd(environment)
-    raise Refused(f"runtime is '{environment.runtime}'.", "Use processes or systemd.")
+    if environment.runtime == "kubernetes":
+        return Kubernetes(environment)
+    raise Refused(f"runtime is '{environment.runtime}'.", "Use processes, systemd or kubernetes.")

@@ -1,4 +1,4 @@
-"""How requests get to versions: one proxy, of four kinds. What it does is read from it, never from our own notes."""
+"""How requests get to versions: one proxy, of several kinds. What it does is read from it, never from our own notes."""
 
 from __future__ import annotations
 
@@ -109,9 +109,17 @@ class Lines:
 
 
 class TrafficDriver(Protocol):
-    """One kind of proxy."""
+    """One kind of proxy.
+
+    Attributes:
+        by_people: a canary gets the same people from stage to stage.
+        splits: it can give a version a part of the requests at all.
+        holds: requests wait while the only version is exchanged.
+    """
 
     by_people: bool
+    splits: bool
+    holds: bool
 
     def render(self, shares: Shares) -> None:
         """Write the proxy's configuration, so that it starts with these shares."""
@@ -130,6 +138,9 @@ class TrafficDriver(Protocol):
 
     def probe_headers(self, slot: str) -> dict[str, str]:
         """Headers that lead a request to a slot, whatever the shares are."""
+
+    def probe_address(self, slot: str) -> str:
+        """Where a request with those headers is sent."""
 
     def counters(self, slot: str) -> Counters:
         """Of people's requests."""
@@ -150,6 +161,9 @@ class Kept:
     Args:
         environment: whose proxy.
     """
+
+    splits = True
+    holds = True
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
@@ -198,6 +212,10 @@ class Kept:
         """The secret, and the slot."""
         return {PROBE_HEADER: f"{self.secret}:{slot}"}
 
+    def probe_address(self, slot: str) -> str:
+        """The proxy's, whatever the slot."""
+        return self.environment.listen
+
 
 def write(path: Path, text: str) -> None:
     """Whole or not at all."""
@@ -213,11 +231,14 @@ def open_traffic(environment: Environment) -> TrafficDriver:
         Refused: there is none of that name.
     """
     from aw_deployd.traffic.caddy import Caddy
+    from aw_deployd.traffic.gateway import Gateway
     from aw_deployd.traffic.haproxy import HAProxy
+    from aw_deployd.traffic.kubernetes import ServiceFlip
     from aw_deployd.traffic.nginx import Nginx
     from aw_deployd.traffic.traefik import Traefik
 
     drivers: dict[str, type[Any]] = {"haproxy": HAProxy, "caddy": Caddy, "traefik": Traefik, "nginx": Nginx}
+    drivers |= {"kubernetes-service": ServiceFlip, "gateway": Gateway}
     if environment.traffic not in drivers:
         raise Refused(f"traffic is '{environment.traffic}'.", f"Use one of: {', '.join(drivers)}.")
     driver: TrafficDriver = drivers[environment.traffic](environment)
