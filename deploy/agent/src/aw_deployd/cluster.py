@@ -215,7 +215,7 @@ def labels(release: str, part: str, slot: str = "") -> dict[str, str]:
     return {**found, "aiwriter/slot": slot} if slot else found
 
 
-def annotations(found: Object) -> dict[str, str]:
+def annotations_of(found: Object) -> dict[str, str]:
     """Those of an object, to be changed in place."""
     made: dict[str, str] = found["metadata"].setdefault("annotations", {})
     return made

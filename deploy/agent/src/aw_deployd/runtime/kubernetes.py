@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aw_deployd import release as releases
-from aw_deployd.cluster import DEPLOYMENTS, PODS, Cluster, Missing, Object, annotations
+from aw_deployd.cluster import DEPLOYMENTS, PODS, Cluster, Missing, Object, annotations_of
 from aw_deployd.environment import Environment
 from aw_deployd.errors import DeployError, Refused
 from aw_deployd.release import Release
@@ -168,7 +168,7 @@ class Kubernetes:
                 deployment = self.cluster.get(DEPLOYMENTS, self.deployment(slot)[0])
             except Missing:
                 continue
-            found += [int(deployment["spec"].get("replicas", 1)), int(annotations(deployment).get(REPLICAS, 0))]
+            found += [int(deployment["spec"].get("replicas", 1)), int(annotations_of(deployment).get(REPLICAS, 0))]
         return max(found)
 
     def _change(self, name: str, edit: Any) -> Object:
@@ -336,14 +336,14 @@ def _set_none(found: Object) -> bool:
     count = int(found["spec"].get("replicas", 1))
     if not count:
         return False
-    annotations(found)[REPLICAS] = str(count)
+    annotations_of(found)[REPLICAS] = str(count)
     found["spec"]["replicas"] = 0
     return True
 
 
 def _set_again(found: Object) -> bool:
     """What the agent has set to none gets the number that it had; what somebody else has is left."""
-    if int(found["spec"].get("replicas", 1)) or not (count := annotations(found).pop(REPLICAS, "")):
+    if int(found["spec"].get("replicas", 1)) or not (count := annotations_of(found).pop(REPLICAS, "")):
         return False
     found["spec"]["replicas"] = int(count)
     return True

@@ -19,7 +19,7 @@ from aw_deployd.cluster import (
     Missing,
     Object,
     Unreachable,
-    annotations,
+    annotations_of,
     labels,
 )
 from aw_deployd.environment import Environment
@@ -91,11 +91,11 @@ class InCluster(Kept):
         """
 
         def edit(found: Object) -> bool:
-            there = int(annotations(found).get(FENCE, 0))
+            there = int(annotations_of(found).get(FENCE, 0))
             if there > fence:
                 raise Stale(f"Number {fence} may not change {self.name} any more: {there} has.")
             self._write(found, shares)
-            annotations(found)[FENCE] = str(fence)
+            annotations_of(found)[FENCE] = str(fence)
             return True
 
         self.cluster.change(self.kind, self.name, edit)
@@ -103,7 +103,7 @@ class InCluster(Kept):
     def _write(self, found: Object, shares: Shares) -> None:
         self.put(found, shares)
         kept = {"base": dict(shares.base), "canary": shares.canary, "percent": shares.percent}
-        annotations(found)[SHARES] = json.dumps(kept)
+        annotations_of(found)[SHARES] = json.dumps(kept)
 
     def service_of(self, slot: str) -> str:
         """The chart's Service of a slot."""
