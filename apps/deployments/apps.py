@@ -33,6 +33,7 @@ class DeploymentsConfig(AppConfig):
         "deployment.approved": "Another person agreed to a deployment",
         "deployment.started": "A deployment was started",
         "deployment.commanded": "A deployment under way was told to stop, to be judged again or to go on",
+        "deployment.delegate_answered": "A controller of a cluster was answered otherwise than before, or told something new",
         "deployment.withdrawn": "A deployment was withdrawn before anything was done",
         "deployment.ended": "A deployment ended",
         "gate.signed": "An item of a deployment's checklist was signed",

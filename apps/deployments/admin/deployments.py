@@ -43,7 +43,8 @@ def look_of(deployment: Deployment) -> str:
         look = "fail"
     else:
         look = "warn" if state in _WAITS else "unknown"
-    return state_mark(look, str(state.label))
+    label = _("Waits for %s") % deployment.acts if state == State.QUEUED and deployment.delegate else str(state.label)
+    return state_mark(look, label)
 
 
 class DeploymentForm(forms.ModelForm):

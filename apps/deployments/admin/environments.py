@@ -51,6 +51,7 @@ class EnvironmentAdmin(ServiceAdmin):
         "kind",
         "data_policy",
         "own",
+        "delegate",
         "approvals_required",
         "default_strategy",
         "soak_hours",

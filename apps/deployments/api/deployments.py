@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import asdict
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,7 +16,7 @@ from aiwriter.core.rest.pagination import CursorPage, paginated
 from aiwriter.core.rest.serializers import Input, read
 from apps.deployments.models import Approval, Deployment, GateResult, Stage, State, Step, Strategy, Transition, Waiver
 from apps.deployments.selectors import deployments as selectors
-from apps.deployments.services import checking, plans, rollouts
+from apps.deployments.services import checking, delegates, plans, rollouts, verdicts
 from apps.users.api.authentication import actor_of
 from apps.users.api.idempotency import idempotent
 
@@ -28,12 +29,14 @@ class DeploymentOut(serializers.ModelSerializer[Deployment]):
     environment = serializers.CharField(source="environment.slug")
     release = serializers.CharField(source="release.version")
     from_release = serializers.CharField(source="from_release.version", default="")
+    delegate = serializers.CharField(help_text="The controller that acts; empty: the agent.")
 
     class Meta:
         model = Deployment
         fields = (
             "id",
             "environment",
+            "delegate",
             "release",
             "from_release",
             "strategy",
@@ -203,24 +206,28 @@ class WaiverIn(Input):
     hours = serializers.IntegerField(min_value=1, max_value=checking.LONGEST_WAIVER_HOURS, required=False)
 
 
+class VerdictIn(Input):
+    """What the answer needs."""
+
+    min_samples = serializers.IntegerField(min_value=0, max_value=10**6, required=False)
+
+
 class VerdictOut(serializers.Serializer[Any]):
-    """How it stands, for other tools that roll out."""
+    """Whether it may go on, for other tools that roll out."""
 
     state = serializers.ChoiceField(State.choices)
-    verdict = serializers.ChoiceField(["running", "paused", "good", "bad"])
-    users_hit = serializers.IntegerField()
+    verdict = serializers.ChoiceField([verdicts.PASS, verdicts.FAIL, verdicts.INCONCLUSIVE])
     reason = serializers.CharField()
+    remedy = serializers.CharField()
+    measured = serializers.DictField()
+    users_hit = serializers.IntegerField()
 
 
-_VERDICTS = {
-    State.SUCCEEDED: "good",
-    State.PAUSED: "paused",
-    State.FAILED: "bad",
-    State.ROLLING_BACK: "bad",
-    State.ROLLED_BACK: "bad",
-    State.ROLLBACK_FAILED: "bad",
-    State.WITHDRAWN: "bad",
-}
+class OutcomeIn(Input):
+    """How it ended."""
+
+    outcome = serializers.ChoiceField(delegates.OUTCOMES)
+    message = serializers.CharField(max_length=2000, required=False, allow_blank=True)
 
 
 def whole(request: Request, deployment_id: uuid.UUID) -> dict[str, Any]:
@@ -272,15 +279,35 @@ class DeploymentDetail(APIView):
 
 
 class DeploymentVerdict(APIView):
-    """A metric for Argo Rollouts, a gate for Flagger."""
+    """The `web` metric for Argo Rollouts."""
 
-    @extend_schema(operation_id="deployments_verdict", responses=VerdictOut)
+    @extend_schema(
+        operation_id="deployments_verdict",
+        parameters=[
+            OpenApiParameter(
+                "min_samples", int, description="Requests that a pass needs, 40; 0: they are counted elsewhere."
+            )
+        ],
+        responses=VerdictOut,
+    )
     def get(self, request: Request, deployment_id: uuid.UUID) -> Response:
-        """running, paused, good or bad."""
-        row = selectors.deployment_for(actor_of(request), deployment_id)
-        verdict = _VERDICTS.get(State(row.state), "running")
-        said = {"state": row.state, "verdict": verdict, "users_hit": row.users_hit, "reason": row.reason}
-        return Response(said)
+        """pass, fail or inconclusive, from the checklist and from what this portal has measured since it began."""
+        asked = VerdictIn(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        values = asked.validated_data
+        row, found = verdicts.ask_verdict(actor=actor_of(request), deployment_id=deployment_id, **values)
+        return Response(VerdictOut({**asdict(found), "state": row.state, "users_hit": row.users_hit}).data)
+
+
+class DeploymentOutcome(APIView):
+    """How a controller's roll-out ended."""
+
+    @extend_schema(operation_id="deployments_outcome", request=OutcomeIn, responses=DeploymentOut)
+    def post(self, request: Request, deployment_id: uuid.UUID) -> Response:
+        """Tell it; the same once more changes nothing. For Argo Rollouts' notifications."""
+        values = read(OutcomeIn, request)
+        row = delegates.take_outcome(actor=actor_of(request), deployment_id=deployment_id, **values)
+        return Response(DeploymentOut(row).data)
 
 
 class DeploymentApprove(APIView):

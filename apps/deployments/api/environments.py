@@ -90,6 +90,12 @@ class EnvironmentChangeIn(Input):
     kind = serializers.ChoiceField(Environment.Kind.choices)
     data_policy = serializers.ChoiceField(Environment.DataPolicy.choices, required=False)
     own = serializers.BooleanField(required=False, help_text="This portal runs in it.")
+    delegate = serializers.ChoiceField(
+        Environment.Delegate.choices,
+        required=False,
+        allow_blank=True,
+        help_text="Who exchanges versions; empty: the agent.",
+    )
     approvals_required = serializers.IntegerField(min_value=0, max_value=3, required=False)
     default_strategy = serializers.ChoiceField(FORWARD_CHOICES, required=False)
     soak_hours = serializers.IntegerField(min_value=0, max_value=720, required=False)

@@ -8,6 +8,7 @@ from apps.deployments.api import (
     deployments,
     environments,
     flag_rollouts,
+    flagger,
     flags,
     releases,
     scaling,
@@ -45,6 +46,16 @@ urlpatterns = [
         "deployments/<uuid:deployment_id>/verdict",
         deployments.DeploymentVerdict.as_view(),
         name="api-deployment-verdict",
+    ),
+    path(
+        "deployments/<uuid:deployment_id>/outcome",
+        deployments.DeploymentOutcome.as_view(),
+        name="api-deployment-outcome",
+    ),
+    path(
+        "environments/<uuid:environment_id>/flagger/<str:hook>",
+        flagger.FlaggerHook.as_view(),
+        name="api-flagger-hook",
     ),
     path(
         "deployments/<uuid:deployment_id>/approve",

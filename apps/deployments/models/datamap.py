@@ -14,7 +14,7 @@ TABLES = (
         staging="drop",
         retention=_FOREVER,
         technical="id own approvals_required soak_hours public_key fence current current_since created_at",
-        public="kind data_policy default_strategy",
+        public="kind data_policy default_strategy delegate",
         internal="slug title release_keys halted",
         secrets="sealed_key",
     ),

@@ -59,6 +59,16 @@ class Deployment(models.Model):
         return f"{self.release} → {self.environment}"
 
     @property
+    def delegate(self) -> str:
+        """The controller that acts, as the plan says it; "" for the agent."""
+        return str(self.plan.get("delegate", ""))
+
+    @property
+    def acts(self) -> str:
+        """Who acts, for people."""
+        return str(Environment.Delegate(self.delegate).label)
+
+    @property
     def is_final(self) -> bool:
         """Whether it has ended."""
         return self.state in FINAL
@@ -93,6 +103,11 @@ _STEPS = {
     ("contract", 1): _("The database was contracted to what {0} needs"),
     ("smoke", 0): _("The new version was tried through the proxy"),
     ("swap", 2): _("The {0} was exchanged for that of {1}"),
+    ("confirm-rollout", 0): _("It was asked whether the new version may start"),
+    ("confirm-promotion", 0): _("It was asked whether everybody may get the new version"),
+    ("rollback", 0): _("It was asked whether everybody has to go back"),
+    ("phase", 1): _("The controller told its phase: {0}"),
+    ("outcome", 1): _("The controller told how it ended: {0}"),
 }
 
 

@@ -41,6 +41,13 @@ class Environment(models.Model):
         SANITISED = "sanitised", "A copy without people"
         REAL = "real", "Real"
 
+    class Delegate(models.TextChoices):
+        """Who exchanges versions there."""
+
+        AGENT = "", "The agent, aw-deployd"
+        ARGO = "argo", "Argo Rollouts"
+        FLAGGER = "flagger", "Flagger"
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     slug = models.CharField(
         max_length=64,
@@ -53,6 +60,15 @@ class Environment(models.Model):
     data_policy = models.CharField(max_length=9, choices=DataPolicy.choices, default=DataPolicy.SYNTHETIC)
     own = models.BooleanField(
         default=False, help_text="This portal runs in it: its backups, checks, incidents and keys are asked."
+    )
+    delegate = models.CharField(
+        max_length=7,
+        choices=Delegate.choices,
+        default="",
+        db_default="",
+        blank=True,
+        verbose_name="who acts",
+        help_text="Who exchanges versions there. Argo Rollouts and Flagger ask this console and tell it how it ended.",
     )
     approvals_required = models.PositiveSmallIntegerField(
         default=0, validators=[MaxValueValidator(3)], help_text="How many others have to agree to a deployment."

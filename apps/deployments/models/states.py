@@ -15,6 +15,7 @@ class State(models.TextChoices):
     PLANNED = "planned", "Planned"
     AWAITING = "awaiting_approval", "Waits for agreement"
     QUEUED = "queued", "Waits for the agent"
+    DELEGATED = "delegated", "In the hands of the cluster's controller"
     GATING = "gating", "Being checked by the agent"
     PREPARING = "preparing", "Database is prepared"
     STARTING = "starting", "New version starts"
@@ -43,7 +44,9 @@ BEFORE_TRAFFIC = frozenset({*BEFORE_AGENT, S.GATING, S.PREPARING, S.STARTING, S.
 _FORWARD: dict[State, frozenset[State]] = {
     S.PLANNED: frozenset({S.AWAITING, S.QUEUED}),
     S.AWAITING: frozenset({S.QUEUED}),
-    S.QUEUED: frozenset({S.GATING}),
+    S.QUEUED: frozenset({S.GATING, S.DELEGATED}),
+    # What a controller does in between it does not tell; how it ended it does.
+    S.DELEGATED: frozenset({S.SUCCEEDED, S.ROLLED_BACK}),
     S.GATING: frozenset({S.PREPARING}),
     S.PREPARING: frozenset({S.STARTING, S.FINALISING}),
     S.STARTING: frozenset({S.SMOKING}),

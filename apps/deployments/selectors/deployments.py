@@ -17,6 +17,7 @@ from apps.users.selectors.access import Actor, require
 
 # The version that served has a slot of its own, and is left there when the plan says so.
 _KEEPS_OLD = (Strategy.CANARY, Strategy.BLUE_GREEN, Strategy.ROLLBACK)
+_BY_DELEGATE = "Nothing, as long as the controller's steps begin small."
 _DOWNTIME = {
     Strategy.BLUE_GREEN: "Nothing: the new version is seen by the proxy before it gets anybody.",
     Strategy.CANARY: "Nothing: people go to the new version in parts, and back at once if it is worse.",
@@ -107,7 +108,7 @@ def under_way(actor: Actor) -> list[Deployment]:
 
 def is_silent(deployment: Deployment) -> bool:
     """Whether the agent that works on it has not been heard of for a while."""
-    if deployment.is_final or deployment.taken_at is None:
+    if deployment.is_final or deployment.taken_at is None or deployment.delegate:
         return False
     target = getattr(deployment.environment, "target", None)
     return target is None or target.is_silent
@@ -118,7 +119,9 @@ def consequences(deployment: Deployment) -> Consequences:
     release, before, plan = deployment.release, deployment.from_release, deployment.plan
     strategy = Strategy(deployment.strategy)
     lines: list[str] = []
-    if strategy == Strategy.CONTRACT:
+    if deployment.delegate:
+        lines = _delegated(deployment)
+    elif strategy == Strategy.CONTRACT:
         lines.append("Versions that stand by without requests are stopped.")
         lines.append(
             f"Migrations that older versions cannot bear are run: {', '.join(release.contract) or 'those that wait'}."
@@ -147,7 +150,7 @@ def consequences(deployment: Deployment) -> Consequences:
     back, final = _way_back(deployment)
     return Consequences(
         lines=lines,
-        downtime=_DOWNTIME[strategy],
+        downtime=_BY_DELEGATE if deployment.delegate else _DOWNTIME[strategy],
         back=back,
         final=final,
         contract=release.contract if strategy != Strategy.CONTRACT else [],
@@ -156,8 +159,21 @@ def consequences(deployment: Deployment) -> Consequences:
     )
 
 
+def _delegated(deployment: Deployment) -> list[str]:
+    who, release = deployment.acts, deployment.release.version
+    return [
+        f"{who} exchanges the version, in the steps of its own objects; this console moves nothing.",
+        "The migrations are run by the chart, before the new version starts.",
+        f"{release} may start once this deployment is started here, and everything that must hold does.",
+        f"{who} asks here before everybody gets {release}: for errors, checks, incidents and requests since it began.",
+        "An abort is given as its answer; it then leads everybody back.",
+    ]
+
+
 def _way_back(deployment: Deployment) -> tuple[str, bool]:
     before = deployment.from_release
+    if deployment.delegate and before is not None:
+        return f"To {before.version}, by {deployment.acts}, until it has put the version before away.", False
     if deployment.strategy == Strategy.CONTRACT:
         return "From the moment it starts, back means restoring a backup.", True
     if before is None:

@@ -37,6 +37,9 @@ def offers(environment: Environment) -> list[Offer]:
 def missing_for(environment: Environment, strategy: str) -> str:
     """Why a strategy cannot be used; "" when it can."""
     target: Target | None = getattr(environment, "target", None)
+    if environment.delegate:
+        fits = strategy in (Strategy.BLUE_GREEN, Strategy.CANARY, Strategy.ROLLBACK)
+        return "" if fits else f"{environment.get_delegate_display()} acts there, and does blue/green and canaries."
     if target is None or not target.slots:
         return ""
     slots = target.observed.get("slots", {})

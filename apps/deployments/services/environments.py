@@ -24,6 +24,7 @@ FIELDS = (
     "kind",
     "data_policy",
     "own",
+    "delegate",
     "approvals_required",
     "default_strategy",
     "soak_hours",

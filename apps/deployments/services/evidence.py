@@ -47,6 +47,8 @@ class Found:
 
 def agent_reports(deployment: Deployment, numbers: Numbers) -> Found:
     """Somebody is there to do it, and its proxy answers."""
+    if deployment.delegate:
+        return Found(PASS, f"{deployment.acts} acts there, and asks when it begins.", {"delegate": deployment.delegate})
     target = getattr(deployment.environment, "target", None)
     if target is None:
         return Found(FAIL, "No agent has ever reported.")
@@ -255,6 +257,8 @@ def rollback_known(deployment: Deployment, numbers: Numbers) -> Found:
 
 def probes_passed(deployment: Deployment, numbers: Numbers) -> Found:
     """What the agent's probes got from the new version, before anybody else did."""
+    if deployment.delegate:
+        return Found(UNKNOWN, f"{deployment.acts} tries it, and does not tell what it saw.")
     if deployment.strategy in (Strategy.CONTRACT, Strategy.ROLLING):
         return Found(
             PASS, "Tried slot by slot by the agent." if deployment.strategy == Strategy.ROLLING else "Not asked for."

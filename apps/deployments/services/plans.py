@@ -68,6 +68,9 @@ def plan_deployment(
     frozen = _options(options) | {"stages": _stages(stages or []) if chosen == Strategy.CANARY else []}
     if chosen == Strategy.ROLLBACK:
         frozen |= {"bake_seconds": 0.0, "rehearse": False}
+    if environment.delegate:
+        # The steps are the controller's own, and stand in its objects.
+        frozen |= {"stages": [], "delegate": environment.delegate}
     identifier = uuid.uuid4()
     # The way back waits for nobody: it is for the moment in which people are hurt.
     awaits = environment.approvals_required and chosen != Strategy.ROLLBACK

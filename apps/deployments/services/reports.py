@@ -238,7 +238,7 @@ def _waiting(place: Environment) -> dict[str, Any] | None:
     with transaction.atomic():
         rows = Deployment.objects.select_for_update(of=("self",))
         deployment = rows.filter(environment=place, state=State.QUEUED).first()
-        if deployment is None:
+        if deployment is None or deployment.delegate:
             return None
         if deployment.taken_at is None:
             deployment.taken_at = timezone.now()

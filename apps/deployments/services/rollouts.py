@@ -83,7 +83,8 @@ def start(*, actor: Actor, deployment_id: uuid.UUID | str) -> Deployment:
     with transaction.atomic():
         deployment = get_deployment(deployment_id, lock=True)
         _startable(deployment)
-        sign_plan(deployment)
+        if not deployment.delegate:
+            sign_plan(deployment)
         deployment.configuration = snapshot(deployment.environment)
         deployment.started_at = timezone.now()
         deployment.save(update_fields=["fence", "signed_plan", "signature", "configuration", "started_at"])
@@ -138,6 +139,9 @@ def abort(*, actor: Actor, deployment_id: uuid.UUID | str, reason: str = "") -> 
 
 def _is_lost(deployment: Deployment) -> bool:
     """Whether it was told to stop already, and the agent has not been heard of since for a quarter of an hour."""
+    if deployment.delegate:
+        # A controller says nothing while it waits; when it was told is what counts.
+        return deployment.commands.filter(verb=Command.Verb.ABORT, at__lt=timezone.now() - _LOST).exists()
     told = deployment.commands.filter(verb=Command.Verb.ABORT, at__lt=timezone.now() - _LOST).exists()
     target = getattr(deployment.environment, "target", None)
     return told and (target is None or target.seen_at < timezone.now() - _LOST)
@@ -145,7 +149,8 @@ def _is_lost(deployment: Deployment) -> bool:
 
 def _give_up(actor: Actor, deployment: Deployment) -> Deployment:
     """The host is gone: what it did is not known, so the environment is halted until somebody has looked."""
-    said = "The agent is gone. Look at its host: what serves there is not known."
+    gone = f"{deployment.acts} has not told how it ended. Look there" if deployment.delegate else ""
+    said = f"{gone or 'The agent is gone. Look at its host'}: what serves there is not known."
     if deployment.state == State.QUEUED:
         return move(deployment, State.FAILED, reason=said, actor=actor)
     if deployment.state != State.ROLLING_BACK:

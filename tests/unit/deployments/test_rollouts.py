@@ -384,5 +384,5 @@ def test_the_pages_and_what_people_are_told(make_lab: Any, people: People, porta
     whole = api("ada").get(f"/api/v1/deployments/{done.pk}").json()
     assert whole["possible"] == ["rollback"]
     assert whole["consequences"]["final"] is False
-    assert api("ada").get(f"/api/v1/deployments/{done.pk}/verdict").json()["verdict"] == "good"
+    assert api("ada").get(f"/api/v1/deployments/{done.pk}/verdict").json()["verdict"] == "pass"
     assert api("ada").post(f"/api/v1/deployments/{done.pk}/rollback", {}).status_code == 403

@@ -130,6 +130,8 @@ BODIES = {
     },
     "POST admin/deployments/flag/<uuid:flag_id>/rule/": lambda people: {"variant": "on", "percent": "10"},
     "POST api/v1/agents/<str:environment_slug>/reports": _report,
+    "POST api/v1/deployments/<uuid:deployment_id>/outcome": lambda people: {"outcome": "succeeded"},
+    "POST api/v1/environments/<uuid:environment_id>/flagger/<str:hook>": lambda people: {"name": "n", "namespace": "p"},
     "POST api/v1/announcements": lambda people: {"text": "t", "ends_at": _tomorrow()},
     "POST api/v1/deployments": lambda people: {
         "environment_id": str(_environment(people)),
@@ -199,5 +201,6 @@ THINGS = {
     "announcement_id": _announcement,
     "deployments.announcement": _announcement,
     "gate_id": lambda people: "support.told",
+    "hook": lambda people: "event",
     "environment_slug": lambda people: an_environment().slug,
 }
