@@ -8,6 +8,7 @@
 #   migrate     database, default rows, first administrator; words after it go to `manage.py migrate`
 #   static      static files into the data folder, for an init container
 #   manage      any `manage.py` command        health     what HEALTHCHECK asks
+#   agent       aw-deployd, which exchanges versions in a cluster
 set -eu
 
 part="${1:-portal}"
@@ -49,7 +50,7 @@ if found.get("email"):
 
 # Only by what a container is: a command that somebody runs beside it must not change what HEALTHCHECK asks.
 case "$part" in
-migrate | static | manage | health) ;;
+migrate | static | manage | health | agent) ;;
 *) echo "$part" > "$mark" 2>/dev/null || true ;;
 esac
 case "$part" in
@@ -100,11 +101,15 @@ static)
 manage)
     exec python manage.py "$@"
     ;;
+agent)
+    export PYTHONPATH=/opt/aiwriter/agent
+    exec python -m aw_deployd "$@"
+    ;;
 health)
     exec python /opt/aiwriter/healthcheck.py "$@"
     ;;
 *)
-    echo "There is no part '$part'. Parts: portal web worker scheduler watch healthd vectors migrate static manage health" >&2
+    echo "There is no part '$part'. Parts: portal web worker scheduler watch healthd vectors migrate static manage health agent" >&2
     exit 64
     ;;
 esac

@@ -241,14 +241,15 @@ class FakeCluster:
             for each in old:
                 self._end(each)
             return
-        for _ in range(spec["replicas"] - len(new)):
+        wanted = spec.setdefault("replicas", 1)
+        for _ in range(wanted - len(new)):
             self._start(meta["name"], template)
-        for each in new[spec["replicas"] :]:
+        for each in new[wanted:]:
             self._end(each)
         there = [
             each for each in self._listed("pods", spec["selector"]["matchLabels"]) if _sends(each) and each not in old
         ]
-        if old and (len(there) >= spec["replicas"]):
+        if old and (len(there) >= wanted):
             for each in old:
                 self._end(each)
 

@@ -18,6 +18,17 @@ import yaml
 SLOTS = {"web": {"slots": {"green": {"enabled": True}}}}
 GATEWAY = {"ingress": {"enabled": False}, "gateway": {"enabled": True, "weights": {"blue": 75, "green": 25}}}
 KEDA = {"worker": {"autoscaling": {"enabled": False}, "keda": {"enabled": True}}}
+AGENT = {
+    "agent": {
+        "enabled": True,
+        "trustedKeys": ["A" * 43 + "="],
+        "releases": {
+            "1.0": {"image": "registry.example.org/aiwriter:0.1.0"},
+            "2.0": {"image": "registry.example.org/aiwriter:2.0", "digest": "sha256:" + "2" * 64},
+        },
+    }
+}
+ROUTED = {"agent": {**AGENT["agent"], "gatewayAddress": "https://public.gateway.svc:443"}}
 SHAPES: list[tuple[str, str, dict[str, Any], str]] = [
     ("small", "small", {}, ""),
     ("standard", "standard", {}, ""),
@@ -26,6 +37,13 @@ SHAPES: list[tuple[str, str, dict[str, Any], str]] = [
     ("standard, active green", "standard", {"web": {"active": "green", **SLOTS["web"]}}, ""),
     ("ha, KEDA", "ha", KEDA, ""),
     ("small, gateway", "small", GATEWAY, ""),
+    ("standard, agent", "standard", {**SLOTS, **AGENT}, ""),
+    ("ha, agent, gateway", "ha", {**SLOTS, **GATEWAY, **ROUTED}, ""),
+    ("an agent without a second slot", "standard", AGENT, "a slot beside the one that serves"),
+    ("an agent for one pod", "small", AGENT, "profile small"),
+    ("an agent that trusts nobody", "standard", {**SLOTS, "agent": {"enabled": True}}, "trustedKeys is empty"),
+    ("an agent that cannot send probes", "standard", {**SLOTS, **GATEWAY, **AGENT}, "gatewayAddress is empty"),
+    ("a release without an image", "standard", {"agent": {"releases": {"2.0": {"digest": ""}}}}, "image"),
     ("an unknown value", "standard", {"wbe": {"replicas": 3}}, "wbe"),
     ("a wrong type", "standard", {"web": {"replicas": "three"}}, "replicas"),
     ("a slot that is off", "standard", {"web": {"active": "green"}}, "nobody would be served"),
@@ -66,7 +84,7 @@ def unsafe(each: dict[str, Any]) -> list[str]:
     found = []
     if not spec["securityContext"].get("runAsNonRoot") or spec.get("automountServiceAccountToken") is not False:
         found.append("runs as root, or has a token of the cluster")
-    for container in spec["containers"]:
+    for container in (*spec.get("initContainers", ()), *spec["containers"]):
         context = container.get("securityContext", {})
         if not context.get("readOnlyRootFilesystem") or context.get("capabilities") != {"drop": ["ALL"]}:
             found.append(f"{container['name']} is not hardened")
@@ -92,6 +110,8 @@ def main() -> None:
         except helm_python.HelmError as error:
             say(kind="refused", shape=name, wanted=refusal, said=str(error)[:600])
             continue
+        if "agent" in name:
+            say(kind="objects", shape=name, objects=made)
         wrong, unknown = [], []
         for each in made:
             try:

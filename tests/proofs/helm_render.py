@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 
+from tests.lab import chartagent
 from tests.lab.deploytools import ran, tools
 from tests.lab.portal import ROOT
 from tests.proofs import expect
@@ -27,6 +28,8 @@ HAS = {
     },
     "ha": {"HorizontalPodAutoscaler": 2, "PodDisruptionBudget": 2, "ExternalSecret": 1, "PodMonitor": 1},
     "standard, both slots, gateway": {"Deployment": 5, "HTTPRoute": 1},
+    "standard, agent": {"Deployment": 6, "PodTemplate": 1, "Role": 1, "RoleBinding": 1, "PodDisruptionBudget": 3},
+    "ha, agent, gateway": {"Deployment": 6, "PodTemplate": 1, "Role": 1, "HTTPRoute": 1, "PersistentVolumeClaim": 2},
     "ha, KEDA": {"ScaledObject": 1, "HorizontalPodAutoscaler": 1},
 }
 
@@ -34,13 +37,15 @@ HAS = {
 def prove() -> str:
     """Render, validate, refuse."""
     python = str(tools() / "python")
-    objects = refused = 0
+    objects = refused = moved = 0
     not_run: set[str] = set()
     for version in VERSIONS:
         said = ran([python, str(ROOT / "tests/proofs/_chart.py"), str(CHART), version])
         for line in (json.loads(each) for each in said.splitlines() if each.startswith("{")):
             if line["kind"] == "lint":
                 expect(not line["errors"], f"lint: {line['errors']}")
+            elif line["kind"] == "objects":
+                moved += chartagent.roll_out(line["objects"], python, version)
             elif line["kind"] == "refused":
                 expect(line["wanted"], f"{line['shape']} is refused: {line['said']}")
                 expect(
@@ -57,6 +62,7 @@ def prove() -> str:
         print(f"  {version}: done", flush=True)
     print(f"  not run: no schema here for {', '.join(sorted(not_run))}; no cluster", flush=True)
     return (
+        f"the agent went forward and back {moved} times on the chart's own objects, with what its Role allows; "
         f"{objects} objects valid, strictly, for Kubernetes {' and '.join(VERSIONS)}; {refused // len(VERSIONS)} wrong values "
         f"refused by name; not run: {', '.join(sorted(not_run))} against their schemas"
     )

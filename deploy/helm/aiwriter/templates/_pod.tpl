@@ -78,9 +78,64 @@ env:
 {{- end }}
 {{- end -}}
 
+{{/* With the agent, versions are its affair: an upgrade of the chart keeps the image that a Deployment has. Without a cluster
+     (helm template) nothing is found, and the values count. Arguments: root, name, part. */}}
+{{- define "aiwriter.liveImage" -}}
+{{- if .root.Values.agent.enabled -}}
+{{- $live := lookup "apps/v1" "Deployment" .root.Release.Namespace .name -}}
+{{- if $live -}}
+{{- $part := .part -}}
+{{- range $live.spec.template.spec.containers -}}
+{{- if eq .name $part -}}{{ .image }}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* How many replicas a slot has: with the agent as many as now; at first none beside the slot that serves. Arguments: root, slot, count. */}}
+{{- define "aiwriter.slotReplicas" -}}
+{{- $live := lookup "apps/v1" "Deployment" .root.Release.Namespace (printf "%s-web-%s" (include "aiwriter.name" .root) .slot) -}}
+{{- if $live -}}{{ $live.spec.replicas }}{{- else -}}{{ ternary .count 0 (eq .slot .root.Values.web.active) }}{{- end -}}
+{{- end -}}
+
+{{/* The pod of a job: root, args. */}}
+{{- define "aiwriter.jobPod" -}}
+{{- $root := .root -}}
+metadata:
+  labels: {{- include "aiwriter.allLabels" (dict "root" $root "part" "migrate") | nindent 4 }}
+spec:
+  restartPolicy: Never
+  serviceAccountName: {{ include "aiwriter.name" $root }}
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  securityContext:
+    {{- include "aiwriter.podSecurity" $root | nindent 4 }}
+  {{- with $root.Values.image.pullSecrets }}
+  imagePullSecrets:
+    {{- range . }}
+    - name: {{ . }}
+    {{- end }}
+  {{- end }}
+  containers:
+    - name: migrate
+      image: {{ include "aiwriter.image" $root }}
+      imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+      args: {{ toJson .args }}
+      securityContext:
+        {{- include "aiwriter.containerSecurity" $root | nindent 8 }}
+      {{- include "aiwriter.env" $root | nindent 6 }}
+      resources: {{- toYaml $root.Values.migrate.resources | nindent 8 }}
+      volumeMounts:
+        {{- include "aiwriter.mounts" $root | nindent 8 }}
+  volumes:
+    {{- include "aiwriter.volumes" $root | nindent 4 }}
+{{- end -}}
+
 {{/* The pod of a part: root, part, image, resources, ports, probes (each optional), grace, sidecar. */}}
 {{- define "aiwriter.pod" -}}
 {{- $root := .root -}}
+{{- $name := printf "%s-%s" (include "aiwriter.name" $root) (ternary (printf "web-%s" .slot) .part (not (empty .slot))) -}}
+{{- $image := include "aiwriter.liveImage" (dict "root" $root "name" $name "part" .part) | default .image | default (include "aiwriter.image" $root) -}}
 metadata:
   labels:
     {{- include "aiwriter.allLabels" . | nindent 4 }}
@@ -125,7 +180,7 @@ spec:
   {{- end }}
   containers:
     - name: {{ .part }}
-      image: {{ .image | default (include "aiwriter.image" $root) }}
+      image: {{ $image }}
       imagePullPolicy: {{ $root.Values.image.pullPolicy }}
       args: [{{ .command | default .part }}]
       securityContext:
@@ -148,7 +203,7 @@ spec:
         {{- include "aiwriter.mounts" $root | nindent 8 }}
     {{- if .sidecar }}
     - name: healthd
-      image: {{ .image | default (include "aiwriter.image" $root) }}
+      image: {{ $image }}
       imagePullPolicy: {{ $root.Values.image.pullPolicy }}
       args: [healthd]
       securityContext:
