@@ -66,7 +66,8 @@ def roll_out(objects: list[Object], python: str, version: str) -> int:
         traffic.render(Shares.only("blue"))
         for fence, (here, there, wanted) in enumerate((("blue", "green", "2.0"), ("green", "blue", "1.0")), start=1):
             target = releases.load(found.releases, wanted)
-            expect(runtime.run_job(target, "prepare", 30.0).code == 0, "the job failed")
+            done = runtime.run_job(target, "prepare", 30.0)
+            expect((done.code, done.tail) == (0, "prepare is done"), f"the job told {done}")
             runtime.start_web(there, target)
             expect(runtime.observe(there).whole, f"{there} is not whole")
             expect(len(traffic.ready_pods(f"demo-web-{there}")) > 1, f"the Service of {there} finds no pods")  # type: ignore[attr-defined]

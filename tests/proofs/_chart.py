@@ -29,7 +29,7 @@ AGENT = {
     }
 }
 ROUTED = {"agent": {**AGENT["agent"], "gatewayAddress": "https://public.gateway.svc:443"}}
-SHAPES: list[tuple[str, str, dict[str, Any], str]] = [
+SHAPES: list[tuple[str, str, dict[str, Any] | str, str]] = [
     ("small", "small", {}, ""),
     ("standard", "standard", {}, ""),
     ("ha", "ha", {}, ""),
@@ -37,6 +37,7 @@ SHAPES: list[tuple[str, str, dict[str, Any], str]] = [
     ("standard, active green", "standard", {"web": {"active": "green", **SLOTS["web"]}}, ""),
     ("ha, KEDA", "ha", KEDA, ""),
     ("small, gateway", "small", GATEWAY, ""),
+    ("standard, the example with the agent", "standard", "values-agent.yaml", ""),
     ("standard, agent", "standard", {**SLOTS, **AGENT}, ""),
     ("ha, agent, gateway", "ha", {**SLOTS, **GATEWAY, **ROUTED}, ""),
     ("an agent without a second slot", "standard", AGENT, "a slot beside the one that serves"),
@@ -104,13 +105,15 @@ def main() -> None:
     say(kind="lint", errors=answer["errors"], helm=str(helm_python.helm_sdk_version()))
     chart = helm_python.Chart.load(str(folder))
     for name, profile, change, refusal in SHAPES:
+        if isinstance(change, str):
+            change = yaml.safe_load((folder / change).read_text())
         values = merged(yaml.safe_load((folder / f"values-{profile}.yaml").read_text()), change)
         try:
             made = objects(chart.render(values=values, name="demo"))
         except helm_python.HelmError as error:
             say(kind="refused", shape=name, wanted=refusal, said=str(error)[:600])
             continue
-        if "agent" in name:
+        if "agent" in name and "example" not in name:
             say(kind="objects", shape=name, objects=made)
         wrong, unknown = [], []
         for each in made:

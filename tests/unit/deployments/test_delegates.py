@@ -346,6 +346,7 @@ class TestConsole:
         assert "aw-deployd status" not in text
         text = client.get(f"/admin/deployments/environment/{environment.pk}/change/").content.decode()
         assert "Who acts" in text
+        assert "aw-deployd " not in text.partition("Ways to a new version")[0]
         assert "Flagger acts there, and does blue/green and canaries." in text
 
     def test_no_agent_gets_its_plan(self, controller: APIClient) -> None:
