@@ -19,7 +19,7 @@ django.setup(set_prefix=False)
 # Now, and not in the first request that sends a task.
 current_app.loader.import_default_modules()
 
-from aiwriter.core import memory, schema, tracing  # noqa: E402
+from aiwriter.core import memory, schema, staticfiles, tracing  # noqa: E402
 from aiwriter.core.handler import Handler  # noqa: E402
 from aiwriter.core.metrics import counted  # noqa: E402
 from aiwriter.core.threads import in_thread  # noqa: E402
@@ -48,9 +48,12 @@ async def _lifespan(receive: Any, send: Any) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
-            if problem := await in_thread(schema.start_problem) or await in_thread(start_problem):
-                # The server prints it and ends: without its tables, or without a key, the portal would fail at the first
-                # thing that needs them.
+            problem = (
+                await in_thread(schema.start_problem) or await in_thread(start_problem) or staticfiles.start_problem()
+            )
+            if problem:
+                # The server prints it and ends: without its tables, a key or its static files, the portal would fail at the
+                # first thing that needs them.
                 await send({"type": "lifespan.startup.failed", "message": problem})
                 return
             memory.stay_small()

@@ -64,6 +64,20 @@ class LiveStaticMiddleware(WhiteNoiseMiddleware):  # type: ignore[misc]
         return super().__call__(request)
 
 
+def start_problem(storage: Any = staticfiles_storage) -> str:
+    """Why pages could not be drawn; "" when this version's static files are there, or none are needed.
+
+    Args:
+        storage: where they are.
+    """
+    if settings.DEBUG or not isinstance(storage, ModuleStorage) or storage.read_manifest() is not None:
+        return ""
+    return (
+        f"{settings.STATIC_ROOT} holds no static files of version {settings.VERSION}, and every page needs them.\n"
+        "  manage.py prepare puts them there; in a container: aiwriter static"
+    )
+
+
 def collect() -> None:
     """Put this version's files beside those of others; nothing that is being served is touched.
 

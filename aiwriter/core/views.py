@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 
 from aiwriter.core import context
 from aiwriter.core.errors import AppError, Detail
 from aiwriter.core.faults import machine_fault
+
+logger = logging.getLogger(__name__)
 
 
 def error_body(code: str, message: str, details: tuple[Detail, ...] = ()) -> dict[str, object]:
@@ -28,7 +32,13 @@ def error_response(request: HttpRequest, error: AppError) -> HttpResponse:
     """An error as a page, or as JSON below /api/."""
     if request.path.startswith("/api/"):
         return JsonResponse(error_body(error.code, str(error), error.details), status=error.status)
-    return render(request, "errors/error.html", {"error": error}, status=error.status)
+    try:
+        return render(request, "errors/error.html", {"error": error}, status=error.status)
+    except Exception:
+        # What broke the page may break this one too: static files that are not there, a context that asks the database. The
+        # server would answer with two words of its own.
+        logger.exception("The error page could not be drawn; a bare one was sent")
+        return HttpResponse(render_to_string("errors/bare.html", {"error": error}), status=error.status)
 
 
 def _plain(request: HttpRequest, status: int, code: str, title: str, remedy: str) -> HttpResponse:

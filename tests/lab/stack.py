@@ -69,7 +69,10 @@ def build_images(engine: Engine, other: str) -> None:
 
 def renumbered(engine: Engine, other: str) -> None:
     """The images that take less than a second."""
-    change = f"sed -i 's/__version__ = .*/__version__ = \"{other}\"/' aiwriter/__init__.py"
+    change = (
+        f"sed -i 's/__version__ = .*/__version__ = \"{other}\"/' aiwriter/__init__.py"
+        f" && cp ../static/staticfiles-{__version__}.json ../static/staticfiles-{other}.json"
+    )
     _small(engine, f"aiwriter:{other}", f"FROM aiwriter:{__version__}\nUSER root\nRUN {change}\nUSER 10001:10001\n")
     for name, lines in _IMAGES.items():
         _small(engine, f"lab/{name}:{SUITE}", f"FROM aiwriter/services:{SUITE}\n{lines}", start=_POSTGRES)
