@@ -18,10 +18,8 @@ import importlib
 import math
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from functools import cache, partial
-from pathlib import Path
 from queue import Empty
 from typing import Any
 
@@ -33,6 +31,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from aiwriter.celery import app as celery
 from aiwriter.core import keyring
+from tests.databases import migrated_file
 from tests.people import People, open_session
 from tests.settings import REDIS_URL
 
@@ -111,14 +110,10 @@ def django_db_keepdb() -> bool:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, django_db_keepdb: bool) -> None:
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """Puts that copy where this worker's database is looked for; PostgreSQL makes its own (`tests/settings.py`)."""
-    if ready := os.environ.get("TESTS_MIGRATED_READY"):
-        while not Path(ready).exists():
-            time.sleep(0.1)
-        assert Path(ready).read_text(encoding="ascii") == "0", "the database could not be migrated, see above"
-    if django_db_keepdb and connection.vendor == "sqlite":
-        shutil.copy(os.environ["TESTS_MIGRATED"], connection.settings_dict["TEST"]["NAME"])
+    if migrated := migrated_file():
+        shutil.copy(migrated, connection.settings_dict["TEST"]["NAME"])
 
 
 @pytest.fixture(scope="session")

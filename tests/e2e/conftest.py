@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
+from tests.databases import migrated_file
 from tests.e2e.browser import Visitor, chromium
 from tests.e2e.stage import Cast, set_stage, wait_for_sources
 from tests.lab.portal import Portal
@@ -14,9 +18,13 @@ from tests.lab.portal import Portal
 
 @pytest.fixture(scope="package")
 def running() -> Iterator[Portal]:
-    """A whole portal, started as a person starts it."""
-    with Portal() as portal:
+    """A whole portal, started as a person starts it; where the run has migrated a database, on a copy of that."""
+    folder = Path(tempfile.mkdtemp(prefix="aiwriter-portal-"))
+    if migrated := migrated_file():
+        shutil.copy(migrated, folder / "aiwriter.sqlite3")
+    with Portal(folder=folder) as portal:
         yield portal
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="package")
