@@ -4,11 +4,13 @@
 # Where /etc/aiwriter/deployd.toml is, the agent exchanges versions: then only the release and the units are put there.
 #
 #   install.sh [--topology basic|standard] [--site HOST] [--database-url FILE] [--redis-url FILE] [--wheels DIR] [--no-start]
+#              [--asleep MINUTES]     basic, never in production: it ends when nobody was there for so long, and the next
+#                                     request starts it again; 0 turns that off
 #   install.sh --uninstall            stops and removes programs and units; keeps /var/lib/aiwriter and /etc/aiwriter
 #   install.sh --uninstall --purge    removes those too, with every document in them
 set -eu
 
-topology=basic site=localhost database_url="" redis_url="" wheels="" start=yes uninstall="" purge=""
+topology=basic site=localhost database_url="" redis_url="" wheels="" start=yes uninstall="" purge="" asleep=""
 while [ $# -gt 0 ]; do
     case "$1" in
     --topology) topology="$2"; shift ;;
@@ -17,13 +19,18 @@ while [ $# -gt 0 ]; do
     --redis-url) redis_url="$2"; shift ;;
     --wheels) wheels="$2"; shift ;;
     --no-start) start="" ;;
+    --asleep) asleep="$2"; shift ;;
     --uninstall) uninstall=yes ;;
     --purge) purge=yes ;;
-    *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; echo "unknown: $1" >&2; exit 64 ;;
+    *) sed -n '2,11s/^# \{0,1\}//p' "$0" >&2; echo "unknown: $1" >&2; exit 64 ;;
     esac
     shift
 done
 case "$topology" in basic | standard) ;; *) echo "There is no topology '$topology': basic or standard." >&2; exit 64 ;; esac
+case "$asleep" in *[!0-9]*) echo "--asleep takes minutes, not '$asleep'." >&2; exit 64 ;; esac
+if [ -n "$asleep" ] && [ "$topology" != basic ]; then
+    echo "--asleep is for topology basic. Elsewhere workers are scaled to none: docs/operators/scaling.md" >&2; exit 64
+fi
 [ "$(id -u)" -eq 0 ] || { echo "Run it as root: it makes a user and system units." >&2; exit 77; }
 
 here="$(cd "$(dirname "$0")" && pwd)"
@@ -104,10 +111,12 @@ for name in keys secrets; do folder "$data/$name" 700 aiwriter:aiwriter; done
 
 scratch="$(mktemp -d)"
 trap 'rm -rf "$scratch"' EXIT
+kind=production
+[ "${asleep:-0}" -eq 0 ] || kind=development
 if [ ! -s "$etc/aiwriter.env" ]; then
     {
         echo "# Variables of docs/operators/configuration.md. After a change: systemctl restart aiwriter.target"
-        echo "AIWRITER_ENVIRONMENT=production"
+        echo "AIWRITER_ENVIRONMENT=$kind"
         echo "AIWRITER_PUBLIC_URL=https://$site"
         echo "AIWRITER_ALLOWED_HOSTS=$site"
         echo "AIWRITER_HTTPS=true"
@@ -123,6 +132,10 @@ if [ ! -s "$etc/aiwriter.env" ]; then
         fi
     } >"$scratch/env"
     put "$scratch/env" "$etc/aiwriter.env" 640 root:aiwriter || true
+fi
+if [ "$kind" = development ] && grep -q '^AIWRITER_ENVIRONMENT=production' "$etc/aiwriter.env"; then
+    echo "Production does not sleep: backups and alerts would stop. Set AIWRITER_ENVIRONMENT in $etc/aiwriter.env first." >&2
+    exit 78
 fi
 for slot in blue:8001 green:8002; do
     echo "AIWRITER_PORT=${slot#*:}" >"$scratch/slot"
@@ -184,6 +197,31 @@ reload=""
 for unit in "$here"/systemd/*; do
     if put "$unit" "/etc/systemd/system/$(basename "$unit")" 644 root:root; then reload=yes; fi
 done
+sleeping=/etc/systemd/system/aiwriter-portal.service.d/asleep.conf waking=/etc/systemd/system/aiwriter-asleep.service.d/asleep.conf
+if [ "$asleep" = 0 ]; then
+    for file in "$sleeping" "$waking"; do
+        [ ! -e "$file" ] || { rm "$file"; changed "removed $file"; reload=yes; }
+    done
+    if has_systemd && systemctl is-enabled --quiet aiwriter-asleep.socket 2>/dev/null; then
+        systemctl disable --quiet --now aiwriter-asleep.socket aiwriter-asleep.service 2>/dev/null || true
+        changed "disabled aiwriter-asleep.socket"
+    fi
+elif [ -n "$asleep" ]; then
+    mkdir -p "$(dirname "$sleeping")" "$(dirname "$waking")"
+    cat >"$scratch/sleeping" <<SLEEPING
+[Unit]
+StopWhenUnneeded=yes
+[Service]
+Environment=AIWRITER_PORT=8100
+TimeoutStartSec=180
+# Whoever waits is let in when it is ready, not when it has begun to start.
+ExecStartPost=/bin/sh -c 'until /opt/aiwriter/current/venv/bin/python -c "import urllib.request as u; u.urlopen(\\"http://127.0.0.1:8100/readyz\\", timeout=5)" 2>/dev/null; do sleep 0.2; done'
+SLEEPING
+    printf '[Service]\nEnvironment=AW_ASLEEP=%smin\n' "$asleep" >"$scratch/waking"
+    if put "$scratch/sleeping" "$sleeping" 644 root:root; then reload=yes; fi
+    if put "$scratch/waking" "$waking" 644 root:root; then reload=yes; fi
+fi
+if [ -e "$sleeping" ]; then parts="aiwriter-asleep.socket"; fi
 cat >"$scratch/aiwriter" <<WRAP
 #!/bin/sh
 # \`aiwriter COMMAND …\`: manage.py of the running release, as the portal's user with the portal's variables.
@@ -220,6 +258,10 @@ if [ -n "$fresh" ]; then
     changed "database and static files"
 fi
 if has_systemd && [ -n "$start" ]; then
+    if [ -e "$sleeping" ] && systemctl is-enabled --quiet aiwriter-portal.service; then
+        systemctl disable --quiet --now aiwriter-portal.service
+        changed "disabled aiwriter-portal.service"
+    fi
     for unit in aiwriter.target $parts; do
         if ! systemctl is-enabled --quiet "$unit"; then systemctl enable --quiet "$unit"; changed "enabled $unit"; fi
         if ! systemctl is-active --quiet "$unit"; then systemctl start "$unit"; changed "started $unit"

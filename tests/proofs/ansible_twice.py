@@ -6,7 +6,6 @@ wheels were fetched before. Needs root and Debian's docker.io, debootstrap, ipro
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -16,7 +15,8 @@ import time
 from pathlib import Path
 
 from tests.lab.deploytools import tools
-from tests.lab.engine import SERVICES, SUITE, Engine, wheels
+from tests.lab.engine import Engine, wheels
+from tests.lab.machine import Machine
 from tests.lab.portal import ROOT
 from tests.proofs import Failed, expect, until
 
@@ -43,61 +43,26 @@ except Exception as error:
 def prove() -> str:
     """Twice, then look, then a change that must be seen."""
     with Engine() as engine:
-        engine.base("services", SERVICES)
-        wheelhouse = wheels("plugins", ROOT / "requirements" / "plugins.txt")
-        engine.run(
-            "run", "-d", "--name", HOST, "--hostname", "portal1", "--network", "none",
-            "--cap-add", "SYS_ADMIN", "--cap-add", "NET_ADMIN", "--security-opt", "seccomp=unconfined", "--cgroupns", "private",
-            "--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp:exec", "-e", "container=docker",
-            "-v", "/sys/fs/cgroup/systemd:/sys/fs/cgroup/systemd:rw", "-v", f"{wheelhouse}:/wheels:ro",
-            f"aiwriter/services:{SUITE}", "/lib/systemd/systemd", "--system",
-        )  # fmt: skip
-        until(
-            lambda: _inside(engine, "systemctl", "is-system-running").strip() in ("running", "degraded"),
-            120,
-            "no systemd",
-        )
-        _without_namespaces_of_users(engine)
+        machine = Machine(engine, HOST, wheels("plugins", ROOT / "requirements" / "plugins.txt"))
         with tempfile.TemporaryDirectory(prefix="aiwriter-play-") as scratch:
             folder = Path(scratch)
             first, took = _play(engine, folder)
             expect(first["changed"] > 20, f"the first run changed {first}")
             print(f"  first run: {first['ok']} ok, {first['changed']} changed, {took:.0f} s", flush=True)
-            _works(engine)
+            _works(machine)
             second, took = _play(engine, folder)
             print(f"  second run: {second['ok']} ok, {second['changed']} changed, {took:.0f} s", flush=True)
             expect(second["changed"] == 0, f"the second run changed {second['changed']}:\n{second['tail']}")
             # A play that sees nothing would change nothing, too.
             third, _ = _play(engine, folder, "-e", "worker_concurrency=5")
             expect(third["changed"] >= 2, f"a changed setting was not noticed: {third}")
-            _works(engine)
-            said = _inside(engine, "aiwriter", "doctor", "--topology", "standard")
+            _works(machine)
+            said = machine.said("aiwriter", "doctor", "--topology", "standard")
             expect(re.search(r"(?m)^ok\s+database", said), f"the doctor says: {said}")
     return (
         f"first run changed {first['changed']} of {first['ok']} tasks, second run changed=0; {len(UNITS)} units active, sign-in "
         f"page through HAProxy with TLS; a changed setting changed {third['changed']}"
     )
-
-
-def _without_namespaces_of_users(engine: Engine) -> None:
-    """In a container units that ask for one of their own do not start; on a machine they do. Debian's Redis is such a one."""
-    print("  PrivateUsers= is off in the container", flush=True)
-    script = (
-        "for unit in $(grep -lE '^PrivateUsers=(true|yes|1)' /lib/systemd/system/*.service); do "
-        "folder=/etc/systemd/system/$(basename $unit).d; mkdir -p $folder; "
-        "printf '[Service]\nPrivateUsers=no\n' > $folder/lab.conf; done; systemctl daemon-reload"
-    )
-    engine.run("exec", HOST, "sh", "-c", script)
-
-
-def _inside(engine: Engine, *words: str) -> str:
-    with contextlib.suppress(RuntimeError):
-        return engine.run("exec", HOST, *words)
-    done = subprocess.run(
-        [engine.docker, "exec", HOST, *words], env={**os.environ, "DOCKER_HOST": engine.host},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    return done.stdout + done.stderr
 
 
 def _play(engine: Engine, folder: Path, *more: str) -> tuple[dict[str, object], float]:
@@ -133,18 +98,18 @@ def _play(engine: Engine, folder: Path, *more: str) -> tuple[dict[str, object], 
     return {**{name: int(value) for name, value in found}, "tail": changed}, time.monotonic() - begun
 
 
-def _works(engine: Engine) -> None:
+def _works(machine: Machine) -> None:
     for unit in UNITS:
         try:
-            until(lambda unit=unit: _inside(engine, "systemctl", "is-active", unit).strip() == "active", 60, "")  # type: ignore[misc]
+            until(lambda unit=unit: machine.is_active(unit), 60, "")  # type: ignore[misc]
         except Failed:
-            said = _inside(engine, "systemctl", "status", "--no-pager", "-l", unit)
+            said = machine.said("systemctl", "status", "--no-pager", "-l", unit)
             expect(False, f"{unit} is not active:\n{said[-2000:]}")
     seen = ""
 
     def answers() -> bool:
         nonlocal seen
-        seen = _inside(engine, "python3", "-c", _ASK, "/accounts/login/")
+        seen = machine.said("python3", "-c", _ASK, "/accounts/login/")
         return seen.startswith("200") and 'name="password"' in seen
 
     until(answers, 90, f"no page for signing in: {seen[:500]}")

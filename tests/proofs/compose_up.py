@@ -205,7 +205,10 @@ def _stops(stack: Stack, token: str) -> float:
         until(lambda: _answers_api(client), 120, "the web process does not come back")
         rows = _until_done(client, made, 240)
         for row in rows:
-            expect(row["output_markdown"].split() == expected, f"a text has {len(row['output_markdown'].split())} of {len(expected)} words")
+            expect(
+                row["output_markdown"].split() == expected,
+                f"a text has {len(row['output_markdown'].split())} of {len(expected)} words",
+            )
         return time.monotonic() - begun
 
 
