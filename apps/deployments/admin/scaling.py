@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from django.contrib import admin
@@ -61,11 +62,14 @@ class ScalePolicyAdmin(ServiceAdmin):
         if object_id is not None and self.has_view_permission(request):
             actor = actor_of(request)
             policy = selectors.policy_for(actor, object_id)
+            drawn = selectors.curve(policy)
             more |= {
                 "policy": policy,
                 "mark": self.look(policy),
                 "bounds": selectors.bounds_of(policy.environment).get(policy.part),
-                "plot_lines": selectors.curve(policy),
+                "plot_lines": drawn,
+                "plot_from": dt.datetime.fromtimestamp(drawn[0].points[0][0], dt.UTC) if drawn else None,
+                "plot_top": max((int(value or 0) for line in drawn for _, value in line.points), default=0),
                 "latest": policy.environment.scale_samples.filter(part=policy.part).order_by("-at").first(),
                 "events": list(selectors.events_for(actor, policy.environment_id, policy.part)[:_SHOWN_EVENTS]),
             }

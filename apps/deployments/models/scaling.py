@@ -65,7 +65,7 @@ class ScalePolicy(models.Model):
     )
     acts = models.BooleanField(
         default=False,
-        help_text="Off: what would be done is told below, and nothing is done. Watch it for some days first.",
+        help_text="Off: what would be done is only told, and nothing is done. Watch it for some days first.",
     )
     changed_at = models.DateTimeField(default=timezone.now, editable=False)
 
