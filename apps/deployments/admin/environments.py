@@ -44,7 +44,7 @@ class EnvironmentAdmin(ServiceAdmin):
     form = EnvironmentForm
     change_form_template = "admin/deployments/environment.html"
     list_display = ("title", "look", "kind", "current", "current_since", "approvals_required")
-    list_select_related = ("current", "target")
+    list_select_related = ("current", "target", "follows")
     fields = (
         "slug",
         "title",
@@ -55,6 +55,7 @@ class EnvironmentAdmin(ServiceAdmin):
         "approvals_required",
         "default_strategy",
         "soak_hours",
+        "follows",
         "release_keys",
     )
 

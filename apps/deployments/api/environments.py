@@ -99,6 +99,11 @@ class EnvironmentChangeIn(Input):
     approvals_required = serializers.IntegerField(min_value=0, max_value=3, required=False)
     default_strategy = serializers.ChoiceField(FORWARD_CHOICES, required=False)
     soak_hours = serializers.IntegerField(min_value=0, max_value=720, required=False)
+    follows = serializers.UUIDField(
+        required=False,
+        allow_null=True,
+        help_text="The host before this one, of the same installation; a release comes here when it serves there.",
+    )
     release_keys = serializers.CharField(
         max_length=4000, required=False, allow_blank=True, help_text="Public keys that sign releases, one a line."
     )

@@ -13,7 +13,7 @@ TABLES = (
         "deployments.Environment",
         staging="drop",
         retention=_FOREVER,
-        technical="id own approvals_required soak_hours public_key fence current current_since created_at",
+        technical="id own approvals_required soak_hours follows public_key fence current current_since created_at",
         public="kind data_policy default_strategy delegate",
         internal="slug title release_keys halted",
         secrets="sealed_key",

@@ -79,6 +79,14 @@ class Environment(models.Model):
         validators=[MaxValueValidator(720)],
         help_text="A release must have served on staging so long. 0: not asked.",
     )
+    follows = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="followers",
+        help_text="The host before this one, of the same installation: both work on one database. A release comes here when it serves there.",
+    )
     release_keys = models.TextField(
         blank=True, help_text="Public keys that sign releases, one a line. Empty: signatures are not asked for."
     )

@@ -18,7 +18,7 @@ _WEEK = dt.timedelta(days=7)
 def environments_for(actor: Actor) -> QuerySet[Environment]:
     """All environments."""
     require(actor, "deployments.read")
-    return Environment.objects.select_related("current", "target").prefetch_related("freezes")
+    return Environment.objects.select_related("current", "target", "follows__current").prefetch_related("freezes")
 
 
 def environment_for(actor: Actor, environment_id: uuid.UUID | str) -> Environment:
@@ -31,6 +31,18 @@ def environment_for(actor: Actor, environment_id: uuid.UUID | str) -> Environmen
     if found is None:
         raise NotFound("There is no such environment.")
     return found
+
+
+def installation(environment: Environment) -> list[Environment]:
+    """The hosts that work on one database with this environment, itself among them."""
+    rows = list(Environment.objects.select_related("current"))
+    found, size = {environment.pk}, 0
+    while len(found) > size:
+        size = len(found)
+        for row in rows:
+            if row.follows_id and not found.isdisjoint((row.pk, row.follows_id)):
+                found |= {row.pk, row.follows_id}
+    return [row for row in rows if row.pk in found]
 
 
 def frozen_by(environment: Environment, now: dt.datetime | None = None) -> FreezeWindow | None:

@@ -28,8 +28,10 @@ FIELDS = (
     "approvals_required",
     "default_strategy",
     "soak_hours",
+    "follows",
     "release_keys",
 )
+_MOST_HOSTS = 32
 _BOOTSTRAP = Actor.system_actor("bootstrap")
 _LONGEST_FREEZE = dt.timedelta(days=120)
 
@@ -242,12 +244,15 @@ def checked(row: Any, names: tuple[str, ...]) -> None:
 
 
 def _save(actor: Actor, environment: Environment, values: dict[str, Any], action: str) -> Environment:
-    before = {name: getattr(environment, name) for name in FIELDS}
+    before = _told(environment)
     for name, value in values.items():
         if name not in FIELDS:
             raise InvalidInput(f"'{name[:40]}' cannot be set.", field=name[:40])
+        if name == "follows" and value is not None and not isinstance(value, Environment):
+            value = get_environment(value)
         setattr(environment, name, value)
     checked(environment, ("slug", *FIELDS))
+    _check_order(environment)
     if environment.default_strategy not in FORWARD:
         raise InvalidInput(
             "This is no way to a new version.",
@@ -260,7 +265,7 @@ def _save(actor: Actor, environment: Environment, values: dict[str, Any], action
             field="release_keys",
             remedy="One a line, as aw-deployd keygen prints them.",
         )
-    after = {name: getattr(environment, name) for name in FIELDS}
+    after = _told(environment)
     try:
         with transaction.atomic():
             environment.save()
@@ -276,3 +281,26 @@ def _save(actor: Actor, environment: Environment, values: dict[str, Any], action
             remedy="Choose another name." if taken else "Change that one first.",
         ) from None
     return environment
+
+
+def _told(environment: Environment) -> dict[str, Any]:
+    before = environment.follows
+    return {name: getattr(environment, name) for name in FIELDS} | {"follows": before.slug if before else ""}
+
+
+def _check_order(environment: Environment) -> None:
+    """Refuse hosts that would wait for each other, or that are no hosts of one installation."""
+    before, seen = environment.follows, 0
+    if before is not None and before.kind != environment.kind:
+        raise InvalidInput(
+            f"{before.title} is for {before.get_kind_display().lower()}, this one for {environment.get_kind_display().lower()}.",
+            field="follows",
+            remedy="Hosts of one installation are of one kind; staging comes first by itself (soak hours).",
+        )
+    while before is not None:
+        seen += 1
+        if before.pk == environment.pk or seen > _MOST_HOSTS:
+            raise InvalidInput(
+                "Hosts would wait for each other.", field="follows", remedy="Choose one that does not follow this one."
+            )
+        before = before.follows

@@ -17,7 +17,7 @@ from aiwriter.core.schema import named, standing
 from apps.backends.models import BackendProfile
 from apps.backups.selectors.status import present_status
 from apps.deployments.models import Announcement, Deployment, Environment, GateResult, State, Strategy
-from apps.deployments.selectors.environments import frozen_by
+from apps.deployments.selectors.environments import frozen_by, installation
 from apps.deployments.selectors.strategies import FORWARD
 from apps.deployments.services import signing
 from apps.deployments.services.plans import contracted_since
@@ -133,6 +133,23 @@ def staging_soaked(deployment: Deployment, numbers: Numbers) -> Found:
     if served < dt.timedelta(hours=hours):
         return Found(FAIL, f"It has served on staging for {evidence['hours']} of {hours} hours.", evidence)
     return Found(PASS, f"It has served on staging for {evidence['hours']} hours.", evidence)
+
+
+def hosts_in_order(deployment: Deployment, numbers: Numbers) -> Found:
+    """Hosts of one installation take a release one after the other, and the database is contracted behind the last."""
+    environment, release = deployment.environment, deployment.release
+    hosts = installation(environment)
+    evidence = {host.slug: host.current.version if host.current else "" for host in hosts}
+    if len(hosts) == 1:
+        return Found(PASS, "The installation is one host.", evidence)
+    if deployment.strategy == Strategy.CONTRACT:
+        if behind := [host.title for host in hosts if host.current_id != release.pk]:
+            return Found(FAIL, f"Another version serves on {', '.join(behind)}: it could not work any more.", evidence)
+        return Found(PASS, "All hosts serve it.", evidence)
+    before = environment.follows
+    if deployment.strategy in FORWARD and before is not None and before.current_id != release.pk:
+        return Found(FAIL, f"It does not serve on {before.title} yet.", evidence)
+    return Found(PASS, "It is this host's turn.", evidence)
 
 
 def freeze_none(deployment: Deployment, numbers: Numbers) -> Found:
@@ -306,6 +323,7 @@ CHECKS: Mapping[str, Callable[[Deployment, Numbers], Found]] = {
         release_notes,
         migrations_phases,
         staging_soaked,
+        hosts_in_order,
         freeze_none,
         approvals_given,
         backup_fresh,

@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 
 from aiwriter.core.errors import Conflict, InvalidInput, NotFound
 from apps.deployments.models import Deployment, Environment, Release, Stage, State, Strategy, Transition
+from apps.deployments.selectors.environments import installation
 from apps.deployments.selectors.strategies import FORWARD, missing_for
 from apps.deployments.services import signing
 from apps.deployments.services.environments import get_environment
@@ -149,7 +150,7 @@ def plan_rollback(*, actor: Actor, deployment_id: uuid.UUID | str, why: str = ""
 def contracted_since(deployment: Deployment) -> bool:
     """Whether the database has lost what the version before needs."""
     return Deployment.objects.filter(
-        environment=deployment.environment,
+        environment__in=installation(deployment.environment),
         strategy=Strategy.CONTRACT,
         state=State.SUCCEEDED,
         created_at__gt=deployment.created_at,
