@@ -28,6 +28,8 @@ HERE = Path(__file__).resolve().parent
 BACKEND = "app"
 # The same slots without checks, for when the checks find nobody.
 ANYWAY = "anyway"
+# As the proxy calls it.
+MAP = "/usr/local/etc/haproxy/pct.map"
 OTHER = {"blue": "green", "green": "blue"}
 # All other parts, with the version that serves. Jobs are rows: a new worker goes on with what the old one had.
 PARTS = ("worker", "scheduler", "vectors", "watch", "healthd")
@@ -94,6 +96,12 @@ class Proxy:
         """What it counts of each slot."""
         rows = csv.DictReader(io.StringIO(self.say("show stat").removeprefix("# ")))
         return {row["svname"]: row for row in rows if row["pxname"] == BACKEND and row["svname"] in OTHER}
+
+    def canary(self) -> bool:
+        """Whether an agent sends a part of the people to a slot."""
+        return any(
+            line.split()[2] != "0" for line in self.say(f"show map {MAP}").splitlines() if len(line.split()) == 3
+        )
 
     def wait_up(self, slot: str, seconds: float) -> None:
         """Until the proxy has found it well: its own view is what counts."""
@@ -192,6 +200,8 @@ class Flip:
         Raises:
             Stopped: what serves then is what served before, unless the text says otherwise.
         """
+        if self._proxy.canary():
+            raise Stopped("A canary is under way: `aw-deployd status`, then `abort` or wait for its end.")
         self._tell(f"{self.live} serves; {image} comes into {self.next}")
         if migrate:
             self._run("run", "--rm", "-T", "migrate", image=image)

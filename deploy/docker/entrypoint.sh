@@ -27,6 +27,8 @@ folders() {
     done
     # Counts of this container's processes before a restart: their numbers are given out anew.
     rm -f "$data/run/metrics/"*"_$(hostname)-"*.db
+    # Of containers that are named by a number and gone: no successor has their name.
+    find "$data/run/metrics" -name '*_????????????-*.db' -mtime +30 -delete
 }
 
 static() {

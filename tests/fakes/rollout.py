@@ -10,7 +10,7 @@ from aw_deployd.analysis import Counts
 from aw_deployd.environment import Environment, Slot
 from aw_deployd.errors import DeployError, Stale
 from aw_deployd.probes import Result
-from aw_deployd.release import Release
+from aw_deployd.release import Release, digest
 from aw_deployd.runtime import JobResult, Running
 from aw_deployd.traffic import Counters, Lines, Observed, Shares
 
@@ -35,6 +35,12 @@ class FakeRuntime:
             self.die_at = ""
             raise Dead
         self.calls.append(words)
+
+    def digests(self, release: Release) -> tuple[str, ...]:
+        return (digest(release.code),)
+
+    def previous(self, release: Release) -> tuple[str, ...]:
+        return "--previous", str(release.code), "--python", release.python
 
     def observe(self, name: str) -> Running:
         version = self.running.get(name, "")

@@ -88,6 +88,9 @@ def _certificate(folder: Path) -> str:
     return problem
 
 
+AGENT = "compose/haproxy/agent.cfg"
+
+
 def _haproxy(program: str) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         if problem := _certificate(Path(scratch)):
@@ -95,8 +98,11 @@ def _haproxy(program: str) -> str:
         pem = Path(scratch) / "portal.pem"
         variables = {"AW_TLS_PEM": str(pem), "AW_RATE": "600", "AW_REDIS_PASSWORD": "word"}
         variables |= {f"AW_{each}": "127.0.0.1" for each in ("DB_1", "DB_2", "REDIS_1", "REDIS_2", "REDIS_3")}
-        for name in ("host/haproxy/haproxy.cfg", "compose/haproxy/haproxy.cfg", "compose/haproxy/route.cfg"):
+        for name in ("host/haproxy/haproxy.cfg", "compose/haproxy/haproxy.cfg", AGENT, "compose/haproxy/route.cfg"):
             text = (DEPLOY / name).read_text()
+            if name == AGENT:
+                # Never alone.
+                text += (DEPLOY / "compose/haproxy/haproxy.cfg").read_text()
             for old, new in (
                 ("/etc/haproxy/tls/portal.pem", str(pem)), ("/usr/local/etc/haproxy", str(DEPLOY / "compose/haproxy")),
                 ("/etc/haproxy", str(DEPLOY / "host/haproxy")), ("/var/run/haproxy", scratch),

@@ -145,12 +145,12 @@ class TestReleases:
         manifest = {"version": "2.0", "digest": true, "min_upgrade_from": "1.5"}
         (folder / "release.json").write_text(json.dumps(manifest))
         found = release.load(tmp_path, "2.0")
-        assert release.verify(found, wanted=true, coming_from="1.10")["digest"] == true
+        assert release.verify(found, found=(true,), wanted=true, coming_from="1.10")["digest"] == true
         with pytest.raises(Refused, match=r"Go to 1\.5 first"):
-            release.verify(found, wanted=true, coming_from="1.4.9")
+            release.verify(found, found=(true,), wanted=true, coming_from="1.4.9")
         (code / "code.py").write_text("two")
         with pytest.raises(Refused, match="the plan says"):
-            release.verify(found, wanted=true, coming_from="")
+            release.verify(found, found=(release.digest(code),), wanted=true, coming_from="")
         with pytest.raises(Refused, match="holds no release"):
             release.load(tmp_path, "3.0")
         (tmp_path / "2.1").mkdir()

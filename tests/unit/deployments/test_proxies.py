@@ -20,6 +20,8 @@ from aw_deployd import web
 from aw_deployd.environment import Slot
 from aw_deployd.errors import Stale
 from aw_deployd.traffic import PROBE_HEADER, Shares, TrafficDriver, open_traffic
+from aw_deployd.traffic.compose import ComposeProxy
+from tests.fakes.docker import Docker
 from tests.fakes.rollout import environment
 from tests.servers import free_port, proxies
 
@@ -52,10 +54,11 @@ class Proxy:
 
     versions: dict[str, ThreadingHTTPServer]
     unready: set[str]
+    _command: list[str] = []
 
     def __init__(self, kind: str, folder: Path, versions: dict[str, ThreadingHTTPServer]) -> None:
         try:
-            binary = proxies.binary(kind, fetch=False)
+            binary = proxies.binary("haproxy" if kind == "compose" else kind, fetch=False)
         except proxies.NotHere as error:
             pytest.skip(f"not run: {error}")
         slots = tuple(Slot(name, f"127.0.0.1:{server.server_address[1]}") for name, server in versions.items())
@@ -67,14 +70,39 @@ class Proxy:
             slots=slots,
             options={"api": f"127.0.0.1:{free_port()}"},
         )
+        self.people = self.environment.listen
+        if kind == "compose":
+            self._use_compose(folder)
         self.driver: TrafficDriver = open_traffic(self.environment)
+        if isinstance(self.driver, ComposeProxy):
+            self.driver.map_name = f"{self.environment.options['folder']}/haproxy/pct.map"
         self.driver.render(Shares.only("blue"))
         self._log = (folder / "log").open("wb")
         self.start()
 
+    def _use_compose(self, folder: Path) -> None:
+        """The files of deploy/compose: elsewhere, without TLS, with addresses instead of the engine's names."""
+        docker = Docker(folder)
+        place = docker.compose
+        for path in (place / "haproxy").glob("*.cfg"):
+            text = path.read_text().replace("/usr/local/etc/haproxy", f"{place}/haproxy")
+            text = text.replace("/var/run/haproxy", f"{place}/run").replace(" init-addr none resolvers docker", "")
+            text = text.replace(' ssl crt "${AW_TLS_PEM}" alpn h2,http/1.1', "").replace(":443", self.people)
+            for slot in self.environment.slots:
+                text = text.replace(f"web-{slot.name}:8000", slot.address)
+            path.write_text(text.replace(":80\n", f"127.0.0.1:{free_port()}\n"))
+        files = [f"{place}/haproxy/{name}.cfg" for name in ("agent", "haproxy")]
+        self._command = [self.environment.binary, "-db", "-f", files[0], "-f", files[1]]
+        self.environment = replace(
+            self.environment,
+            runtime="compose",
+            listen=f"{place}/run/agent.sock",
+            options={"folder": str(place)},
+        )
+
     def start(self) -> None:
         self._process = subprocess.Popen(
-            self.driver.command(), stdout=self._log, stderr=self._log, start_new_session=True
+            self._command or self.driver.command(), stdout=self._log, stderr=self._log, start_new_session=True
         )
         self.until(lambda: {"blue", "green"} <= self.driver.observe().up)
 
@@ -103,16 +131,19 @@ class Proxy:
     def ask(self, cookie: str = "", path: str = "/", probe: str = "") -> str:
         headers = {"Host": "localhost"} | ({"Cookie": cookie} if cookie else {})
         headers |= self.driver.probe_headers(probe) if probe else {}
-        return web.ask(self.environment.listen, path, headers=headers, timeout=30).body.decode()
+        where = self.environment.listen if probe else self.people
+        return web.ask(where, path, headers=headers, timeout=30).body.decode()
 
 
-@pytest.fixture(params=["haproxy", "caddy", "traefik", "nginx"])
-def proxy(request: pytest.FixtureRequest) -> Iterator[Proxy]:
-    """Each of the four, before two versions of which blue serves."""
+@pytest.fixture(params=["haproxy", "caddy", "traefik", "nginx", "compose"])
+def proxy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """Each of the four, and the one of Compose, before two versions of which blue serves."""
     unready: set[str] = set()
     versions = {name: _version(name, unready) for name in ("blue", "green")}
     # A short path: the name of a socket has 108 bytes.
     with TemporaryDirectory(prefix="aw-", dir="/tmp") as folder:
+        monkeypatch.setenv("PATH", f"{folder}/bin", prepend=os.pathsep)
+        monkeypatch.setenv("AW_RATE", "100000")
         made = Proxy(request.param, Path(folder), versions)
         made.versions, made.unready = versions, unready
         yield made

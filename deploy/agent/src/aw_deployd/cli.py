@@ -19,6 +19,7 @@ from aw_deployd.environment import Environment, load
 from aw_deployd.errors import DeployError, Refused
 from aw_deployd.journal import Journal, Row
 from aw_deployd.machine import State
+from aw_deployd.runtime import open_runtime
 from aw_deployd.scaler import Scaler
 from aw_deployd.traffic import Kept, Shares, open_traffic
 
@@ -300,7 +301,8 @@ def _history(given: argparse.Namespace) -> int:
 
 def _digest(given: argparse.Namespace) -> int:
     environment = load(given.environment)
-    sys.stdout.write(release.digest(release.load(environment.releases, given.release).code) + "\n")
+    found = open_runtime(environment).digests(release.load(environment.releases, given.release))
+    sys.stdout.write(found[0] + "\n")
     return 0
 
 

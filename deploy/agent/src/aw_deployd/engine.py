@@ -177,7 +177,8 @@ class Engine(Hands):
         target = release.load(self.environment.releases, plan.release)
         coming_from = "" if plan.strategy == "rollback" else plan.from_release
         self.journal.step(row, "verify")
-        evidence = release.verify(target, wanted=plan.digest, coming_from=coming_from)
+        digests = self.runtime.digests(target)
+        evidence = release.verify(target, found=digests, wanted=plan.digest, coming_from=coming_from)
         self.journal.end_step(row, "verify", "done", **evidence)
         old, new = self._places(plan, serving)
         facts = {"old": old, "new": new, "old_release": plan.from_release}
@@ -236,7 +237,7 @@ class Engine(Hands):
         else:
             if plan.from_release and plan.rehearse:
                 before = release.load(self.environment.releases, plan.from_release)
-                self._job(row, plan.release, "rehearse", "--previous", str(before.code), "--python", before.python)
+                self._job(row, plan.release, "rehearse", *self.runtime.previous(before))
             self._job(row, plan.release, "prepare")
             if plan.from_release:
                 self._job(row, plan.from_release, "fit")

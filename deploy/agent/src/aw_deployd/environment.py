@@ -44,7 +44,7 @@ class Environment:
         releases: folder with one folder for each version.
         data: the portal's data folder.
         variables: file with the portal's variables, NAME=value in each line; only the agent's user can read it.
-        listen: host:port of the proxy.
+        listen: host:port of the proxy, or the path of a socket of its.
         user: whom jobs run as; "" for the agent's own. Needed where the agent is root, for systemctl.
         probe_token: file with an API token for the probes; without one they ask public pages only.
         console_url: of the portal whose console is asked for plans; "" for none. From `[console]`.
@@ -107,6 +107,8 @@ def load(path: Path) -> Environment:
         raise Refused(f"{path} cannot be read: {error}.", "Look at deploy/agent/README.md for an example.") from error
     try:
         slots = tuple(Slot(each["name"], each["address"]) for each in values.pop("slots"))
+        if values.get("runtime") == "compose":
+            _settle_compose(values)
         for name in ("state", "releases", "data", "variables", "probe_token"):
             if values.get(name):
                 values[name] = Path(values[name]).expanduser()
@@ -137,3 +139,12 @@ def load(path: Path) -> Environment:
         if not slot.host or not slot.address.rpartition(":")[2].isdigit():
             raise Refused(f"{path}: slot {slot.name} has the address '{slot.address}'.", "Write host:port.")
     return found
+
+
+def _settle_compose(values: dict[str, Any]) -> None:
+    """What follows from the folder of the installation: its proxy, that proxy's entrance, and no folder of data."""
+    folder = Path(str(values.get("options", {})["folder"])).expanduser()
+    values.setdefault("traffic", "compose")
+    values.setdefault("listen", str(folder / "run" / "agent.sock"))
+    values.setdefault("data", values["state"])
+    values.setdefault("roles", ["worker", "scheduler", "watch", "healthd", "vectors"])

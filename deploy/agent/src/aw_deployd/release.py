@@ -1,4 +1,7 @@
-"""A release: a folder with `app`, the code of one version, `venv`, its packages, and a `release.json` that says what it is."""
+"""A release: a folder with `app`, the code of one version, `venv`, its packages, and a `release.json` that says what it is.
+
+One for Compose or Kubernetes is an image: its folder holds a `release.json` that names it, and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from typing import Any
 from aw_deployd.errors import Refused
 
 MANIFEST = "release.json"
+# Never a word that a program could take for an option.
+_IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._:/@-]{0,254}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,15 @@ class Release:
 
     @property
     def code(self) -> Path:
-        """Where its programs are started."""
+        """Where its programs are started.
+
+        Raises:
+            Refused: it is an image.
+        """
+        if self.image:
+            raise Refused(
+                f"Release {self.version} is the image {self.image}.", "Images are for Compose and Kubernetes."
+            )
         return self.folder / "app"
 
 
@@ -62,8 +75,14 @@ def load(releases: Path, version: str) -> Release:
         min_upgrade_from=str(values.get("min_upgrade_from", "")),
         image=str(values.get("image", "")),
     )
+    if found.image and (folder / "app").is_dir():
+        raise Refused(f"{folder} names an image and has a folder 'app'.", "A release is either; take one away.")
+    if found.image and not _IMAGE.fullmatch(found.image):
+        raise Refused(f"{folder} names the image '{found.image}'.", "Write it like registry.example.org/aiwriter:1.1.")
     if not found.image and not found.code.is_dir():
-        raise Refused(f"{folder} has no folder 'app'.", "Its code belongs there.")
+        raise Refused(
+            f"{folder} has no folder 'app'.", "Its code belongs there; for Compose or Kubernetes, name an 'image'."
+        )
     return found
 
 
@@ -77,10 +96,11 @@ def digest(code: Path) -> str:
     return f"sha256:{total.hexdigest()}"
 
 
-def verify(release: Release, *, wanted: str, coming_from: str) -> dict[str, str]:
+def verify(release: Release, *, found: tuple[str, ...], wanted: str, coming_from: str) -> dict[str, str]:
     """Whether this is the release that was meant, and may replace the one that serves.
 
     Args:
+        found: digests by which it is known here.
         wanted: digest of the plan; "" to check against the manifest only.
         coming_from: version that serves; "" for none.
 
@@ -90,19 +110,17 @@ def verify(release: Release, *, wanted: str, coming_from: str) -> dict[str, str]
     Raises:
         Refused: no.
     """
-    # An image is fetched by its digest, so that the registry and the runtime have checked it.
-    found = release.digest if release.image else digest(release.code)
     for name, value in (("the plan", wanted), ("the manifest", release.digest)):
-        if value and value != found:
+        if value and value not in found:
             raise Refused(
-                f"Release {release.version} is {found[:19]}…, and {name} says {value[:19]}….", "Fetch it again."
+                f"Release {release.version} is {found[0][:19]}…, and {name} says {value[:19]}….", "Fetch it again."
             )
     if coming_from and release.min_upgrade_from and order(coming_from) < order(release.min_upgrade_from):
         raise Refused(
             f"Release {release.version} replaces {release.min_upgrade_from} or newer, and {coming_from} serves.",
             f"Go to {release.min_upgrade_from} first.",
         )
-    return {"digest": found, "git_sha": release.git_sha}
+    return {"digest": found[0], "git_sha": release.git_sha}
 
 
 def order(version: str) -> tuple[tuple[int, str], ...]:

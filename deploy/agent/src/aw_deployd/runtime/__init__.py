@@ -1,4 +1,4 @@
-"""How versions run: as processes of the agent's own user, as units of systemd, as Deployments of Kubernetes."""
+"""How versions run: as processes of the agent's own user, as units of systemd, as containers of Compose, as Deployments of Kubernetes."""
 
 from __future__ import annotations
 
@@ -49,6 +49,12 @@ class JobResult:
 class RuntimeDriver(Protocol):
     """Starts, stops and observes; what it tells is always looked up, never remembered."""
 
+    def digests(self, release: Release) -> tuple[str, ...]:
+        """By which the release is known, the one for a manifest first; a release of another kind is refused."""
+
+    def previous(self, release: Release) -> tuple[str, ...]:
+        """Where the job `rehearse` finds the version before, as its arguments."""
+
     def observe(self, name: str) -> Running:
         """What runs in the slot, or for the role, of this name."""
 
@@ -85,6 +91,7 @@ def open_runtime(environment: Environment) -> RuntimeDriver:
     Raises:
         Refused: there is none of that name.
     """
+    from aw_deployd.runtime.compose import Compose
     from aw_deployd.runtime.kubernetes import Kubernetes
     from aw_deployd.runtime.processes import Processes
     from aw_deployd.runtime.systemd import Systemd
@@ -93,6 +100,8 @@ def open_runtime(environment: Environment) -> RuntimeDriver:
         return Processes(environment)
     if environment.runtime == "systemd":
         return Systemd(environment)
+    if environment.runtime == "compose":
+        return Compose(environment)
     if environment.runtime == "kubernetes":
         return Kubernetes(environment)
-    raise Refused(f"runtime is '{environment.runtime}'.", "Use processes, systemd or kubernetes.")
+    raise Refused(f"runtime is '{environment.runtime}'.", "Use processes, systemd, compose or kubernetes.")

@@ -137,6 +137,24 @@ class Kubernetes:
         running = self.observe(role)
         return [running] if running.release else []
 
+    def digests(self, release: Release) -> tuple[str, ...]:
+        """The one of its manifest: an image is fetched by it, so that the registry and the cluster have checked it.
+
+        Raises:
+            Refused: the release is no image.
+        """
+        reference(release)
+        return (release.digest,)
+
+    def previous(self, release: Release) -> tuple[str, ...]:
+        """By the folder of its manifest: the Job takes the code from the image.
+
+        Raises:
+            Refused: the release is no image.
+        """
+        reference(release)
+        return "--previous", f"{release.folder}/app", "--python", release.python
+
     def fallen(self) -> list[tuple[str, str]]:
         """None: the cluster starts them again."""
         return []

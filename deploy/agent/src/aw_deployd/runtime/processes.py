@@ -14,7 +14,7 @@ from typing import Any
 
 from aw_deployd.environment import MOST, Environment
 from aw_deployd.errors import DeployError
-from aw_deployd.release import Release
+from aw_deployd.release import Release, digest
 from aw_deployd.runtime import JOBS, OVERLAPPING, JobResult, Running
 
 COMMANDS: dict[str, tuple[str, ...]] = {
@@ -95,6 +95,14 @@ class Processes:
         known = pwd.getpwnam(self._environment.user)
         groups = os.getgrouplist(known.pw_name, known.pw_gid)
         return {"user": known.pw_uid, "group": known.pw_gid, "extra_groups": groups, "umask": 0o027}
+
+    def digests(self, release: Release) -> tuple[str, ...]:
+        """Of its code."""
+        return (digest(release.code),)
+
+    def previous(self, release: Release) -> tuple[str, ...]:
+        """Where it lies."""
+        return "--previous", str(release.code), "--python", release.python
 
     # ------------------------------------------------------------ acting
     def start_web(self, slot: str, release: Release) -> None:

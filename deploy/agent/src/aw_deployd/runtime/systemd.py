@@ -83,6 +83,14 @@ class Systemd:
                 return code.parent.name
         return ""
 
+    def digests(self, release: Release) -> tuple[str, ...]:
+        """Of its code."""
+        return self._jobs.digests(release)
+
+    def previous(self, release: Release) -> tuple[str, ...]:
+        """Where it lies."""
+        return self._jobs.previous(release)
+
     # ------------------------------------------------------------ acting
     def start_web(self, slot: str, release: Release) -> None:
         """Link and start."""

@@ -217,10 +217,12 @@ class Kept:
         return self.environment.listen
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, text: str, mode: int = 0) -> None:
     """Whole or not at all."""
     new = path.with_suffix(path.suffix + ".new")
     new.write_text(text, encoding="utf-8")
+    if mode:
+        new.chmod(mode)
     new.replace(path)
 
 
@@ -231,6 +233,7 @@ def open_traffic(environment: Environment) -> TrafficDriver:
         Refused: there is none of that name.
     """
     from aw_deployd.traffic.caddy import Caddy
+    from aw_deployd.traffic.compose import ComposeProxy
     from aw_deployd.traffic.gateway import Gateway
     from aw_deployd.traffic.haproxy import HAProxy
     from aw_deployd.traffic.kubernetes import ServiceFlip
@@ -239,6 +242,8 @@ def open_traffic(environment: Environment) -> TrafficDriver:
 
     drivers: dict[str, type[Any]] = {"haproxy": HAProxy, "caddy": Caddy, "traefik": Traefik, "nginx": Nginx}
     drivers |= {"kubernetes-service": ServiceFlip, "gateway": Gateway}
+    if environment.runtime == "compose":
+        drivers = {"compose": ComposeProxy}
     if environment.traffic not in drivers:
         raise Refused(f"traffic is '{environment.traffic}'.", f"Use one of: {', '.join(drivers)}.")
     driver: TrafficDriver = drivers[environment.traffic](environment)

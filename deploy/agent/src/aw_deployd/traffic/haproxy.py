@@ -31,6 +31,11 @@ class HAProxy(Kept):
     """
 
     by_people = True
+    backend, anyway = _BACKEND, _ANYWAY
+    # By which the running proxy knows the map; "" for the path of the file.
+    map_name = ""
+    # Of files that it reads at its start; 0: as the agent makes them.
+    readable = 0
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -166,23 +171,26 @@ class HAProxy(Kept):
             raise DeployError(f"HAProxy refused '{command}': {answer.strip()}.")
         return answer
 
-    def _servers(self, backend: str = _BACKEND) -> dict[str, dict[str, str]]:
+    def _servers(self, backend: str = "") -> dict[str, dict[str, str]]:
+        wanted = backend or self.backend
         table = self.say("show stat").removeprefix("# ")
-        return {row["svname"]: row for row in csv.DictReader(io.StringIO(table)) if row["pxname"] == backend}
+        return {row["svname"]: row for row in csv.DictReader(io.StringIO(table)) if row["pxname"] == wanted}
 
     # ------------------------------------------------------------ observing
     def observe(self) -> Observed:
         """Weights and health from the counters' table, percent from the map in its memory."""
         try:
             servers = self._servers()
-            percents = [line.split()[1:] for line in self.say(f"show map {self._map}").splitlines() if line.strip()]
+            lines = [line.split() for line in self.say(f"show map {self.map_name or self._map}").splitlines()]
         except DeployError:
             return Observed(None)
         names = [slot.name for slot in self.environment.slots]
         up = frozenset(name for name in names if servers[name]["status"].startswith(("UP", "DRAIN", "no check")))
-        canaries = [(name, int(percent)) for name, percent in percents if int(percent)]
+        percents = {line[1]: int(line[2]) for line in lines if len(line) == 3 and line[2].isdigit()}
+        canaries = [(name, percent) for name, percent in percents.items() if percent]
         base = {name: int(servers[name]["weight"]) for name in names}
-        if sum(base.values()) != 100 or len(canaries) > 1:
+        # One without the slots in its map is not one that can be told to.
+        if sum(base.values()) != 100 or len(canaries) > 1 or not percents.keys() >= set(names):
             return Observed(None, up)
         canary, percent = canaries[0] if canaries else ("", 0)
         return Observed(Shares({name: weight for name, weight in base.items() if weight}, canary, percent), up)
@@ -193,7 +201,7 @@ class HAProxy(Kept):
 
     def counters(self, slot: str) -> Counters:
         """From the proxy's own table."""
-        rows = [self._servers(backend)[slot] for backend in (_BACKEND, _ANYWAY)]
+        rows = [self._servers(backend)[slot] for backend in (self.backend, self.anyway)]
 
         def number(name: str) -> int:
             return sum(int(row.get(name) or 0) for row in rows)
@@ -205,7 +213,8 @@ class HAProxy(Kept):
     def listen(self) -> None:
         """Take the datagrams of the log."""
         if self._tap is None:
-            self._tap = _Tap(str(self._log), {slot.name for slot in self.environment.slots})
+            slots = {slot.name for slot in self.environment.slots}
+            self._tap = _Tap(str(self._log), slots, (self.backend, self.anyway))
 
     def heard(self) -> Lines:
         """Since the last look."""
@@ -218,32 +227,34 @@ class HAProxy(Kept):
             self.render(shares)
             names = [slot.name for slot in self.environment.slots]
             for name in sorted(names, key=lambda each: -shares.base.get(each, 0)):
-                for backend in (_BACKEND, _ANYWAY):
+                for backend in (self.backend, self.anyway):
                     self.say(f"set server {backend}/{name} weight {shares.base.get(name, 0)}")
             for name in names:
-                self.say(f"set map {self._map} {name} {self._percent(shares, name)}")
-            write(self._states, self.say("show servers state"))
+                self.say(f"set map {self.map_name or self._map} {name} {self._percent(shares, name)}")
+            write(self._states, self.say("show servers state"), self.readable)
 
     def hold(self, slot: str, holding: bool) -> None:
         """Without a health check the server stays up, and a connection that is refused is tried again each second."""
         if holding:
-            self.say(f"disable health {_BACKEND}/{slot}")
-            self.say(f"set server {_BACKEND}/{slot} health up")
+            self.say(f"disable health {self.backend}/{slot}")
+            self.say(f"set server {self.backend}/{slot} health up")
         else:
-            self.say(f"enable health {_BACKEND}/{slot}")
+            self.say(f"enable health {self.backend}/{slot}")
 
 
 class _Tap:
     """Reads the proxy's log in a thread. What comes while nobody reads is lost, and only times come from here."""
 
-    def __init__(self, path: str, slots: set[str]) -> None:
-        self._slots = slots
+    def __init__(self, path: str, slots: set[str], backends: tuple[str, str]) -> None:
+        self._slots, self._backends = slots, backends
         self._lines = Lines()
         self._lock = threading.Lock()
         self._wire = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         Path(path).unlink(missing_ok=True)
         self._wire.bind(path)
+        # The proxy may be another user's; who gets into the folder at all is decided by the folder.
+        Path(path).chmod(0o666)
         threading.Thread(target=self._read, name="haproxy-log", daemon=True).start()
 
     def _read(self) -> None:
@@ -256,7 +267,7 @@ class _Tap:
             if "aw" not in words:
                 continue
             words = words[words.index("aw") :]
-            if len(words) >= 6 and words[1] in self._slots and words[5] in (_BACKEND, _ANYWAY):
+            if len(words) >= 6 and words[1] in self._slots and words[5] in self._backends:
                 milliseconds = float(words[3])
                 with self._lock:
                     who = "" if words[4] in ("0", "-") else words[4]
