@@ -37,7 +37,9 @@ class Docker:
         program = self.path / "docker"
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "{__file__}" "{self._state}" "$@"\n')
         program.chmod(0o755)
-        self.tell(images={}, containers=[], calls=[], codes={}, running={}, version="2.29.1", away=0, stubborn=[], broken=[])
+        self.tell(
+            images={}, containers=[], calls=[], codes={}, running={}, version="2.29.1", away=0, stubborn=[], broken=[]
+        )
 
     def tell(self, **values: Any) -> None:
         """Change what it knows."""
@@ -205,7 +207,12 @@ class _Engine:
     def _begin(self, container: dict[str, Any]) -> None:
         broken = container["Config"]["Image"] in self.state["broken"]
         status = "restarting" if broken else "running"
-        container["State"] = {"Status": status, "Pid": 0 if broken else 1, "ExitCode": 0, "Health": {"Status": "healthy"}}
+        container["State"] = {
+            "Status": status,
+            "Pid": 0 if broken else 1,
+            "ExitCode": 0,
+            "Health": {"Status": "healthy"},
+        }
         container["RestartCount"] = int(broken)
 
 

@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,7 +24,7 @@ from aw_deployd.errors import DeployError, Refused
 OLDEST = (2, 24)
 # An engine that is being started again, by an update of the machine for example, is back before this is over.
 PATIENCE_SECONDS = 20.0
-# Many questions are asked at once; each look at the engine starts two programs.
+# Many questions are asked at once; each look at the engine starts two programs. What is done ends what was seen.
 SNAPSHOT_SECONDS = 0.3
 FLIP_SECONDS = 5.0
 CALL_SECONDS = 120.0
@@ -32,7 +32,6 @@ KILLED = 137
 _AWAY = (
     "Cannot connect to the Docker daemon",
     "error during connect",
-    "connection refused",
     "failed to connect to the docker API",
 )
 _OURS = re.compile(r"AIWRITER_\w*IMAGE|AIWRITER_WORKERS|COMPOSE_PROFILES")
@@ -194,27 +193,26 @@ class Project:
 
     # ------------------------------------------------------------ commands
     @staticmethod
-    def variables(**more: str) -> dict[str, str]:
+    def variables(more: Mapping[str, str] | None = None) -> dict[str, str]:
         """Of a command: what `.env` decides is not decided by the agent's own environment."""
         kept = {name: value for name, value in os.environ.items() if not _OURS.fullmatch(name)}  # noqa: TID251
-        return {**kept, **more}
+        return {**kept, **(more or {})}
 
     def call(
-        self, *command: str, timeout: float = CALL_SECONDS, check: bool = True, **more: str
+        self, *command: str, timeout: float = CALL_SECONDS, check: bool = True, more: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """A program, in the folder, with variables.
 
         Raises:
             DeployError: it failed; or the engine does not answer.
         """
-        self._seen = (0.0, [])
         end = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
                 done = subprocess.run(
                     command,
                     cwd=self.folder,
-                    env=self.variables(**more),
+                    env=self.variables(more),
                     stdin=subprocess.DEVNULL,
                     capture_output=True,
                     text=True,
@@ -226,7 +224,7 @@ class Project:
             except subprocess.TimeoutExpired as error:
                 raise DeployError(f"{_short(command)} did not end within {timeout:.0f} s.") from error
             said = (done.stderr + done.stdout).strip()
-            away = bool(done.returncode) and any(word.lower() in said.lower() for word in _AWAY)
+            away = bool(done.returncode) and any(word in done.stderr for word in _AWAY)
             if not away or time.monotonic() > end:
                 break
             time.sleep(0.5)
@@ -238,17 +236,19 @@ class Project:
 
     def docker(self, *words: str, timeout: float = CALL_SECONDS, check: bool = True) -> str:
         """`docker …`; what it said."""
+        self._seen = (0.0, [])
         return self.call("docker", *words, timeout=timeout, check=check).stdout
 
     def compose(
-        self, *words: str, timeout: float = CALL_SECONDS, check: bool = True, **more: str
+        self, *words: str, timeout: float = CALL_SECONDS, check: bool = True, more: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """`docker compose …`, with variables before those of `.env`."""
-        return self.call(*_program(), "--progress", "quiet", *words, timeout=timeout, check=check, **more)
+        self._seen = (0.0, [])
+        return self.call(*_program(), "--progress", "quiet", *words, timeout=timeout, check=check, more=more)
 
-    def up(self, service: str, *words: str, **more: str) -> None:
+    def up(self, service: str, *words: str, more: Mapping[str, str] | None = None) -> None:
         """Start a service, and nothing else; no image is built or fetched on the way."""
-        self.compose("up", "-d", "--no-deps", "--no-build", "--pull", "never", *words, service, **more)
+        self.compose("up", "-d", "--no-deps", "--no-build", "--pull", "never", *words, service, more=more)
 
     def described(self) -> dict[str, Any]:
         """What Compose makes of all files together."""
@@ -273,11 +273,11 @@ class Project:
     def _look(self) -> list[Container]:
         label = "label=com.docker.compose"
         filters = ("--filter", f"{label}.project={self.name}", "--filter", f"{label}.oneoff=False")
-        ids = self.docker("ps", "-aq", "--no-trunc", *filters).split()
+        ids = self.call("docker", "ps", "-aq", "--no-trunc", *filters).stdout.split()
         if not ids:
             return []
         # One that is removed in between makes it end with 1; the others are told all the same.
-        told = self.docker("inspect", "--type", "container", *ids, check=False)
+        told = self.call("docker", "inspect", "--type", "container", *ids, check=False).stdout
         return [_container(each) for each in json.loads(told or "[]")]
 
     def image(self, name: str) -> Image | None:

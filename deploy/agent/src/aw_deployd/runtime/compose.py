@@ -176,7 +176,7 @@ class Compose:
         if running.release:
             raise DeployError(f"{name} runs {running.release}.", "Stop it first.")
         with self._project.alone():
-            self._project.up(self._service(name), **self._images(name, release))
+            self._project.up(self._service(name), more=self._images(name, release))
 
     def _images(self, name: str, release: Release) -> dict[str, str]:
         return {image_variable(name) if name in self._slots else "AIWRITER_IMAGE": _image(release)}
@@ -218,7 +218,7 @@ class Compose:
             self._project.docker("rm", "-v", *ended, check=False)
         count = sum(each.may_run for each in containers) + more
         with self._project.alone():
-            self._project.up(role, "--no-recreate", "--scale", f"{role}={count}", AIWRITER_IMAGE=_image(release))
+            self._project.up(role, "--no-recreate", "--scale", f"{role}={count}", more=self._images(role, release))
 
     def stop(self, name: str, grace: float) -> bool:
         """The engine asks, waits and kills; what it has stopped it does not start again, after a boot neither."""
@@ -261,7 +261,7 @@ class Compose:
             self._project.call("docker", "wait", name, timeout=timeout, check=False)
             self._project.docker("rm", "-f", name, check=False)
             done = self._project.compose(
-                *words, "migrate", *WORDS[job], *arguments, timeout=timeout, check=False, **more
+                *words, "migrate", *WORDS[job], *arguments, timeout=timeout, check=False, more=more
             )
         except DeployError as error:
             self._project.docker("rm", "-f", name, check=False)
