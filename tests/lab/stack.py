@@ -92,13 +92,14 @@ class Stack:
         engine: with the images.
         image: of the portal.
         variables: more of the portal's, in portal.env.
+        files: of Compose, where not compose.yml alone; they stand in .env.
     """
 
     url = "https://localhost"
     email = "admin@localhost"
 
-    def __init__(self, engine: Engine, image: str, variables: dict[str, str]) -> None:
-        self._engine, self._image, self._variables = engine, image, variables
+    def __init__(self, engine: Engine, image: str, variables: dict[str, str], *, files: tuple[str, ...] = ()) -> None:
+        self._engine, self._image, self._variables, self._files = engine, image, variables, files
         self.folder = engine.folder / "compose"
         self.seconds_to_healthy = 0.0
         self._path = f"{tools()}:/usr/bin:{os.environ['PATH']}"
@@ -144,6 +145,10 @@ class Stack:
         if not held >> _SYS_RESOURCE & 1:
             print("  without CAP_SYS_RESOURCE: the worker runs without its limit of nice", flush=True)
             (self.folder / "compose.override.yml").write_text("services:\n  worker:\n    ulimits: !reset {}\n")
+            self._files = (*self._files, "compose.override.yml") if self._files else ()
+        if self._files:
+            with (self.folder / ".env").open("a") as file:
+                file.write(f"COMPOSE_FILE={':'.join(self._files)}\n")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -155,11 +160,12 @@ class Stack:
     def _down(self) -> None:
         subprocess.run(
             ["docker-compose", "--profile", "*", "down", "-v", "-t", "5"],
-            cwd=self.folder, env=self._environment(), capture_output=True, check=False,
+            cwd=self.folder, env=self.environment(), capture_output=True, check=False,
         )  # fmt: skip
 
     # ------------------------------------------------------------ commands
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """Of commands that use this engine."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("AIWRITER_", "COMPOSE_"))}
         return {**clean, "DOCKER_HOST": self._engine.host, "PATH": self._path}
 
@@ -167,7 +173,7 @@ class Stack:
         done = subprocess.run(
             command,
             cwd=self.folder,
-            env=self._environment(),
+            env=self.environment(),
             capture_output=True,
             text=True,
             check=False,
