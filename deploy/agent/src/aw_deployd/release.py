@@ -75,8 +75,6 @@ def load(releases: Path, version: str) -> Release:
         min_upgrade_from=str(values.get("min_upgrade_from", "")),
         image=str(values.get("image", "")),
     )
-    if found.image and (folder / "app").is_dir():
-        raise Refused(f"{folder} names an image and has a folder 'app'.", "A release is either; take one away.")
     if found.image and not _IMAGE.fullmatch(found.image):
         raise Refused(f"{folder} names the image '{found.image}'.", "Write it like registry.example.org/aiwriter:1.1.")
     if not found.image and not found.code.is_dir():
