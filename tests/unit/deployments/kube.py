@@ -140,7 +140,7 @@ class Site:
             listen=self.entrance.address,
             roles=("worker", "scheduler", "watch"),
             drain_seconds=0.2,
-            start_seconds=2.0,
+            start_seconds=30.0,
             options={"api": cluster.url, "token": str(token), "namespace": NAMESPACE, "release": RELEASE, **options},
         )
 

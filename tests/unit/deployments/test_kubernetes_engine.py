@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +69,12 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for seconds."""
     for module, name, value in (
         (clusters, "PAUSE_SECONDS", 0.01),
-        (clusters, "PATIENCE_SECONDS", 5.0),
+        (clusters, "PATIENCE_SECONDS", 30.0),
         (runtimes, "POLL_SECONDS", 0.01),
         (runtimes, "SETTLED_SECONDS", 0.02),
         (jobs, "POLL_SECONDS", 0.01),
         (judging, "LOOK_SECONDS", 0.05),
-        (hands, "OBSERVE_SECONDS", 5.0),
+        (hands, "OBSERVE_SECONDS", 30.0),
     ):
         monkeypatch.setattr(module, name, value)
 
@@ -132,6 +133,8 @@ def test_what_fails_before_anybody_was_sent_there_leaves_all_as_it_was(lab: Lab,
         told = "ImagePullBackOff"
     elif wrong == "ready":
         lab.site.cluster.never_ready = {image("2.0")}
+        lab.site.environment = replace(lab.site.environment, start_seconds=0.5)
+        lab.engine = lab.new_engine()
         told = "not ready within"
     else:
         lab.site.cluster.job_results["prepare"] = (1, "relation exists")
@@ -160,7 +163,7 @@ def test_a_bad_canary_is_found_by_the_counts_of_its_pods_and_goes_back(routed: L
     routed.site.cluster.failing = {image("2.0"): 3}
     thread, stop = begin(routed)
     try:
-        row = routed.deploy(strategy="canary", stages=(plan.Stage(50, 0.2, 30.0, 200),))
+        row = routed.deploy(strategy="canary", stages=(plan.Stage(50, 0.2, 300.0, 200),))
     finally:
         stop.set()
         thread.join(5)
@@ -176,7 +179,7 @@ def test_a_bad_canary_is_found_by_the_counts_of_its_pods_and_goes_back(routed: L
 def test_a_good_canary_goes_through(routed: Lab) -> None:
     thread, stop = begin(routed)
     try:
-        row = routed.deploy(strategy="canary", stages=(plan.Stage(20, 0.1, 30.0, 20), plan.Stage(50, 0.1, 30.0, 20)))
+        row = routed.deploy(strategy="canary", stages=(plan.Stage(20, 0.1, 300.0, 20), plan.Stage(50, 0.1, 300.0, 20)))
     finally:
         stop.set()
         thread.join(5)
