@@ -225,7 +225,8 @@ def _canary(stack: Stack, agent: Agent, token: str) -> int:
     expect(not crowd.seen["failed"], f"canary: {crowd.seen['failed']} failed: {crowd.seen['failures'][:5]}")
     with sqlite3.connect(agent.folder / "state" / "journal.sqlite3") as journal:
         [n] = journal.execute("SELECT max(n) FROM sample WHERE slot = 'new' AND kind = 'real' AND stage = 0").fetchone()
-    expect(n and n >= 20, f"the canary saw {n} requests of people")
+    # In eight seconds a quarter of the people, at a quarter of the rate.
+    expect(n and n >= rate / 4, f"the canary saw {n} requests of people")
     return int(n)
 
 
