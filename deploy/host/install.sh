@@ -215,7 +215,7 @@ StopWhenUnneeded=yes
 Environment=AIWRITER_PORT=8100
 TimeoutStartSec=180
 # Whoever waits is let in when it is ready, not when it has begun to start.
-ExecStartPost=/bin/sh -c 'until /opt/aiwriter/current/venv/bin/python -c "import urllib.request as u; u.urlopen(\\"http://127.0.0.1:8100/readyz\\", timeout=5)" 2>/dev/null; do sleep 0.2; done'
+ExecStartPost=/bin/sh -c 'until /opt/aiwriter/current/venv/bin/python -c "import sys, urllib.request as u; u.urlopen(sys.argv[1], timeout=5)" http://127.0.0.1:8100/readyz 2>/dev/null; do sleep 0.2; done'
 SLEEPING
     printf '[Service]\nEnvironment=AW_ASLEEP=%smin\n' "$asleep" >"$scratch/waking"
     if put "$scratch/sleeping" "$sleeping" 644 root:root; then reload=yes; fi
