@@ -20,9 +20,11 @@ AT_ONCE, LIMIT = 20, 60.0
 _ASK = """
 import sys, time, urllib.request
 from concurrent.futures import ThreadPoolExecutor
+# As Caddy would ask, which has the certificate.
+HEADERS = {"Host": "localhost", "X-Forwarded-Proto": "https", "X-Forwarded-For": "127.0.0.1"}
 def ask(_):
     try:
-        request = urllib.request.Request("http://127.0.0.1:8000/accounts/login/", headers={"Host": "localhost"})
+        request = urllib.request.Request("http://127.0.0.1:8000/accounts/login/", headers=HEADERS)
         with urllib.request.urlopen(request, timeout=120) as answer:
             return str(answer.status if b'name="password"' in answer.read() else 0)
     except Exception as error:
