@@ -26,6 +26,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 from django.db import transaction
+from django.test import override_settings
 from pytest_django import DjangoDbBlocker
 
 from tests.people import People
@@ -56,7 +57,10 @@ def asking(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterato
 
     What is made for one address is gone with its test's transaction, which lies within this one.
     """
-    with django_db_blocker.unblock(), transaction.atomic():
+    # They have shown who they are at the beginning, and on a slow machine the last address is asked a quarter of an hour later.
+    day = 86_400
+    shown = override_settings(PROOF_SECONDS=day, ACCOUNT_REAUTHENTICATION_TIMEOUT=day)
+    with django_db_blocker.unblock(), shown, transaction.atomic():
         yield Asking(People())
         transaction.set_rollback(True)
 
