@@ -86,6 +86,7 @@ def prove() -> str:
         found: dict[str, list[str]] = portal.shell(code)
         only = os.environ.get("ONLY", "")
         paths = [path for path in found["paths"] if only in path]
+        expect(paths, f"no address holds '{only}'")
         visitor = Visitor(browser, portal.url)
         visitor.sign_in(cast.admin, PASSWORD)
         empty = [each for each in found["empty"] if not _closed(visitor, portal, each)]
