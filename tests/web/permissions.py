@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import importlib
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,12 +15,14 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from django.contrib.sessions.backends.db import SessionStore
 from django.db import transaction
 from django.http import HttpResponseBase
 from django.template.backends.django import Template
 from django.test import Client, RequestFactory
 from django.test.client import ClientHandler
 
+from apps.users.portal import entrance
 from tests.factories.users import make_token
 from tests.people import People, open_session
 from tests.web.routes import Route
@@ -105,6 +109,35 @@ def drawn_once() -> Iterator[None]:
 
     with mock.patch.object(Template, "render", first):
         yield
+
+
+@contextmanager
+def known_at_the_door() -> Iterator[None]:
+    """Load each person and each session once, and log nothing: together that takes a quarter of the time.
+
+    Sessions and people are the same at each question, since whatever it does is rolled back; what they may do is asked
+    of the database each time.
+    """
+    load_session, load_person = SessionStore.load, entrance.session_user
+    sessions: dict[str | None, dict[str, Any]] = {}
+    people: dict[Any, Any] = {}
+
+    def session(self: SessionStore) -> dict[str, Any]:
+        if self.session_key not in sessions:
+            sessions[self.session_key] = load_session(self)
+        return copy.deepcopy(sessions[self.session_key])
+
+    def person(user_id: Any) -> Any:
+        if user_id not in people:
+            people[user_id] = load_person(user_id)
+        return copy.copy(people[user_id])
+
+    logging.disable()
+    try:
+        with mock.patch.object(SessionStore, "load", session), mock.patch.object(entrance, "session_user", person):
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 class Asking:

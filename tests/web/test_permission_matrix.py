@@ -30,7 +30,7 @@ from django.test import override_settings
 from pytest_django import DjangoDbBlocker
 
 from tests.people import People
-from tests.web.permissions import ASKERS, Asking, Row, expected, is_closed
+from tests.web.permissions import ASKERS, Asking, Row, expected, is_closed, known_at_the_door
 from tests.web.routes import ADMIN, Route, routes
 
 ROUTES = routes()
@@ -61,7 +61,9 @@ def asking(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterato
     day = 86_400
     shown = override_settings(PROOF_SECONDS=day, ACCOUNT_REAUTHENTICATION_TIMEOUT=day)
     with django_db_blocker.unblock(), shown, transaction.atomic():
-        yield Asking(People())
+        asking = Asking(People())
+        with known_at_the_door():
+            yield asking
         transaction.set_rollback(True)
 
 
