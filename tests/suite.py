@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
@@ -72,13 +72,14 @@ def _collect_once() -> None:
     subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, check=False)
 
 
-def _run(database: str, more: list[str], workers: int, output: IO[str] | None = None) -> int:
+def _run(database: str, more: list[str], workers: int, collected: Future[None], output: IO[str] | None = None) -> int:
     """Start servers, run pytest on one database, stop servers.
 
     Args:
         database: "sqlite" or "postgres".
         more: arguments for pytest.
         workers: how many processes test at once.
+        collected: is waited for before the workers start.
         output: where all is written; as it comes when left out.
 
     Returns:
@@ -100,6 +101,7 @@ def _run(database: str, more: list[str], workers: int, output: IO[str] | None = 
             more = [*more, *(f"--ignore={path}" for path in ONLY_ON_SQLITE)]
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="aiwriter-migrated-"))
         migrating = _migrate(environment, Path(folder))
+        collected.result()
         command = [sys.executable, "-m", "pytest", "-n", str(workers), "--dist", "loadscope", "-q", *more]
         code = subprocess.run(command, env=environment, check=False, stdout=output, stderr=output).returncode
         migrating.join()
@@ -112,17 +114,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--database", choices=("sqlite", "postgres", "both"), required=True)
     arguments, more = parser.parse_known_args()  # what is not ours is pytest's
-    _collect_once()
     cores = os.cpu_count() or 2
-    # Twice as many as there are cores: tests of killed processes, wrong backends and browsers mostly wait.
-    if arguments.database != "both":
-        print(f"== Tests on {arguments.database}", flush=True)
-        return _run(arguments.database, more, 2 * cores)
-    # Side by side, with workers by their shares of the work: neither waits for the other's start or for its last tests.
-    print("== Tests on SQLite, and beside them on PostgreSQL, whose results are printed at the end", flush=True)
-    with tempfile.TemporaryFile("w+") as told, ThreadPoolExecutor(1) as beside:
-        on_postgres = beside.submit(_run, "postgres", more, cores, told)
-        codes = [_run("sqlite", more, 2 * cores), on_postgres.result()]
+    with tempfile.TemporaryFile("w+") as told, ThreadPoolExecutor(2) as beside:
+        collected = beside.submit(_collect_once)
+        # Twice as many as there are cores: tests of killed processes, wrong backends and browsers mostly wait.
+        if arguments.database != "both":
+            print(f"== Tests on {arguments.database}", flush=True)
+            return _run(arguments.database, more, 2 * cores, collected)
+        # Side by side, with workers by their shares of the work: neither waits for the other's start or its last tests.
+        print("== Tests on SQLite, and beside them on PostgreSQL, whose results are printed at the end", flush=True)
+        on_postgres = beside.submit(_run, "postgres", more, cores, collected, told)
+        codes = [_run("sqlite", more, 2 * cores, collected), on_postgres.result()]
         told.seek(0)
         print("== Tests on PostgreSQL\n" + told.read(), flush=True)
     return max(codes)
