@@ -35,10 +35,10 @@ from tests.databases import migrated_file
 from tests.people import People, open_session
 from tests.settings import REDIS_URL
 
-# The tests of one of these files share a server or a whole portal: on several workers each would start its own.
+# The tests of one of these files share a server, a process or a whole portal: on several workers each would start its own.
 _SHARE_A_SERVER = (
     "tests/unit/users/test_single_sign_on",
-    "tests/faults/test_failover",
+    "tests/faults/",
     "tests/house/test_api",
     "tests/unit/backends/test_filestore",
     "plugins/storage-s3/tests/",

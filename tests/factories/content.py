@@ -98,7 +98,7 @@ def events_of(generation: Generation) -> list[tuple[int, str, dict[str, Any]]]:
     return list(rows.values_list("seq", "type", "data"))
 
 
-def wait_for(condition: Callable[[], Any], *, seconds: float = 10.0) -> Any:
+def wait_for(condition: Callable[[], Any], *, seconds: float = 10.0, every: float = 0.02) -> Any:
     """The condition's value as soon as it is true.
 
     Raises:
@@ -108,5 +108,5 @@ def wait_for(condition: Callable[[], Any], *, seconds: float = 10.0) -> Any:
     while not (value := condition()):
         if time.monotonic() > end:
             raise TimeoutError(f"not true within {seconds} s")
-        time.sleep(0.02)
+        time.sleep(every)
     return value

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -14,22 +16,38 @@ from apps.content.services.batches import create_batch, start_batch
 from apps.content.services.content_types import create_content_type
 from apps.content.services.generation import stop_generation
 from apps.monitoring.models import UsageRow
+from tests.factories import content
 from tests.factories.backends import openai_profile, route
-from tests.factories.content import GenerationFactory, events_of, wait_for
+from tests.factories.content import GenerationFactory, events_of
 from tests.factories.users import SETUP
 from tests.fakes.provider import FakeProvider
-from tests.faults.workers import Worker
+from tests.faults.workers import Prepared, Worker
 from tests.people import People
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(180)]
 WORDS = 120
+# A look reads all that is written; fifty in a second would take more than the workers do.
+wait_for = partial(content.wait_for, every=0.1)
+
+
+@pytest.fixture(scope="module")
+def fake() -> Iterator[FakeProvider]:
+    with FakeProvider(process=True) as made:
+        yield made
 
 
 @pytest.fixture
-def provider():
-    with FakeProvider(process=True) as fake:
-        fake.behave("fake-large", words=WORDS, tps=25)
-        yield fake
+def provider(fake: FakeProvider) -> FakeProvider:
+    fake.reset()
+    fake.behave("fake-large", words=WORDS, tps=25)
+    return fake
+
+
+@pytest.fixture(scope="module")
+def prepared(django_db_setup: None) -> Iterator[Prepared]:
+    made = Prepared()
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -67,10 +85,10 @@ def assert_whole(row: Generation) -> None:
     assert written == pytest.approx(WORDS, rel=0.5)
 
 
-def test_killed_workers_leave_no_gap_and_no_double(model: BackendProfile, people: People):
+def test_killed_workers_leave_no_gap_and_no_double(model: BackendProfile, people: People, prepared: Prepared):
     rows = [GenerationFactory(workspace=people.press) for _ in range(4)]
     chance = random.Random(7)
-    with Worker() as worker:
+    with Worker(prepared) as worker:
         for _ in range(2):
             before = length(rows)
             wait_for(lambda before=before: length(rows) > before + 100, seconds=40)
@@ -83,25 +101,27 @@ def test_killed_workers_leave_no_gap_and_no_double(model: BackendProfile, people
         assert row.attempts >= 2
 
 
-def test_a_worker_that_is_asked_to_end_hands_back_at_once(model: BackendProfile, people: People):
+def test_a_worker_that_is_asked_to_end_hands_back_at_once(model: BackendProfile, people: People, prepared: Prepared):
     rows = [GenerationFactory(workspace=people.press) for _ in range(2)]
-    with Worker() as first:
+    with Worker(prepared) as first:
         wait_for(lambda: length(rows) > 200, seconds=40)
         begun = time.monotonic()
         first.terminate()
         assert time.monotonic() - begun < 12
         assert set(Generation.objects.values_list("state", "lease_until")) == {("queued", None)}
         assert not ModelCall.objects.filter(state="running").exists()
-    with Worker():
+    with Worker(prepared):
         wait_for(lambda: finished(rows), seconds=90)
     for row in rows:
         assert_whole(row)
 
 
-def test_a_stop_that_no_worker_heard_is_kept(model: BackendProfile, provider: FakeProvider, people: People):
+def test_a_stop_that_no_worker_heard_is_kept(
+    model: BackendProfile, provider: FakeProvider, people: People, prepared: Prepared
+):
     provider.behave("fake-large", words=3000, tps=25)
     row = GenerationFactory(workspace=people.press)
-    with Worker() as worker:
+    with Worker(prepared) as worker:
         wait_for(lambda: length([row]) > 100, seconds=40)
         worker.kill()
         assert stop_generation(actor=SETUP, generation_id=row.pk).state == "stopping"
@@ -116,7 +136,7 @@ def test_a_stop_that_no_worker_heard_is_kept(model: BackendProfile, provider: Fa
 
 
 def test_a_batch_outlives_its_workers_and_makes_each_document_once(
-    model: BackendProfile, provider: FakeProvider, people: People
+    model: BackendProfile, provider: FakeProvider, people: People, prepared: Prepared
 ):
     provider.behave("fake-large", words=20, tps=80)
     template = create_content_type(
@@ -133,7 +153,7 @@ def test_a_batch_outlives_its_workers_and_makes_each_document_once(
     )
     start_batch(actor=wanda, batch_id=batch.pk)
     chance = random.Random(11)
-    with Worker() as worker:
+    with Worker(prepared) as worker:
         for _ in range(3):
             before = batch.rows.filter(state="done").count()
             wait_for(lambda before=before: batch.rows.filter(state="done").count() > before, seconds=60)

@@ -99,15 +99,17 @@ class Answered:
 
 def answered(workspace: Workspace, embed: Embed) -> dict[str, Answered]:
     """Ask all questions of "keyword", of "vector" and of both, "hybrid"; the corpus is put into the workspace first."""
+    passages: list[SourceChunk] = []
     for name, text in corpus().items():
         builder = TextBuilder(Limits())
         read_markdown(text, builder)
         document = builder.finish(kind="markdown", mime="text/markdown", fallback_title=name)
         source = Source.objects.create(workspace=workspace, title=name, text=document.text, state="ready")
-        rows = index.replace_chunks(
+        passages += index.replace_chunks(
             source, chunk_document(document.text, headings=document.headings, blocks=document.blocks)
         )
-        index.store_vectors(rows, embed([index.embedding_text(row) for row in rows]))
+    # At once: each call counts all that is there.
+    index.store_vectors(passages, embed([index.embedding_text(row) for row in passages]))
     chunks = SourceChunk.objects.filter(workspace=workspace)
     title = dict(chunks.values_list("id", "source__title"))
     present = set(title.values())
@@ -117,7 +119,8 @@ def answered(workspace: Workspace, embed: Embed) -> dict[str, Answered]:
             continue
         words = keyword.search(workspace_id=workspace.pk, query=question.text, limit=50)
         vectors = index.nearest(workspace_id=workspace.pk, result=embed([question.text]), limit=50).hits
-        both = hybrid.search(workspace_id=workspace.pk, query=question.text, limit=50, embed=lambda text: embed([text]))
+        # Enough passages for ten documents; how deep the halves are searched does not hang on it.
+        both = hybrid.search(workspace_id=workspace.pk, query=question.text, limit=25, embed=lambda text: embed([text]))
         ranks["keyword"].append(_rank((title[hit.chunk_id] for hit in words), question.modules))
         ranks["vector"].append(_rank((title[hit.chunk_id] for hit in vectors), question.modules))
         ranks["hybrid"].append(_rank((hit.title for hit in both.hits), question.modules))
