@@ -32,6 +32,7 @@ def events(data: bytes, *kinds: str, tags: tuple[str, ...]) -> Iterator[tuple[st
 
     Raises:
         Problem: "broken" for XML that is not well formed, "bomb" for entities.
+        MemoryError: it needs more than the process may have.
     """
     if b"<!ENTITY" in data[:65536]:
         raise Problem("bomb", "it declares entities")
@@ -40,6 +41,8 @@ def events(data: bytes, *kinds: str, tags: tuple[str, ...]) -> Iterator[tuple[st
             io.BytesIO(data), events=kinds, tag=tags, resolve_entities=False, no_network=True, huge_tree=False
         )
     except etree.XMLSyntaxError as error:
+        if error.code == etree.ErrorTypes.ERR_NO_MEMORY:  # the parser's own allocations fail by its own kind of error
+            raise MemoryError from error
         raise Problem("broken", "a part of it is not valid XML") from error
 
 

@@ -266,7 +266,7 @@ def bomb() -> bytes:
     held = BytesIO()
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("[Content_Types].xml", "<Types/>")
-        archive.writestr("word/document.xml", b"<w>" + b" " * (300 * 2**20))
+        archive.writestr("word/document.xml", b"<w>" + b" " * (4 * 2**20))
     return held.getvalue()
 
 
