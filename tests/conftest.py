@@ -40,6 +40,7 @@ _SHARE_A_SERVER = (
     "tests/unit/users/test_single_sign_on",
     "tests/faults/",
     "tests/house/test_api",
+    "tests/unit/core/test_replica",
     "tests/unit/backends/test_filestore",
     "plugins/storage-s3/tests/",
 )

@@ -12,6 +12,8 @@ import platform
 import re
 import uuid
 from collections.abc import Iterable
+from copy import deepcopy
+from functools import cache
 from importlib.metadata import distributions
 from typing import Any
 
@@ -27,12 +29,9 @@ _Facts = dict[str, Any]
 _ONE_LINE = re.compile(r"[^\n]{1,80}")
 
 
-def bill(made_at: dt.datetime) -> dict[str, Any]:
-    """The list.
-
-    Args:
-        made_at: when it is made.
-    """
+@cache
+def _installed() -> dict[str, Any]:
+    """What the list says whenever it is made. Read once: what a process runs on is what was installed when it began."""
     found: dict[str, _Facts] = {}
     for each in distributions():
         # Each look at `metadata` parses the whole file again, and its description can be long.
@@ -49,10 +48,28 @@ def bill(made_at: dt.datetime) -> dict[str, Any]:
     )  # fmt: skip
     digest = hashlib.sha256(canonical([PRODUCT, components])).digest()
     return {
-        "bomFormat": "CycloneDX",
-        "specVersion": "1.6",
         # The same parts have the same number, whenever the list is made.
         "serialNumber": f"urn:uuid:{uuid.UUID(bytes=digest[:16], version=5)}",
+        "components": components,
+        "dependencies": [
+            {"ref": PRODUCT, "dependsOn": [*sorted(ref for ref in refs.values() if ref not in needed), "python"]},
+            *({"ref": refs[name], "dependsOn": wanted} for name, wanted in needs.items()),
+            {"ref": "python", "dependsOn": []},
+        ],
+    }
+
+
+def bill(made_at: dt.datetime) -> dict[str, Any]:
+    """The list.
+
+    Args:
+        made_at: when it is made.
+    """
+    installed = deepcopy(_installed())
+    return {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": installed["serialNumber"],
         "version": 1,
         "metadata": {
             "timestamp": made_at.astimezone(dt.UTC).isoformat(timespec="seconds"),
@@ -65,12 +82,8 @@ def bill(made_at: dt.datetime) -> dict[str, Any]:
                 "licenses": [{"expression": "Apache-2.0"}],
             },
         },
-        "components": components,
-        "dependencies": [
-            {"ref": PRODUCT, "dependsOn": [*sorted(ref for ref in refs.values() if ref not in needed), "python"]},
-            *({"ref": refs[name], "dependsOn": wanted} for name, wanted in needs.items()),
-            {"ref": "python", "dependsOn": []},
-        ],
+        "components": installed["components"],
+        "dependencies": installed["dependencies"],
     }
 
 

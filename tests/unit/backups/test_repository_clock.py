@@ -187,7 +187,7 @@ def test_a_place_that_lets_nothing_be_removed_goes_on(tmp_path: Path) -> None:
     assert place.restored(info.id, store) == {"a": b"tide"}
 
 
-@pytest.mark.django_db
+# Without a database, and so once: the engine and a bucket are all that it asks.
 def test_a_bucket_whose_credentials_may_not_delete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with moto(append_only=True) as server:
         monkeypatch.setenv(S3_VARIABLES["access_key_id"], server.access_key_id)
