@@ -41,6 +41,7 @@ _SHARE_A_SERVER = (
     "tests/faults/",
     "tests/house/test_api",
     "tests/unit/core/test_replica",
+    "tests/unit/backups/test_capture_postgres",
     "tests/unit/backends/test_filestore",
     "plugins/storage-s3/tests/",
 )

@@ -36,11 +36,18 @@ class Postgres:
         settings: added to the command line; `fsync` and the like are off unless `durable`.
         durable: keep PostgreSQL's promises, for tests that kill it.
         install: another installation than the package's, such as /usr/lib/postgresql/15.
+        initdb: more words for `initdb`.
     """
 
     def __init__(
-        self, settings: dict[str, str] | None = None, *, durable: bool = False, install: Path | None = None
+        self,
+        settings: dict[str, str] | None = None,
+        *,
+        durable: bool = False,
+        install: Path | None = None,
+        initdb: tuple[str, ...] = (),
     ) -> None:
+        self._initdb = initdb
         self.port = free_port()
         self._settings = {**SETTINGS, **({} if durable else FAST), **(settings or {})}
         self._process: subprocess.Popen[bytes] | None = None
@@ -105,7 +112,7 @@ class Postgres:
 
     def _fill(self, binaries: Path, data: Path) -> None:
         words = ["--auth=trust", "--encoding=UTF8", "--no-sync", "--locale=C.UTF-8"]
-        self.run(binaries / "initdb", "-D", data, "-U", "postgres", *words)
+        self.run(binaries / "initdb", "-D", data, "-U", "postgres", *words, *self._initdb)
 
     def run(self, *command: str | Path, check: bool = True) -> subprocess.CompletedProcess[bytes]:
         """A program of it, as its user and in its folder."""

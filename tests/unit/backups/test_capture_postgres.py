@@ -9,12 +9,14 @@ import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
 from django.db import connection
 
+from aiwriter.core import direct
 from aiwriter.core.errors import Unavailable
 from apps.backups.models import BackupSet, Destination
 from apps.backups.repository import FolderStore, Repository, SetInfo, make_identity
@@ -26,6 +28,7 @@ from apps.backups.services.capture_state import CaptureState
 from apps.backups.services.moments import Choice
 from apps.backups.services.postgres_taking import Full, Manifest, newest_full
 from apps.backups.services.progress import Quiet
+from tests.servers.postgres import Postgres
 
 SERVER = pytest.mark.skipif(connection.vendor != "postgresql", reason="follows the log of a PostgreSQL server")
 
@@ -43,10 +46,20 @@ def test_refusals_of_the_server_come_with_the_remedy(monkeypatch: pytest.MonkeyP
     assert "max_wal_senders" in receiver_problem("number of requested standby: max_wal_senders").remedy
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    """One with nothing on it: a base of the run's server holds every worker's database and is laid out five times."""
+    with Postgres(initdb=("--wal-segsize=1",)) as made:
+        yield made
+
+
 @pytest.fixture
-def followed(tmp_path: Path, settings: Any, db: None) -> Iterator[tuple[PostgresCapture, Repository, Repository]]:
-    """The tests' own server, followed into a repository in a folder."""
+def followed(
+    tmp_path: Path, settings: Any, server: Postgres, db: None
+) -> Iterator[tuple[PostgresCapture, Repository, Repository]]:
+    """That server, followed into a repository in a folder."""
     settings.DATA_DIR = tmp_path / "data"
+    settings.DATABASE_DIRECT = direct.read(server.url)
     identity, recipient = make_identity()
     store = FolderStore(tmp_path / "captured")
     secret = Repository.create(store, recipients=[recipient]).writer_secret
@@ -136,6 +149,21 @@ def test_a_moment_comes_back_from_base_and_log(
     rows = text.partition("COPY public.followed (n) FROM stdin;\n")[2].partition("\\.")[0].split()
     assert rows == ["1"]
     assert ("followed_later" in text) is increment
+
+
+@pytest.mark.parametrize("name", ["../out", "base/../../out", "/out", "link"])
+def test_a_base_lays_out_nothing_but_its_own_files_and_folders(name: str, tmp_path: Path) -> None:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as archive:
+        member = tarfile.TarInfo(name)
+        if name == "link":
+            member.type, member.linkname = tarfile.SYMTYPE, "../out"
+        archive.addfile(member)
+    reader = SimpleNamespace(open=lambda _path: io.BytesIO(made.getvalue()))
+    (tmp_path / "data").mkdir()
+    with pytest.raises(tarfile.ExtractError, match=name):
+        postgres_taking.unpack(reader, tmp_path / "data", Quiet(lambda _text: None))
+    assert [path.name for path in tmp_path.rglob("*")] == ["data"]
 
 
 def test_a_servers_manifest_is_picked_out_of_a_tar_in_pieces_of_any_size() -> None:
