@@ -112,10 +112,13 @@ def _burn_test(case: BurnCase) -> dict[str, Any]:
     return {"interval": "1m", "input_series": series, "alert_rule_test": [expected]}
 
 
-def promtool_file_of_budgets() -> str:
-    """The same for error budgets; days, judged every ten minutes."""
-    tests = [_burn_test(case) for case in BURNS]
-    return json.dumps({"rule_files": ["rules.yml"], "evaluation_interval": "10m", "tests": tests})
+def promtool_files_of_budgets() -> list[str]:
+    """The same for error budgets: hours, judged every ten minutes, and days, judged every hour (each looks at days)."""
+    files = []
+    for days, every in ((False, "10m"), (True, "1h")):
+        tests = [_burn_test(case) for case in BURNS if (sum(count for count, _, _ in case.minutes) > 24 * 60) == days]
+        files.append(json.dumps({"rule_files": ["rules.yml"], "evaluation_interval": every, "tests": tests}))
+    return files
 
 
 def promtool_file() -> str:

@@ -79,12 +79,20 @@ def unusual(acts: Iterable[Act], now: dt.datetime) -> list[Finding]:
     present, name = part_of(now)
     sums: dict[tuple[str, str], dict[dt.datetime, float]] = defaultdict(lambda: defaultdict(float))
     first: dict[str, dt.datetime] = {}
-    for act in acts:
-        first[act.user_id] = min(first.get(act.user_id, act.at), act.at)
-        begin, part = part_of(act.at)
-        if part == name and present - PAST <= begin <= present:
-            sums[act.user_id, act.kind][begin] += act.amount
     parts = _parts(present, name)
+    # Parts begin and end with an hour: which hours count, and in which part, is asked once for all acts.
+    hours = {
+        int(begin.timestamp()) // 3600 + n: begin
+        for begin in (*parts, present)
+        for n in range(24)
+        if part_of(begin + dt.timedelta(hours=n)) == (begin, name)
+    }
+    for act in acts:
+        user_id, at = act.user_id, act.at
+        if user_id not in first or at < first[user_id]:
+            first[user_id] = at
+        if (begin := hours.get(int(at.timestamp()) // 3600)) is not None:
+            sums[user_id, act.kind][begin] += act.amount
     found = []
     for (user_id, kind), by_part in sums.items():
         value, bounds = by_part.get(present, 0.0), BOUNDS[kind]

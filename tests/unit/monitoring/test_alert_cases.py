@@ -16,7 +16,7 @@ from apps.monitoring.models import Alert, AlertRule, CheckResult, MetricPoint, M
 from apps.monitoring.services.alert_defaults import ensure_alerts
 from apps.monitoring.services.alerting import evaluate
 from tests.house import grafana, prometheus
-from tests.lab.alert_cases import BURNS, CASES, STEP, BurnCase, Case, promtool_file, promtool_file_of_budgets
+from tests.lab.alert_cases import BURNS, CASES, STEP, BurnCase, Case, promtool_file, promtool_files_of_budgets
 
 STATUS = {"o": "ok", "w": "warn", "f": "fail", "u": "ok"}
 
@@ -78,9 +78,10 @@ def test_ours_of_error_budgets(case: BurnCase) -> None:
 def test_prometheus(tmp_path: Path) -> None:
     shutil.copy(prometheus.FILE, tmp_path / "rules.yml")
     (tmp_path / "cases.yml").write_text(promtool_file())
-    (tmp_path / "budgets.yml").write_text(promtool_file_of_budgets())
+    for number, text in enumerate(promtool_files_of_budgets()):
+        (tmp_path / f"budgets{number}.yml").write_text(text)
     done = subprocess.run(
-        ["promtool", "test", "rules", "cases.yml", "budgets.yml"],
+        ["promtool", "test", "rules", "cases.yml", "budgets0.yml", "budgets1.yml"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

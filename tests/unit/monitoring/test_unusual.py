@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from typing import Any
 
@@ -79,11 +80,12 @@ def test_abuse_is_found_and_honest_people_are_left_alone() -> None:
         abused.add((user, part_of(made[0].at)[0]))
         acts += made
     acts.sort(key=lambda act: act.at)
+    moments = [act.at for act in acts]
     found: set[tuple[str, dt.datetime]] = set()
     for n in range(28, DAYS):
         for hours in (6.99, 18.99, 23.99):
             now = BEGIN + dt.timedelta(days=n, hours=hours)
-            window = [act for act in acts if now - dt.timedelta(days=29) <= act.at <= now]
+            window = acts[bisect_left(moments, now - dt.timedelta(days=29)) : bisect_right(moments, now)]
             found |= {(each.user_id, each.begins_at) for each in unusual(window, now)}
     caught, false = len(abused & found), len(found - abused)
     weeks = PEOPLE * (DAYS - 28) / 7

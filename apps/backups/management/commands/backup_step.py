@@ -21,13 +21,11 @@ class Command(ServiceCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Arguments."""
-        parser.add_argument(
-            "step", choices=["probe", "migrate", "finish", "staging-begin", "staging-finish", "staging-mark"]
-        )
+        parser.add_argument("step", choices=["probe", "migrate", "finish", "staging-begin", "staging-finish"])
         parser.add_argument("--repository", default="", help="with finish: the repository's folder")
         parser.add_argument("--key-file", default="", help="with finish: file with the key")
         parser.add_argument("--moment", default="", help="with finish: the moment that was restored")
-        parser.add_argument("--set", default="", help="with finish and staging-mark: the set")
+        parser.add_argument("--set", default="", help="with finish: the set")
         parser.add_argument("--sign-in", default="", help="with staging-finish: file for the administrator's password")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -42,8 +40,6 @@ class Command(ServiceCommand):
             found = steps.begin()
         elif options["step"] == "staging-finish":
             found = steps.finish(sign_in=options["sign_in"])
-        elif options["step"] == "staging-mark":
-            found = steps.mark(set_name=options["set"])
         else:
             found = rebuilding.finish(
                 repository=options["repository"],

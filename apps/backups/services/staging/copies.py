@@ -23,7 +23,7 @@ from apps.backups.services import items, jobs, restoring
 from apps.backups.services.backups import scratch_folder
 from apps.backups.services.progress import LostJob, Progress
 from apps.backups.services.repositories import open_repository, told
-from apps.backups.services.staging import rows
+from apps.backups.services.staging import rows, steps
 from apps.backups.services.staging.files import Placeholders, forget_unnamed
 from apps.backups.services.staging.masks import Masks
 from apps.backups.services.staging.originals import Originals, Search
@@ -130,7 +130,8 @@ def run_staging(job: StagingCopy, progress: Progress) -> None:
             )
             error.exit_code = FOUND
             raise error
-        target.run("staging-mark", "--set", job.set_name)
+        with target.opened() as there:
+            steps.mark(there, set_name=job.set_name)
         target.finish({"set": job.set_name, "portal": settings.VERSION, "sanitised": True, "scan": found})
     except LostJob:
         raise

@@ -179,6 +179,10 @@ class StorageConformance(BackendConformance):
         folders, names = storage.listdir("list")
         assert {f"list/{name}" for name in names} == files
         assert [folder.strip("/") for folder in folders] == ["inner"]
+        # It may have this too; then it is as complete.
+        if walk := getattr(storage, "walk", None):
+            assert dict(walk("list/")) == dict.fromkeys(files | {"list/inner/file.txt"}, 1), "walk() says something else"
+            assert set(dict(walk("list/in"))) == {"list/inner/file.txt"}, "walk() begins elsewhere"
 
     @rule("S09")
     def test_the_time_of_change_is_right(self) -> None:
