@@ -250,7 +250,7 @@ def _lay_out(archive: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) ->
         raise tarfile.ExtractError(f"{member.name} is no file of a base.")
     path = f"{folder}/{member.name}"
     if member.isdir():
-        os.makedirs(path, 0o700, exist_ok=True)
+        Path(path).mkdir(0o700, parents=True, exist_ok=True)
         return
     content = archive.extractfile(member)
     with open(path, "xb", opener=_private) as file:

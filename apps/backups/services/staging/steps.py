@@ -64,9 +64,7 @@ def mark(alias: str, *, set_name: str) -> None:
         alias: of the copy's database; this is the portal's own process, which starts in a moment what would take seconds.
         set_name: which set they are of.
     """
-    StagingMark._base_manager.using(alias).create(
-        set_name=set_name, version=settings.VERSION, made_at=timezone.now()
-    )
+    StagingMark._base_manager.using(alias).create(set_name=set_name, version=settings.VERSION, made_at=timezone.now())
 
 
 def refuse_unsanitised() -> None:

@@ -181,7 +181,9 @@ class StorageConformance(BackendConformance):
         assert [folder.strip("/") for folder in folders] == ["inner"]
         # It may have this too; then it is as complete.
         if walk := getattr(storage, "walk", None):
-            assert dict(walk("list/")) == dict.fromkeys(files | {"list/inner/file.txt"}, 1), "walk() says something else"
+            assert dict(walk("list/")) == dict.fromkeys(files | {"list/inner/file.txt"}, 1), (
+                "walk() says something else"
+            )
             assert set(dict(walk("list/in"))) == {"list/inner/file.txt"}, "walk() begins elsewhere"
 
     @rule("S09")
