@@ -1,5 +1,6 @@
 """The conformance suite over every health check of `wrong_cases`."""
 
+import json
 import os
 
 import wrong_descriptors
@@ -19,6 +20,7 @@ class _Asked(CheckConformance):
         return WireReply.json({"free": 10}) if self.well else WireReply.json({}, status=500)
 
 
-for _key in os.environ["WRONG_KEYS"].split():
+for _key in json.loads(os.environ["WRONG_KEYS"])["check"]:
     _descriptor = wrong_descriptors.check[_key]
-    globals()[f"Test_{_key}_"] = type(f"Test_{_key}_", (_Asked,), {"descriptor": _descriptor, "__test__": True})
+    _name = f"Test_check_{_key}_"
+    globals()[_name] = type(_name, (_Asked,), {"descriptor": _descriptor, "__test__": True})

@@ -1,5 +1,6 @@
 """The conformance suite over every model backend of `wrong_cases`; run by `test_wrong_backends` in a process of its own."""
 
+import json
 import os
 
 import wrong_descriptors
@@ -25,6 +26,7 @@ class _Wired(ModelConformance):
         return WireReply.lines([*({"text": piece} for piece in scene.pieces), last])
 
 
-for _key in os.environ["WRONG_KEYS"].split():
+for _key in json.loads(os.environ["WRONG_KEYS"])["model"]:
     _descriptor = wrong_descriptors.model[_key]
-    globals()[f"Test_{_key}_"] = type(f"Test_{_key}_", (_Wired,), {"descriptor": _descriptor, "__test__": True})
+    _name = f"Test_model_{_key}_"
+    globals()[_name] = type(_name, (_Wired,), {"descriptor": _descriptor, "__test__": True})

@@ -1,5 +1,6 @@
 """The conformance suite over every publish target of `wrong_cases`."""
 
+import json
 import os
 
 import wrong_descriptors
@@ -19,6 +20,7 @@ class _Placed(PublishConformance):
         return len(list(place.iterdir())) if place.exists() else 0
 
 
-for _key in os.environ["WRONG_KEYS"].split():
+for _key in json.loads(os.environ["WRONG_KEYS"])["publish"]:
     _descriptor = wrong_descriptors.publish[_key]
-    globals()[f"Test_{_key}_"] = type(f"Test_{_key}_", (_Placed,), {"descriptor": _descriptor, "__test__": True})
+    _name = f"Test_publish_{_key}_"
+    globals()[_name] = type(_name, (_Placed,), {"descriptor": _descriptor, "__test__": True})

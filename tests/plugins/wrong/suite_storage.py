@@ -1,5 +1,6 @@
 """The conformance suite over every storage backend of `wrong_cases`."""
 
+import json
 import os
 
 import wrong_descriptors
@@ -15,6 +16,7 @@ class _Placed(StorageConformance):
         return {"location": str(self.tmp_path / "files")}
 
 
-for _key in os.environ["WRONG_KEYS"].split():
+for _key in json.loads(os.environ["WRONG_KEYS"])["storage"]:
     _descriptor = wrong_descriptors.storage[_key]
-    globals()[f"Test_{_key}_"] = type(f"Test_{_key}_", (_Placed,), {"descriptor": _descriptor, "__test__": True})
+    _name = f"Test_storage_{_key}_"
+    globals()[_name] = type(_name, (_Placed,), {"descriptor": _descriptor, "__test__": True})

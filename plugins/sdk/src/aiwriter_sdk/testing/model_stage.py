@@ -27,6 +27,9 @@ from aiwriter_sdk.testing.wire_scenes import Scene, Stage
 
 TEXTS = ("A harbour at dawn.", "Ein Hafen am Morgen.", "夜明けの港", "x", "The ferry leaves at six, says the notice.")
 
+# Nearly every rule needs the id of a model, and what `models()` says is a rule of its own.
+_MODELS: dict[tuple[type[BackendConformance], str], str] = {}
+
 
 class ModelStage(BackendConformance):
     """The part of `ModelConformance` that is no rule.
@@ -151,9 +154,11 @@ class ModelStage(BackendConformance):
         return self.run(self.as_model(self.build(name="models")).models(control=self.control()))
 
     def model_for(self, capability: str) -> str:
-        """Id of a model with the capability; asked of the provider while it plays no fault."""
+        """Id of a model with the capability; asked of the provider once for a test class, while it plays no fault."""
         if self.model:
             return self.model
+        if known := _MODELS.get((type(self), capability)):
+            return known
         scene, self.stage.scene = self.stage.scene, Scene()
         delay, self.stage.delay = self.stage.delay, 0.0
         try:
@@ -161,7 +166,7 @@ class ModelStage(BackendConformance):
         finally:
             self.stage.scene, self.stage.delay = scene, delay
         assert usable, f"models() names no model with the capability {capability!r}"
-        return usable[0]
+        return _MODELS.setdefault((type(self), capability), usable[0])
 
     def with_messages(self, *messages: Message) -> GenerateRequest:
         """The usual request with other messages."""
