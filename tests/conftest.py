@@ -25,7 +25,10 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.template import RequestContext, Template
 from django.test import Client
+from django.test.utils import _TestState
+from kombu.transport.memory import Channel
 from rest_framework.test import APIClient
 from xdist.scheduler import LoadScopeScheduling
 
@@ -58,6 +61,15 @@ class _Scheduling(LoadScopeScheduling):
         if file.startswith("tests/e2e/"):
             return "tests/e2e"
         return file if file.startswith(_SHARE_A_SERVER) else nodeid
+
+    def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
+        """Forget a group that is done: xdist counts through all that a worker ever had, after each of its tests."""
+        test = self.registered_collections[node][item_index]
+        groups, scope = self.assigned_work[node], self._split_scope(test)
+        groups[scope][test] = True
+        if all(groups[scope].values()):
+            del groups[scope]
+        self._reschedule(node)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
@@ -157,6 +169,21 @@ def keyring_of_run() -> None:
     keyring.create(stage="contract")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def pages_noted(django_test_environment: None) -> None:
+    """Of what a page is put together from, only the page itself is kept for `answer.context`.
+
+    Django's tests copy the context for the parent of a page, for each part that it includes and each control of a form.
+    """
+    noting, plain = Template._render, _TestState.saved_data.template_render
+
+    def render(template: Template, context: Any) -> Any:
+        page = isinstance(context, RequestContext) and context.template is template
+        return (noting if page else plain)(template, context)
+
+    Template._render = render
+
+
 @pytest.fixture(autouse=True)
 def nothing_announced() -> None:
     """Pages ask for announcements once in ten seconds: a test that counts questions must not meet that one now and then."""
@@ -209,8 +236,13 @@ def api(people: People) -> Callable[..., APIClient]:
 
 def _messages() -> Iterator[tuple[str, dict[str, object]]]:
     """Takes every waiting message from the in-memory broker, queue by queue."""
+    # Looked for before a connection and a consumer are made for each queue: after most tests nothing waits.
+    kept = Channel.queues
+    filled = [name for name in celery.amqp.queues if name in kept and kept[name].qsize()]
+    if not filled:
+        return
     with celery.connection_for_read() as broker:
-        for name in list(celery.amqp.queues):
+        for name in filled:
             waiting = broker.SimpleQueue(name)
             while True:
                 try:

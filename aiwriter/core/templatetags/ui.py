@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache, lru_cache
 from typing import Any
 
 from django import template
@@ -17,7 +18,15 @@ THEMES = ("light", "dark")
 _CODE = re.compile(r"`([^`\n]+)`")
 
 
+@cache
+def _sprite() -> str:
+    # A process serves one version of the product: where its sprite lies changes with the process only.
+    return static("img/icons.svg")
+
+
 @register.simple_tag
+# A string that is marked safe equals one that is not: what was drawn of the one must not come back for the other.
+@lru_cache(maxsize=1024, typed=True)
 def icon(name: str, size: str = "") -> SafeString:
     """An icon of the sprite; decorative, so that a screen reader passes over it.
 
@@ -29,7 +38,7 @@ def icon(name: str, size: str = "") -> SafeString:
     return format_html(
         '<svg class="icon{}" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
         extra,
-        static("img/icons.svg"),
+        _sprite(),
         name,
     )
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from django import template
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, get_script_prefix, get_urlconf, reverse
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -23,6 +24,15 @@ register = template.Library()
 _TAG = re.compile(r"(<[^>]*>)")
 _MARKER = re.compile(r"\[(\d{1,3})\](?!\()")
 _SILENT = ("code", "pre", "a")
+
+
+@lru_cache(maxsize=512)
+def _address(route: str, prefix: str, urlconf: str | None) -> str:
+    # A page draws its navigation twice, eighty addresses: looked for anew each time they took a tenth of it.
+    try:
+        return reverse(route, urlconf)
+    except NoReverseMatch:
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +57,8 @@ class Item:
 
     @property
     def address(self) -> str:
-        """The path; "" while the page does not exist in this installation."""
-        try:
-            return reverse(self.route)
-        except NoReverseMatch:
-            return ""
+        """The path; "" when the page does not exist in this installation."""
+        return _address(self.route, get_script_prefix(), get_urlconf())
 
 
 # The main navigation, in the order of the work: the texts, when they are due, what they are made of, where they go. A
