@@ -15,6 +15,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from allauth.usersessions.models import UserSession
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
 from django.test import Client
 
 from apps.users.models import User, Workspace
@@ -98,11 +101,18 @@ def open_session(client: Client, user: User, *, minutes_ago: float = 0, method: 
         method: "password", or "mfa" with `type="webauthn"`.
         shown: more of what allauth notes.
     """
-    client.force_login(user)
-    session = client.session
+    if settings.SESSION_COOKIE_NAME in client.cookies:
+        client.force_login(user)
+        session = client.session
+    else:
+        # As `force_login` does, in one writing of the session instead of three.
+        session = SessionStore()
+        session[SESSION_KEY], session[BACKEND_SESSION_KEY] = str(user.pk), settings.AUTHENTICATION_BACKENDS[0]
+        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     at = time.time() - 60 * minutes_ago
     session["account_authentication_methods"] = [{"method": method, "at": at, **shown}]
     session["account_authentication_methods_user"] = str(user.pk)
     session["seen"] = int(time.time())
     session.save()
+    client.cookies[settings.SESSION_COOKIE_NAME] = session.session_key
     UserSession.objects.create(user=user, session_key=session.session_key, ip="127.0.0.1", user_agent="tests")

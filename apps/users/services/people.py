@@ -51,7 +51,7 @@ def create_user(
     try:
         with transaction.atomic():
             user.save(force_insert=True)
-            _confirm_address(user)
+            _keep_address(user)
             audit.record(actor, "user.created", obj=user, after={"email": user.email, "kind": user.kind})
     except IntegrityError as error:
         raise Conflict(
@@ -246,7 +246,11 @@ def _change(actor: Actor, user: User, changes: dict[str, Any]) -> User:
 
 
 def _confirm_address(user: User) -> None:
+    EmailAddress.objects.filter(user=user).delete()
+    _keep_address(user)
+
+
+def _keep_address(user: User) -> None:
     # allauth asks this table when a password is confirmed again or two-factor sign-in is set up. An administrator
     # gave the address, so it counts as confirmed.
-    EmailAddress.objects.filter(user=user).delete()
     EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from apps.content.models import Generation, Source
 from apps.content.selectors.home import SOURCES, NextStep, drafts_to_continue, next_steps
 from apps.content.selectors.organising import writing_settings
 from apps.content.services.collections import create_collection
+from apps.users.models import Membership
+from apps.users.services.workspaces import remove_member
 from tests.factories.backends import storage_profile
 from tests.factories.content import DocumentFactory, GenerationFactory, TextSourceFactory
+from tests.factories.users import SETUP, MembershipFactory, WorkspaceFactory
 from tests.people import People
 
 
@@ -82,6 +88,27 @@ def test_home_takes_the_same_queries_whatever_there_is(people: People, portal):
         DocumentFactory(actor=people.actor("wanda"), workspace=people.press, tags=[str(number)])
         generation(people, "running", str(number))
     assert count() == few
+
+
+def test_the_navigation_names_the_workspace_in_which_pages_work(people: People, portal):
+    browser = portal("wanda")
+    other = MembershipFactory(user=people.wanda, workspace=WorkspaceFactory(name="Archive")).workspace
+
+    def named() -> set[str]:
+        # A page about a workspace, and one that is about none.
+        pages = browser.get("/settings/"), browser.get(reverse("users:profile"))
+        return {name for page in pages for name in re.findall('aria-label="Workspace: ([^"]*)"', page.content.decode())}
+
+    assert named() == {"Press office"}, "the older one, until another is opened"
+    browser.post(reverse("content:open-workspace", args=[other.pk]))
+    assert named() == {"Archive"}
+    remove_member(actor=SETUP, membership=Membership.objects.get(user=people.wanda, workspace=other))
+    assert named() == {"Press office"}
+    with CaptureQueriesContext(connection) as seen:
+        browser.get(reverse("users:profile"))
+    asked = [each["sql"] for each in seen.captured_queries if ' FROM "users_workspace"' in each["sql"]]
+    assert len(asked) == 1, "what is listed and what is open come from one query"
+    assert len([each for each in seen.captured_queries if 'FROM "users_rolegrant" INNER' in each["sql"]]) == 1
 
 
 def test_settings_of_a_workspace_are_changed_by_editors(people: People, portal):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.utils.safestring import mark_safe
 
-from aiwriter.core.templatetags.ui import with_code
+from aiwriter.core.templatetags.ui import icon, with_code
 
 
 @pytest.mark.parametrize(
@@ -18,3 +19,10 @@ from aiwriter.core.templatetags.ui import with_code
 )  # fmt: skip
 def test_commands_are_shown_as_such_and_nothing_else_is_markup(text: object, shown: str) -> None:
     assert with_code(text) == shown
+
+
+def test_an_icon_of_a_trusted_name_does_not_come_back_for_the_same_name_typed_by_somebody() -> None:
+    name = '"><script>'
+    assert name in icon(mark_safe(name))
+    assert name not in icon(name)
+    assert icon("home", "sm") == icon("home", "sm") != icon("home")
