@@ -1,7 +1,7 @@
 """The list of parts of the installed release (SBOM), as CycloneDX 1.6 JSON: made of what is installed, not of what should be.
 
 Every way to install the product, an image, a checkout, a wheel of one's own, answers the same question here, so there is one
-way to the list: `manage.py sbom`. The official library of CycloneDX judges it in the tests.
+way to the list: `manage.py sbom`. The tests hold it against the schema that the official library of CycloneDX brings.
 """
 
 from __future__ import annotations
