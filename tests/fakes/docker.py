@@ -1,19 +1,19 @@
-"""A `docker` with `docker compose` that knows images and containers in a file only: what it is told is kept, nothing is run.
+"""A `docker` with `docker compose` that knows images and containers in memory only: what it is told is kept, nothing is run.
 
-As a program it is `docker`; `Docker` puts it on a PATH with the installation of deploy/compose in a folder.
+`Docker` puts it on a PATH with the installation of deploy/compose in a folder.
 """
 
 from __future__ import annotations
 
-import fcntl
+import copy
 import itertools
 import json
-import os
 import re
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
+
+from tests.fakes.program import Answer, Call, Program
 
 COMPOSE = Path(__file__).resolve().parents[2] / "deploy" / "compose"
 
@@ -33,22 +33,27 @@ class Docker:
         (self.compose / ".env").write_text(f"{text}COMPOSE_FILE=compose.yml:compose.agent.yml\n")
         self.path = folder / "bin"
         self.path.mkdir()
-        self._state = folder / "docker.json"
-        program = self.path / "docker"
-        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "{__file__}" "{self._state}" "$@"\n')
-        program.chmod(0o755)
-        self.tell(
-            images={}, containers=[], calls=[], codes={}, running={}, version="2.29.1", away=0, stubborn=[], broken=[]
-        )
+        self._state: dict[str, Any] = {"images": {}, "containers": [], "calls": [], "codes": {}, "running": {}}
+        self._state |= {"version": "2.29.1", "away": 0, "stubborn": [], "broken": []}
+        self._program = Program(self.path / "docker", self._answer)
+
+    def _answer(self, call: Call) -> Answer:
+        self._state["calls"].append(" ".join(call.words))
+        return _Engine(self._state, call).run()
+
+    def close(self) -> None:
+        """It is away for good."""
+        self._program.close()
 
     def tell(self, **values: Any) -> None:
         """Change what it knows."""
-        found = json.loads(self._state.read_text()) if self._state.exists() else {}
-        self._state.write_text(json.dumps({**found, **values}))
+        with self._program.turn:
+            self._state |= values
 
     def told(self, name: str) -> Any:
         """What it knows."""
-        return json.loads(self._state.read_text())[name]
+        with self._program.turn:
+            return copy.deepcopy(self._state[name])
 
     def add_image(self, name: str, number: str, python: str = "python3.11", digests: tuple[str, ...] = ()) -> str:
         """An image; its id."""
@@ -67,28 +72,28 @@ class Docker:
 
 # ---------------------------------------------------------------- the program
 class _Engine:
-    def __init__(self, state: dict[str, Any], words: list[str]) -> None:
-        self.state, self.words = state, words
+    def __init__(self, state: dict[str, Any], call: Call) -> None:
+        self.state, self.call = state, call
+        self.out = self.err = ""
         self.containers: list[dict[str, Any]] = state["containers"]
         self.images: dict[str, dict[str, Any]] = state["images"]
 
-    def run(self) -> int:
+    def run(self) -> Answer:
         if self.state["away"]:
             self.state["away"] -= 1
-            sys.stderr.write("Cannot connect to the Docker daemon at unix:///var/run/docker.sock.\n")
-            return 1
-        if self.words[0] == "compose":
-            words = self.words[1:]
+            return Answer(err="Cannot connect to the Docker daemon at unix:///var/run/docker.sock.\n", code=1)
+        word, *words = self.call.words
+        if word == "compose":
             while words[0].startswith("--"):
                 del words[:2]
-            work = getattr(self, f"compose_{words[0]}")
-        else:
-            words = self.words
-            work = getattr(self, words[0])
-        return int(work(words[1:]) or 0)
+            word, *words = words
+            word = f"compose_{word}"
+        work = getattr(self, "run_" if word == "run" else word)
+        code = int(work(words) or 0)
+        return Answer(self.out, self.err, code)
 
     def _say(self, text: str) -> None:
-        sys.stdout.write(text + "\n")
+        self.out += text + "\n"
 
     def _find(self, container: str) -> dict[str, Any] | None:
         return next((each for each in self.containers if each["Id"] == container), None)
@@ -105,7 +110,7 @@ class _Engine:
     def image(self, words: list[str]) -> int:
         found = {name: each for name, each in self.images.items() if words[1] in (name, each["Id"])}
         if not found:
-            sys.stderr.write(f"Error: No such image: {words[1]}\n")
+            self.err += f"Error: No such image: {words[1]}\n"
             return 1
         one = next(iter(found.values()))
         digests = [f"{name}@{digest}" for name in found for digest in one["digests"]]
@@ -154,16 +159,15 @@ class _Engine:
             services[f"web-{slot}"] = {"ports": [{"published": port, "host_ip": "127.0.0.1"}]} if agent else {}
         self._say(json.dumps({"name": "aiwriter", "services": services}))
 
-    @staticmethod
-    def _variable(name: str) -> str:
-        if value := os.environ.get(name):
+    def _variable(self, name: str) -> str:
+        if value := self.call.variables.get(name):
             return value
-        found = re.findall(rf"(?m)^{name}=(.*)$", Path(".env").read_text())
+        found = re.findall(rf"(?m)^{name}=(.*)$", (self.call.folder / ".env").read_text())
         return found[-1] if found else ""
 
     def compose_run(self, words: list[str]) -> int:
-        said = [self._variable("AIWRITER_IMAGE"), os.environ.get("DATABASE_URL", "-"), *words[words.index("migrate") :]]
-        self._say(" ".join(said))
+        database = self.call.variables.get("DATABASE_URL", "-")
+        self._say(" ".join([self._variable("AIWRITER_IMAGE"), database, *words[words.index("migrate") :]]))
         return int(self.state["codes"].get(words[words.index("migrate") + 2], 0))
 
     def compose_up(self, words: list[str]) -> int:
@@ -171,7 +175,7 @@ class _Engine:
         slot = service.removeprefix("web-").upper() if service.startswith("web-") else ""
         image = self._variable(f"AIWRITER_{slot}_IMAGE" if slot else "AIWRITER_IMAGE")
         if image not in self.images:
-            sys.stderr.write(f"Error response from daemon: No such image: {image}\n")
+            self.err += f"Error response from daemon: No such image: {image}\n"
             return 1
         count = int(self._variable("AIWRITER_WORKERS") or 1) if service == "worker" else 1
         if "--scale" in words:
@@ -214,19 +218,3 @@ class _Engine:
             "Health": {"Status": "healthy"},
         }
         container["RestartCount"] = int(broken)
-
-
-def main(path: str, *words: str) -> int:
-    """One command."""
-    with Path(f"{path}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        state = json.loads(Path(path).read_text())
-        state["calls"].append(" ".join(words))
-        engine = _Engine(state, ["run_" if words[0] == "run" else words[0], *words[1:]])
-        code = engine.run()
-        Path(path).write_text(json.dumps(state))
-    return code
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(*sys.argv[1:]))

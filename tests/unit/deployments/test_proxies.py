@@ -84,6 +84,7 @@ class Proxy:
         """The files of deploy/compose: elsewhere, without TLS, with addresses instead of the engine's names."""
         docker = Docker(folder)
         place = docker.compose
+        docker.close()  # its files are wanted, and nobody calls it
         for path in (place / "haproxy").glob("*.cfg"):
             text = path.read_text().replace("/usr/local/etc/haproxy", f"{place}/haproxy")
             text = text.replace("/var/run/haproxy", f"{place}/run").replace(" init-addr none resolvers docker", "")

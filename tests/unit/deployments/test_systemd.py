@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import signal
-import sys
+import subprocess
 import textwrap
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -21,47 +19,74 @@ from aw_deployd.environment import Environment
 from aw_deployd.errors import DeployError
 from aw_deployd.runtime import systemd
 from aw_deployd.runtime.systemd import Systemd
+from tests.fakes.program import Answer, Call, Program
 from tests.fakes.rollout import environment
 
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
 UNITS = DEPLOY / "host" / "systemd"
-# Starts what a unit says, in the folder that it says, below another root; knows what runs, and what a boot would start.
-SYSTEMCTL = """
-import os, re, signal, subprocess, sys
-from pathlib import Path
-root, state, (verb, *words) = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
-units = [word for word in words if word.endswith(".service")]
 
-def pid(unit):
-    try:
-        found = int((state / unit).read_text())
-        return 0 if Path(f"/proc/{found}/stat").read_text().rpartition(")")[2].split()[0] in "ZX" else found
-    except (OSError, ValueError):
-        return 0
 
-for unit in units:
-    if verb == "show":
-        number = pid(unit)
-        begun = (state / unit).stat().st_mtime_ns if number else 0
-        print(f"ActiveState={'active' if number else 'inactive'}\\nMainPID={number}\\nExecMainStartTimestampMonotonic={begun}")
-    elif verb == "enable":
+class Systemctl:
+    """Starts what a unit says, in the folder that it says, below another root; knows what runs, and what a boot would start."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.enabled: set[str] = set()
+        self.begun: dict[str, subprocess.Popen[bytes]] = {}
+        self.before: list[subprocess.Popen[bytes]] = []
+        self.since: dict[str, int] = {}
+        self.path = root / "systemctl"
+        self._program = Program(self.path, self._answer)
+
+    def _pid(self, unit: str) -> int:
+        found = self.begun.get(unit)
+        return found.pid if found and found.poll() is None else 0
+
+    def _answer(self, call: Call) -> Answer:
+        verb, *words = call.words
+        if verb == "list-units":
+            running = [unit for unit in sorted(self.begun) if fnmatch(unit, words[-1]) and self._pid(unit)]
+            return Answer("".join(f"{unit} loaded active running x\n" for unit in running))
+        return Answer("".join(getattr(self, f"_{verb}")(word) for word in words if word.endswith(".service")))
+
+    def _show(self, unit: str) -> str:
+        number = self._pid(unit)
+        begun = self.since[unit] if number else 0
+        state = "active" if number else "inactive"
+        return f"ActiveState={state}\nMainPID={number}\nExecMainStartTimestampMonotonic={begun}\n"
+
+    def _enable(self, unit: str) -> str:
         name, _, slot = unit.removesuffix(".service").partition("@")
-        text = (Path("UNITS") / f"{name}{'@' if slot else ''}.service").read_text().replace("%i", slot)
-        text = text.replace("/opt/aiwriter", str(root))
-        folder, command = (re.search(rf"(?m)^{key}=(.*)$", text)[1] for key in ("WorkingDirectory", "ExecStart"))
+        text = (UNITS / f"{name}{'@' if slot else ''}.service").read_text().replace("%i", slot)
+        text = text.replace("/opt/aiwriter", str(self.root))
+        folder, command = (re.findall(rf"(?m)^{key}=(.*)$", text)[0] for key in ("WorkingDirectory", "ExecStart"))
         null = subprocess.DEVNULL
-        begun = subprocess.Popen(command.split(), cwd=folder, stdin=null, stdout=null, stderr=null, start_new_session=True)
-        (state / unit).write_text(str(begun.pid))
-        (state / f"{unit}.enabled").touch()
-    elif verb == "disable":
-        (state / f"{unit}.enabled").unlink(missing_ok=True)
-        if number := pid(unit):
-            os.kill(number, signal.SIGTERM)
-    elif verb == "kill" and pid(unit):
-        os.kill(pid(unit), signal.SIGKILL)
-if verb == "list-units":
-    print("".join(f"{path.name} loaded active running x\\n" for path in sorted(state.glob(words[-1])) if pid(path.name)))
-"""
+        made = subprocess.Popen(
+            command.split(), cwd=folder, stdin=null, stdout=null, stderr=null, start_new_session=True
+        )
+        if old := self.begun.get(unit):
+            self.before.append(old)
+        self.begun[unit] = made
+        self.since[unit] = time.monotonic_ns()
+        self.enabled.add(unit)
+        return ""
+
+    def _disable(self, unit: str) -> str:
+        self.enabled.discard(unit)
+        if self._pid(unit):
+            self.begun[unit].terminate()
+        return ""
+
+    def _kill(self, unit: str) -> str:
+        if self._pid(unit):
+            self.begun[unit].kill()
+        return ""
+
+    def close(self) -> None:
+        self._program.close()
+        for each in [*self.begun.values(), *self.before]:
+            each.kill()
+            each.wait()
 
 
 class Machine:
@@ -69,26 +94,22 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.environment = environment(folder)
-        self.state = folder / "systemd"
-        self.state.mkdir()
         for version in ("1.0", "2.0"):
             python = self.environment.releases / version / "venv" / "bin" / "python"
             python.parent.mkdir(parents=True)
             python.write_text("#!/bin/sh\nexec sleep 60\n")
             python.chmod(0o755)
-        script = folder / "systemctl.py"
-        script.write_text(textwrap.dedent(SYSTEMCTL).replace("UNITS", str(UNITS)))
-        self.systemctl = (sys.executable, "-S", str(script), str(folder), str(self.state))
+        self.systemctl = Systemctl(folder)
 
     def agent(self) -> Systemd:
-        return Systemd(self.environment, self.systemctl)
+        return Systemd(self.environment, (str(self.systemctl.path),))
 
     def release(self, version: str) -> release.Release:
         return release.load(self.environment.releases, version)
 
     @property
     def after_a_boot(self) -> set[str]:
-        return {path.name.removesuffix(".service.enabled") for path in self.state.glob("*.enabled")}
+        return {unit.removesuffix(".service") for unit in self.systemctl.enabled}
 
 
 @pytest.fixture
@@ -96,11 +117,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
     monkeypatch.setattr(systemd, "SETTLED_SECONDS", 0.1)
     made = Machine(tmp_path)
     yield made
-    for path in made.state.glob("*.service"):
-        number = int(path.read_text())
-        with contextlib.suppress(OSError):
-            if Path(f"/proc/{number}/comm").read_text() == "sleep\n":
-                os.kill(number, signal.SIGKILL)
+    made.systemctl.close()
 
 
 def test_a_roll_out_and_the_way_back(machine: Machine) -> None:
