@@ -55,6 +55,7 @@ class Proxy:
     versions: dict[str, ThreadingHTTPServer]
     unready: set[str]
     _command: list[str] = []
+    _docker: Docker | None = None
 
     def __init__(self, kind: str, folder: Path, versions: dict[str, ThreadingHTTPServer]) -> None:
         try:
@@ -84,7 +85,7 @@ class Proxy:
         """The files of deploy/compose: elsewhere, without TLS, with addresses instead of the engine's names."""
         docker = Docker(folder)
         place = docker.compose
-        docker.close()  # its files are wanted, and nobody calls it
+        self._docker = docker
         for path in (place / "haproxy").glob("*.cfg"):
             text = path.read_text().replace("/usr/local/etc/haproxy", f"{place}/haproxy")
             text = text.replace("/var/run/haproxy", f"{place}/run").replace(" init-addr none resolvers docker", "")
@@ -115,6 +116,8 @@ class Proxy:
     def close(self) -> None:
         proxies.stop(self._process)
         self._log.close()
+        if self._docker:
+            self._docker.close()
 
     @staticmethod
     def until(condition: Callable[[], bool]) -> None:
