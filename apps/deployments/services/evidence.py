@@ -223,7 +223,7 @@ def incidents_none(deployment: Deployment, numbers: Numbers) -> Found:
 
 
 # What the code alone decides: it cannot have changed since this process looked for the first time.
-_OF_THE_CODE = frozenset((checks.Tags.models, checks.Tags.urls, checks.Tags.admin))
+_OF_THE_CODE = (checks.Tags.models, checks.Tags.urls, checks.Tags.admin)
 
 
 @cache
@@ -234,7 +234,7 @@ def _said_of_the_code() -> tuple[checks.CheckMessage, ...]:
 def _said_of_the_rest() -> list[checks.CheckMessage]:
     """Of settings, files and what else may be otherwise by now."""
     looks = checks.registry.registry.get_checks(include_deployment_checks=True)
-    rest = [look for look in looks if _OF_THE_CODE.isdisjoint(look.tags)]
+    rest = [look for look in looks if not set(look.tags).intersection(_OF_THE_CODE)]
     return [each for look in rest for each in look(app_configs=None, databases=None)]
 
 
