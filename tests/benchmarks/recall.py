@@ -17,13 +17,14 @@ def measure() -> list[Row]:
     from aiwriter_model_offline import minilm
 
     from apps.users.models import Workspace
-    from tests.unit.content.question_set import answered
+    from tests.unit.content.question_set import answered, shelved
 
     def embed(texts: Sequence[str]) -> EmbedResult:
         vectors = [minilm.load().embed(text).tolist() for text in texts]
         return EmbedResult(vectors=vectors, dimensions=minilm.DIMENSIONS, fingerprint=minilm.FINGERPRINT)
 
-    found = answered(Workspace.objects.create(name="Questions", slug="questions"), embed)
+    workspace = Workspace.objects.create(name="Questions", slug="questions")
+    found = answered(workspace, shelved(workspace), embed)
     both, asked = found["hybrid"], found["hybrid"].questions
     rows = [Row("questions with a known passage", asked, QUESTIONS, "", "limit", 1.0, more_is_better=True)]
     for half in ("keyword", "vector"):

@@ -97,8 +97,8 @@ class Answered:
     recall: float
 
 
-def answered(workspace: Workspace, embed: Embed) -> dict[str, Answered]:
-    """Ask all questions of "keyword", of "vector" and of both, "hybrid"; the corpus is put into the workspace first."""
+def shelved(workspace: Workspace) -> list[SourceChunk]:
+    """Put the corpus into the workspace. Returns its passages, without vectors."""
     passages: list[SourceChunk] = []
     for name, text in corpus().items():
         builder = TextBuilder(Limits())
@@ -108,6 +108,11 @@ def answered(workspace: Workspace, embed: Embed) -> dict[str, Answered]:
         passages += index.replace_chunks(
             source, chunk_document(document.text, headings=document.headings, blocks=document.blocks)
         )
+    return passages
+
+
+def answered(workspace: Workspace, passages: list[SourceChunk], embed: Embed) -> dict[str, Answered]:
+    """Ask all questions of "keyword", of "vector" and of both, "hybrid", with this embedder's vectors of the passages."""
     # At once: each call counts all that is there.
     index.store_vectors(passages, embed([index.embedding_text(row) for row in passages]))
     chunks = SourceChunk.objects.filter(workspace=workspace)
