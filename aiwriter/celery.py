@@ -15,7 +15,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aiwriter.settings")  # noqa: TI
 os.environ.setdefault("CELERY_SKIP_CHECKS", "1")  # noqa: TID251
 
 TRANSPORT_ALIASES["filesystem"] = "aiwriter.core.broker:Transport"
-app = Celery("aiwriter", task_cls="aiwriter.core.pauses:PausingTask")
+app = Celery("aiwriter", task_cls="aiwriter.core.pauses:PausingTask", fixups=["aiwriter.core.job_connections:fixup"])
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # The scheduler sends tasks by their names and runs none: their modules are 40 MB.
 if not is_scheduler():

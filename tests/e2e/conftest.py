@@ -22,9 +22,10 @@ def running() -> Iterator[Portal]:
     folder = Path(tempfile.mkdtemp(prefix="aiwriter-portal-"))
     if migrated := migrated_file():
         shutil.copy(migrated, folder / "aiwriter.sqlite3")
-    with Portal(folder=folder) as portal:
+    with Portal(folder=folder, desk=True) as portal:
         yield portal
     shutil.rmtree(folder, ignore_errors=True)
+    folder.with_suffix(".out").unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="package")

@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx2
 
+from tests.lab.desk import Desk
 from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +35,8 @@ class Portal:
         command: how to start; the supervisor when left out.
         checkout: where the code is; this checkout when left out.
         within: seconds until it must have greeted.
+        desk: answer `shell` from one process that stays, until the portal is stopped; not for tests that change the code or
+            the vector store's address meanwhile.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Portal:
         command: list[str] | None = None,
         checkout: Path = ROOT,
         within: float = 120.0,
+        desk: bool = False,
     ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -67,6 +71,8 @@ class Portal:
         self.seconds_to_healthy = 0.0
         self._process: subprocess.Popen[str] | None = None
         self.output: list[str] = []
+        self._stays = desk
+        self._desk: Desk | None = None
 
     # ------------------------------------------------------------ life
     def __enter__(self) -> Portal:
@@ -104,6 +110,9 @@ class Portal:
 
     def stop(self) -> None:
         """Ctrl-C, and wait."""
+        if self._desk is not None:
+            self._desk.close()
+            self._desk = None
         if self._process and self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGINT)
             try:
@@ -187,6 +196,9 @@ class Portal:
 
     def shell(self, code: str) -> Any:
         """Run Python with Django set up; `code` assigns a JSON-able `answer`, which is returned."""
+        if self._stays:
+            self._desk = self._desk or Desk(self.python, self._checkout, {**self.environment, **self._chroma()})
+            return self._desk.run(code)
         program = f"import json\n{code}\nprint('ANSWER' + json.dumps(answer))"
         done = self.manage("shell", "--no-imports", "-c", program, check=False)
         if done.returncode:

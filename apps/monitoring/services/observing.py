@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from django.db.models import Count, Max, Min, Sum
 
 from apps.monitoring.models import MINUTE, AlertRule, CheckResult, ExpectedRun, MetricPoint, Slo
-from apps.monitoring.selectors.slos import Counted, counted
+from apps.monitoring.selectors.slos import Counted, counted_all
 from apps.monitoring.services.checks import registry
 from apps.users.models import AuditEvent
 
@@ -70,10 +70,13 @@ def read_all(rules: Iterable[AlertRule], now: dt.datetime) -> Seen:
         rows = AuditEvent.objects.filter(action__in=actions, occurred_at__gte=since).order_by().values_list("action")
         seen.events |= {(action, minutes): count for action, count in rows.annotate(Count("pk"))}
     if burning := {rule.window_minutes for rule in rules if rule.source == "burn"}:
-        for slo in Slo.objects.filter(enabled=True):
+        slos = list(Slo.objects.filter(enabled=True))
+        # The short window of one rule is often the long one of another.
+        windows = {each: counted_all(slos, each, now) for each in {m * s for m in burning for s in (60, 5)}}
+        for slo in slos:
             for minutes in burning:
-                windows = counted(slo, minutes * 60, now), counted(slo, minutes * 5, now)
-                seen.budgets[slo.slug, minutes] = (slo, *windows)
+                both = windows[minutes * 60][slo.slug], windows[minutes * 5][slo.slug]
+                seen.budgets[slo.slug, minutes] = (slo, *both)
     if any(rule.source == "run" for rule in rules):
         seen.runs = list(ExpectedRun.objects.filter(enabled=True))
     return seen

@@ -6,10 +6,12 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from aiwriter.core.errors import Conflict, InvalidInput, PermissionDenied
 from apps.monitoring.models import FIVE_MINUTES, HOUR, MINUTE, Alert, MetricPoint, MetricSeries, Slo
-from apps.monitoring.selectors.slos import burn_history, counted, standing
+from apps.monitoring.selectors.slos import burn_history, counted, counted_all, standing
 from apps.monitoring.services import slos
 from apps.monitoring.services.alerting import evaluate
 from apps.monitoring.services.rules import start_drill
@@ -55,6 +57,45 @@ def test_slow_minutes_use_the_budget_up() -> None:
     assert (found.every, found.bad) == (25.0, 5.0)
     _measured("request_p95_seconds", "web", 60, 15.0, step=FIVE_MINUTES, ago=3600)
     assert any(burn and burn > 9 for _, burn in burn_history(slo, NOW))
+
+
+def test_several_objectives_are_counted_at_once_and_each_for_itself() -> None:
+    each = [
+        Slo.objects.create(slug="web", title="W", source="requests", label="web"),
+        Slo.objects.create(slug="api", title="A", source="requests", label="api"),
+        Slo.objects.create(slug="tasks", title="T", source="tasks", label="all"),
+        Slo.objects.create(slug="fast", title="F", source="slow", label="web", slow_seconds=2),
+        Slo.objects.create(slug="faster", title="G", source="slow", label="web", slow_seconds=0.5),
+    ]
+    _measured("requests", "web", 40, 100.0)
+    _measured("request_errors", "web", 10, 10.0)
+    _measured("requests", "api", 20, 7.0)
+    _measured("request_errors", "all", 20, 7.0)
+    _measured("request_p95_seconds", "web", 20, 1.0)
+    _measured("request_p95_seconds", "api", 20, 9.0)
+    for seconds in (3600, 300, 3 * 86400):
+        alone = {slo.slug: counted(slo, seconds, NOW) for slo in each}
+        assert counted_all(each, seconds, NOW) == alone
+    hour = counted_all(each, 3600, NOW)
+    assert {slug: (found.every, found.bad) for slug, found in hour.items()} == {
+        "web": (4000.0, 100.0),
+        "api": (140.0, 0.0),
+        "tasks": (0.0, 0.0),
+        "fast": (20.0, 0.0),
+        "faster": (20.0, 20.0),
+    }
+
+
+def test_a_round_asks_no_more_for_many_objectives_than_for_one(defaults: People) -> None:
+    slos.ensure_slos()
+    evaluate(now=NOW)
+    with CaptureQueriesContext(connection) as some:
+        evaluate(now=NOW + dt.timedelta(seconds=5))
+    for number in range(5):
+        Slo.objects.create(slug=f"more-{number}", title="M", source="requests", label="api")
+    with CaptureQueriesContext(connection) as many:
+        evaluate(now=NOW + dt.timedelta(seconds=10))
+    assert len(many) == len(some)
 
 
 def test_a_budget_that_burns_fast_fires_at_once_and_a_slow_one_later(defaults: People) -> None:

@@ -1,0 +1,38 @@
+"""A worker's database connections: kept between tasks as CONN_MAX_AGE says, as the web does between requests.
+
+Celery closes them before and after every task. For PostgreSQL that gives them back to the pool; a file of SQLite is opened
+anew and its whole schema read, which took as long as everything else that a worker without work does: ninety times a minute
+the schedule has it look for some.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from celery.fixups.django import DjangoFixup, DjangoWorkerFixup
+from django.db import close_old_connections
+
+
+class KeepingFixup(DjangoWorkerFixup):
+    """Celery's way to look after Django in a worker, except that it closes only what is old or broken."""
+
+    def close_database(self, **_: Any) -> None:
+        """Close what must not be used again."""
+        close_old_connections()
+
+
+class Fixup(DjangoFixup):
+    """Celery's, with ours for workers."""
+
+    @property
+    def worker_fixup(self) -> DjangoWorkerFixup:
+        """Made when a worker first asks: it reads the settings."""
+        if self._worker_fixup is None:
+            self._worker_fixup = KeepingFixup(self.app)
+        return self._worker_fixup
+
+
+def fixup(app: Celery) -> DjangoFixup:
+    """For the application's list of fixups."""
+    return Fixup(app).install()
