@@ -11,7 +11,8 @@ from typing import Any
 
 from celery import Celery
 from celery.fixups.django import DjangoFixup, DjangoWorkerFixup
-from django.db import close_old_connections
+
+from aiwriter.core.threads import keep_or_close
 
 
 class KeepingFixup(DjangoWorkerFixup):
@@ -19,7 +20,7 @@ class KeepingFixup(DjangoWorkerFixup):
 
     def close_database(self, **_: Any) -> None:
         """Close what must not be used again."""
-        close_old_connections()
+        keep_or_close()
 
 
 class Fixup(DjangoFixup):

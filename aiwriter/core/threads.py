@@ -15,12 +15,24 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 
 P = ParamSpec("P")
 R = TypeVar("R")
 THREADS = 8
 _pool = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="database")
+
+
+def keep_or_close() -> None:
+    """For a thread that goes on to other work: keep its connections as CONN_MAX_AGE says.
+
+    One that had an error is closed without being asked whether it still works: a database that is frozen would not say.
+    """
+    for connection in connections.all(initialized_only=True):
+        if connection.errors_occurred:
+            connection.close()
+        else:
+            connection.close_if_unusable_or_obsolete()
 
 
 async def in_thread(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:

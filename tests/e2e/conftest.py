@@ -1,4 +1,4 @@
-"""A portal and a cast for all browser tests, gone with the last of them, and a browser for each file."""
+"""A portal, a cast and a browser for all browser tests, gone with the last of them."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def cast(running: Portal) -> Cast:
     return made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Chromium, for one file: while it runs, the thread has an event loop in which no other test could run."""
+    """Chromium; not for longer: while it runs, the thread has an event loop in which no other test could run."""
     with chromium() as found:
         yield found
 

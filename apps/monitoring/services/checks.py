@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -16,6 +17,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from aiwriter.core.redact import redact
+from aiwriter.core.threads import keep_or_close
 
 log = logging.getLogger(__name__)
 
@@ -185,7 +187,7 @@ def _load(path: str) -> Check:
     )
 
 
-_hanging: dict[str, threading.Thread] = {}
+_hanging: dict[str, Attempt] = {}
 _hanging_lock = threading.Lock()
 
 
@@ -209,23 +211,31 @@ class Attempt:
         self._result: Result | None = None
         self._took = 0.0
         self._begun = time.monotonic()
-        self._thread: threading.Thread | None = None
+        self._started = False
+        self._ended = threading.Event()
 
-    def start(self) -> None:
-        """Begin, unless the run before still hangs."""
+    def start(self, hands: Hands | None = None) -> None:
+        """Begin, unless the run before still hangs.
+
+        Args:
+            hands: who works; a thread for this run alone when left out.
+        """
         with _hanging_lock:
             before = _hanging.get(self.check.key)
-            if before is not None and before.is_alive():
+            if before is not None and not before._ended.is_set():
                 return
             _hanging.pop(self.check.key, None)
-            self._thread = threading.Thread(target=self._work, name=f"check-{self.check.key}", daemon=True)
+            self._started = True
             self._begun = time.monotonic()
-            self._thread.start()
+            if hands is not None:
+                hands.give(self)
+            else:
+                threading.Thread(target=self._alone, name=f"check-{self.check.key}", daemon=True).start()
 
     def outcome(self) -> Outcome:
         """Wait, at most until the deadline."""
-        if self._thread is not None:
-            self._thread.join(max(0.0, self._begun + self.check.deadline - time.monotonic()))
+        if self._started:
+            self._ended.wait(max(0.0, self._begun + self.check.deadline - time.monotonic()))
         return self.poll(final=True)  # type: ignore[return-value]
 
     def poll(self, *, final: bool = False) -> Outcome | None:
@@ -234,29 +244,101 @@ class Attempt:
         Args:
             final: give it up now when it has not answered.
         """
-        if self._thread is None:
+        if not self._started:
             return self._given_up("It still hangs since an earlier run and was not started again.")
         if self._result is not None:
             return Outcome(check=self.check, result=self._result, latency_ms=round(self._took * 1000))
         if not final and time.monotonic() < self._begun + self.check.deadline:
             return None
         with _hanging_lock:
-            _hanging[self.check.key] = self._thread
+            _hanging[self.check.key] = self
         return self._given_up(f"It did not end within {self.check.deadline:g} seconds.")
 
     def _given_up(self, message: str) -> Outcome:
         result = Result(status="fail", message=message, remedy="Look at the part that it asks; it does not answer.")
         return Outcome(check=self.check, result=result, latency_ms=round(self.check.deadline * 1000), overran=True)
 
-    def _work(self) -> None:
+    def _alone(self) -> None:
+        self.work(connections.close_all)
+
+    def work(self, afterwards: Callable[[], None]) -> None:
+        """Run the check in this thread.
+
+        Args:
+            afterwards: what happens to the thread's database connections, before anybody is told of the result.
+        """
         try:
-            result = self.check.run()
-            if not isinstance(result, Result):
-                result = Result(status="fail", message=f"The check gave {type(result).__name__} instead of a Result.")
-        except Exception as error:
-            log.warning("health check %s raised %s", self.check.key, type(error).__name__, exc_info=True)
-            result = Result(status="fail", message=f"{type(error).__name__}: {redact(str(error))[:500]}")
+            try:
+                result = self.check.run()
+                if not isinstance(result, Result):
+                    result = Result(
+                        status="fail", message=f"The check gave {type(result).__name__} instead of a Result."
+                    )
+            except Exception as error:
+                log.warning("health check %s raised %s", self.check.key, type(error).__name__, exc_info=True)
+                result = Result(status="fail", message=f"{type(error).__name__}: {redact(str(error))[:500]}")
+                connections.close_all()
+            finally:
+                afterwards()
+            self._took = time.monotonic() - self._begun
+            self._result = result
+        finally:
+            self._ended.set()
+
+
+class Hands:
+    """Threads that run one check after the other, with the database connections that they have.
+
+    Seventy times a minute the watch looks at something. A file of SQLite that is opened for that has its whole schema read
+    anew, which took longer than most looks.
+
+    Args:
+        kept: how many may wait for work; more are there only while more checks run at once.
+    """
+
+    def __init__(self, kept: int = 4) -> None:
+        self._kept = kept
+        self._lock = threading.Lock()
+        self._waiting: list[Hand] = []
+
+    def give(self, attempt: Attempt) -> None:
+        """Have it run at once: by one that waits, or by a new one."""
+        with self._lock:
+            hand = self._waiting.pop() if self._waiting else None
+        if hand is None:
+            hand = Hand(self)
+            hand.start()
+        hand.next.put(attempt)
+
+    def wait(self, hand: Hand) -> bool:
+        """Note that one has nothing to do; False when there are enough of them."""
+        with self._lock:
+            if len(self._waiting) >= self._kept:
+                return False
+            self._waiting.append(hand)
+            return True
+
+
+class Hand(threading.Thread):
+    """One of them.
+
+    Args:
+        hands: whose.
+    """
+
+    def __init__(self, hands: Hands) -> None:
+        super().__init__(daemon=True)
+        self.hands = hands
+        self.next: queue.SimpleQueue[Attempt] = queue.SimpleQueue()
+
+    def run(self) -> None:
+        """Work until there are enough others. One that hangs comes back when it can."""
+        try:
+            wanted = True
+            while wanted:
+                attempt = self.next.get()
+                self.name = f"check-{attempt.check.key}"
+                attempt.work(keep_or_close)
+                wanted = self.hands.wait(self)
         finally:
             connections.close_all()
-        self._took = time.monotonic() - self._begun
-        self._result = result

@@ -25,7 +25,7 @@ from django.utils import timezone
 
 from aiwriter.core import healthstate
 from apps.monitoring.models import RECENT, CheckResult
-from apps.monitoring.services.checks import Attempt, Check, Outcome, Result, learn, registry
+from apps.monitoring.services.checks import Attempt, Check, Hands, Outcome, Result, learn, registry
 from apps.monitoring.services.measuring import Figure
 from apps.monitoring.services.quarantine import note_quarantine
 from apps.monitoring.services.results import add_up, node_name, store
@@ -82,6 +82,7 @@ class Watch:
         self._file.parent.mkdir(parents=True, exist_ok=True)
         now = time.monotonic()
         self._lock = threading.Lock()
+        self._hands = Hands()
         # The required ones at once; the others spread, so that a start does not run thirty of them in one second.
         self.turns = {
             each.key: Turn(each, now if each.required else now + random.uniform(0, _FIRST_SPREAD))  # noqa: S311
@@ -145,7 +146,7 @@ class Watch:
                     changed |= self._take(turn, outcome)
             elif now >= turn.due and now >= turn.held_until:
                 turn.attempt = Attempt(turn.check)
-                turn.attempt.start()
+                turn.attempt.start(self._hands)
         return changed
 
     def _take(self, turn: Turn, outcome: Outcome) -> bool:

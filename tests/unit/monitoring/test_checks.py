@@ -5,17 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from apps.monitoring import health
 from apps.monitoring.models import CheckHistory, CheckResult, Heartbeat
 from apps.monitoring.services import readiness, results
-from apps.monitoring.services.checks import Check, Result, check, registry, run_checks
+from apps.monitoring.services.checks import Attempt, Check, Hand, Hands, Result, check, registry, run_checks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,6 +34,60 @@ def made(key: str, run, **options) -> Check:  # type: ignore[no-untyped-def]
 
 def ok() -> Result:
     return Result(status="ok", message="fine")
+
+
+class TestHands:
+    """The threads of the watch, which stay."""
+
+    def test_one_runs_check_after_check_on_the_connection_that_it_has(self) -> None:
+        hands = Hands()
+        seen: list[tuple[int, object]] = []
+
+        def look() -> Result:
+            connection.ensure_connection()
+            seen.append((threading.get_ident(), connection.connection))
+            return ok()
+
+        for key in ("one", "two", "three"):
+            assert started(made(key, look), hands).outcome().result.status == "ok"
+            until(lambda: len(hands._waiting) == 1)  # noqa: SLF001
+        assert len({thread for thread, _ in seen}) == 1
+        # SQLite keeps the connection; PostgreSQL's goes back to the pool each time.
+        if connection.settings_dict["CONN_MAX_AGE"] != 0:
+            assert len({id(used) for _, used in seen}) == 1
+
+    def test_one_that_hangs_holds_nobody_up_and_works_again_when_it_can(self) -> None:
+        hands, free = Hands(kept=1), threading.Event()
+        hanging = started(made("hanging", lambda: ok() if free.wait(20) else ok(), deadline=0.3), hands)
+        assert started(made("other", ok), hands).outcome().result.status == "ok"
+        assert "0.3 seconds" in hanging.outcome().result.message
+        assert "still hangs" in started(made("hanging", ok), hands).outcome().result.message
+        free.set()
+        until(lambda: started(made("hanging", ok), hands).outcome().result.status == "ok")
+        # Two worked at once, and one of them may wait for more.
+        until(lambda: sum(isinstance(each, Hand) and each.hands is hands for each in threading.enumerate()) == 1)
+
+    def test_one_outlives_a_check_that_raises(self) -> None:
+        hands = Hands()
+        found = started(made("raises", lambda: 1 / 0), hands).outcome()
+        assert (found.result.status, "ZeroDivisionError" in found.result.message) == ("fail", True)
+        until(lambda: len(hands._waiting) == 1)  # noqa: SLF001
+        (hand,) = hands._waiting  # noqa: SLF001
+        assert started(made("other", ok), hands).outcome().result.status == "ok"
+        assert hand.is_alive()
+
+
+def started(entry: Check, hands: Hands) -> Attempt:
+    attempt = Attempt(entry)
+    attempt.start(hands)
+    return attempt
+
+
+def until(what: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not what():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 class TestRunning:
