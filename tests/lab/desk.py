@@ -5,6 +5,7 @@ Each `manage.py shell` costs two to three seconds of processor before it does an
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import tempfile
@@ -39,7 +40,8 @@ class Desk:
     """
 
     def __init__(self, python: str, folder: Path, environment: dict[str, str]) -> None:
-        self._errors = tempfile.TemporaryFile("w+")
+        self._files = contextlib.ExitStack()
+        self._errors = self._files.enter_context(tempfile.TemporaryFile("w+"))
         self._process = subprocess.Popen(
             [python, "manage.py", "shell", "--no-imports", "-c", _LOOP],
             cwd=folder,
@@ -88,4 +90,4 @@ class Desk:
             self._process.kill()
             self._process.wait()
         self._process.stdout.close()
-        self._errors.close()
+        self._files.close()

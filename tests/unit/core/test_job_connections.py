@@ -17,7 +17,7 @@ TASK = SimpleNamespace(request=SimpleNamespace(is_eager=False))
 
 def between_tasks() -> DjangoWorkerFixup:
     """What the application has installed in its worker."""
-    (fixup,) = app._fixups  # noqa: SLF001
+    (fixup,) = app._fixups
     found: DjangoWorkerFixup = fixup.worker_fixup
     return found
 

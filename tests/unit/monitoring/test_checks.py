@@ -50,7 +50,7 @@ class TestHands:
 
         for key in ("one", "two", "three"):
             assert started(made(key, look), hands).outcome().result.status == "ok"
-            until(lambda: len(hands._waiting) == 1)  # noqa: SLF001
+            until(lambda: len(hands._waiting) == 1)
         assert len({thread for thread, _ in seen}) == 1
         # SQLite keeps the connection; PostgreSQL's goes back to the pool each time.
         if connection.settings_dict["CONN_MAX_AGE"] != 0:
@@ -58,7 +58,12 @@ class TestHands:
 
     def test_one_that_hangs_holds_nobody_up_and_works_again_when_it_can(self) -> None:
         hands, free = Hands(kept=1), threading.Event()
-        hanging = started(made("hanging", lambda: ok() if free.wait(20) else ok(), deadline=0.3), hands)
+
+        def hang() -> Result:
+            free.wait(20)
+            return ok()
+
+        hanging = started(made("hanging", hang, deadline=0.3), hands)
         assert started(made("other", ok), hands).outcome().result.status == "ok"
         assert "0.3 seconds" in hanging.outcome().result.message
         assert "still hangs" in started(made("hanging", ok), hands).outcome().result.message
@@ -71,8 +76,8 @@ class TestHands:
         hands = Hands()
         found = started(made("raises", lambda: 1 / 0), hands).outcome()
         assert (found.result.status, "ZeroDivisionError" in found.result.message) == ("fail", True)
-        until(lambda: len(hands._waiting) == 1)  # noqa: SLF001
-        (hand,) = hands._waiting  # noqa: SLF001
+        until(lambda: len(hands._waiting) == 1)
+        (hand,) = hands._waiting
         assert started(made("other", ok), hands).outcome().result.status == "ok"
         assert hand.is_alive()
 
