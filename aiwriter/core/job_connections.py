@@ -7,6 +7,7 @@ the schedule has it look for some.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from celery import Celery
@@ -15,7 +16,7 @@ from celery.fixups.django import DjangoFixup, DjangoWorkerFixup
 from aiwriter.core.threads import keep_or_close
 
 
-class KeepingFixup(DjangoWorkerFixup):
+class KeepingFixup(DjangoWorkerFixup):  # type: ignore[misc]
     """Celery's way to look after Django in a worker, except that it closes only what is old or broken."""
 
     def close_database(self, **_: Any) -> None:
@@ -23,15 +24,13 @@ class KeepingFixup(DjangoWorkerFixup):
         keep_or_close()
 
 
-class Fixup(DjangoFixup):
+class Fixup(DjangoFixup):  # type: ignore[misc]
     """Celery's, with ours for workers."""
 
-    @property
+    @cached_property
     def worker_fixup(self) -> DjangoWorkerFixup:
         """Made when a worker first asks: it reads the settings."""
-        if self._worker_fixup is None:
-            self._worker_fixup = KeepingFixup(self.app)
-        return self._worker_fixup
+        return KeepingFixup(self.app)
 
 
 def fixup(app: Celery) -> DjangoFixup:

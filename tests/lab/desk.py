@@ -5,7 +5,6 @@ Each `manage.py shell` costs two to three seconds of processor before it does an
 
 from __future__ import annotations
 
-import contextlib
 import json
 import subprocess
 import tempfile
@@ -40,8 +39,7 @@ class Desk:
     """
 
     def __init__(self, python: str, folder: Path, environment: dict[str, str]) -> None:
-        self._files = contextlib.ExitStack()
-        self._errors = self._files.enter_context(tempfile.TemporaryFile("w+"))
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - `close` closes it
         self._process = subprocess.Popen(
             [python, "manage.py", "shell", "--no-imports", "-c", _LOOP],
             cwd=folder,
@@ -90,4 +88,4 @@ class Desk:
             self._process.kill()
             self._process.wait()
         self._process.stdout.close()
-        self._files.close()
+        self._errors.close()
