@@ -12,7 +12,7 @@ ASK_SECONDS = 2.0
 class Timetable(DatabaseScheduler):  # type: ignore[misc]
     """django-celery-beat's, except for how often it asks whether a row has changed.
 
-    It asks several times for each task that it sends, a few hundred times a minute, and that was half of what a scheduler did.
+    It asks several times for each task that it sends: a few hundred times a minute, and a row changes once a month.
     """
 
     _asked = float("-inf")
