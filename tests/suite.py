@@ -121,11 +121,10 @@ def main() -> int:
         if arguments.database != "both":
             print(f"== Tests on {arguments.database}", flush=True)
             return _run(arguments.database, more, 2 * cores, collected)
-        # Side by side, with workers by their shares of the work: neither waits for the other's start or its last tests. One
-        # worker fewer than alone: what waits there has the other database's tests beside it, and each costs its collection.
+        # Side by side, with workers by their shares of the work: neither waits for the other's start or its last tests.
         print("== Tests on SQLite, and beside them on PostgreSQL, whose results are printed at the end", flush=True)
         on_postgres = beside.submit(_run, "postgres", more, cores, collected, told)
-        codes = [_run("sqlite", more, 2 * cores - 1, collected), on_postgres.result()]
+        codes = [_run("sqlite", more, 2 * cores, collected), on_postgres.result()]
         told.seek(0)
         print("== Tests on PostgreSQL\n" + told.read(), flush=True)
     return max(codes)
