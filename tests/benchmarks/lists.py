@@ -67,6 +67,8 @@ def _measure(size: int) -> tuple[dict[str, float], float]:
                         break
                     except httpx2.TransportError:
                         time.sleep(0.1)
+                else:
+                    raise RuntimeError(f"The web process did not answer; it ended with {web.poll()}.")
                 bare = _median_ms(client, "/bare/documents")
                 lists = ("content", "sources", "generations")
                 return {name: _median_ms(client, f"/api/v1/{name}?limit=50") for name in lists}, bare

@@ -13,7 +13,7 @@ def main(size: int) -> None:
     """Fill an empty database."""
     call_command("migrate", verbosity=0, interactive=False)
     call_command("createcachetable", verbosity=0)
-    from aiwriter.core import keyring
+    from aiwriter.core import keyring, staticfiles
     from apps.content.models import Document, Generation, Source
     from apps.users.models import User
     from apps.users.selectors.access import Actor, workspaces_of
@@ -22,6 +22,7 @@ def main(size: int) -> None:
     from apps.users.services.workspaces import create_workspace
 
     # What `prepare` does at a first start.
+    staticfiles.collect()
     keyring.create(stage="contract")
     system = Actor.system_actor("benchmark")
     user = create_user(actor=system, email="bench@example.org", full_name="Bench", password="four plain words together")
