@@ -282,9 +282,6 @@ def test_a_drill_uses_what_it_restored(
 
 
 @pytest.mark.django_db
-@pytest.mark.skipif(
-    connection.vendor != "sqlite", reason="the drill above runs on both; this is what it says of a finding"
-)
 def test_a_drill_without_an_administrator_fails_and_says_so(
     people: People, back_up: BackUp, place: Destination
 ) -> None:
