@@ -1,7 +1,7 @@
 """The permission matrix over every address, method and person holds; each of five planted leaks is found; 404 across workspaces.
 
 The matrix (tests/web/test_permission_matrix.py) is generated from the URL configuration: a new address without a row fails it.
-It is run whole. Then one leak after another is planted: a service without its check, a list of all workspaces, an endpoint
+It is run whole, with everybody asked about every row. Then one leak after another is planted: a service without its check, a list of all workspaces, an endpoint
 without sign-in, a console page for everybody, a token beyond its scopes; each run has to fail where the leak is. Last, each row
 of the tables about a thing of a workspace is read: for the writer of another one it says 404, never 403.
 """
@@ -47,7 +47,7 @@ def _run(*arguments: str, **more: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", MATRIX, *arguments],
         cwd=ROOT,
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", **more},
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "MATRIX": "whole", **more},
         capture_output=True,
         text=True,
         check=False,
