@@ -145,7 +145,7 @@ def django_db_setup(django_db_setup: None) -> None:
     """The test database, whose emptying after a transactional test also reaches what is guarded or no model.
 
     The audit record refuses deletion by triggers, and the cache is a table without a model, so Django's flush would
-    stumble over the one and leave the other, sign-in limits included. On PostgreSQL only what holds rows is emptied:
+    stumble over the one and leave the other, sign-in limits included. On PostgreSQL only what has held rows is emptied:
     TRUNCATE makes new files for every table, 0.3 s a test.
     """
     guard = importlib.import_module("apps.users.migrations.0005_audit_ledger_guard")
@@ -156,13 +156,16 @@ def django_db_setup(django_db_setup: None) -> None:
         return [*guard.REMOVE["sqlite"], *flush(style, emptied, **kwargs), *guard.INSTALL["sqlite"]]
 
     def on_postgres(style: Any, tables: list[str], **kwargs: Any) -> list[str]:
-        emptied = [name for name in [*tables, "cache"] if name not in _FOR_EVER]
-        asked = [f"SELECT '{name}' WHERE EXISTS (SELECT FROM \"{name}\")" for name in emptied]
-        with connection.cursor() as cursor:
-            cursor.execute(" UNION ALL ".join(asked))
-            full = [name for (name,) in cursor.fetchall()]
-        # A replica asks neither triggers nor foreign keys.
-        return ["SET LOCAL session_replication_role = replica", *(f'DELETE FROM "{name}"' for name in full)]
+        emptied = ", ".join(f"'{name}'" for name in [*tables, "cache"] if name not in _FOR_EVER)
+        # A replica asks neither triggers nor foreign keys. Asking first whether a table has rows took 60 ms of planning.
+        return [
+            f"""DO $$ DECLARE name text; BEGIN
+                SET LOCAL session_replication_role = replica;
+                FOREACH name IN ARRAY ARRAY[{emptied}] LOOP
+                    IF pg_relation_size(name::regclass) > 0 THEN EXECUTE format('DELETE FROM %I', name); END IF;
+                END LOOP;
+            END $$"""
+        ]
 
     connection.ops.sql_flush = on_sqlite if connection.vendor == "sqlite" else on_postgres  # type: ignore[method-assign]
     # Of what follows a migration only this puts rows where some were taken away.

@@ -25,10 +25,11 @@ from aiwriter.settings import DATA_DIR, DATABASES, REDIS_URL, STORAGES  # noqa: 
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "tests.sqlite3")}
 else:
-    # A pool keeps connections open that would block dropping the test database.
-    DATABASES["default"]["OPTIONS"].pop("pool", None)
     if _migrated := os.environ.get("TESTS_MIGRATED"):
         DATABASES["default"]["TEST"] = {"TEMPLATE": _migrated}
+    else:
+        # A pool keeps connections open that would block dropping the test database; here that goes with its server.
+        DATABASES["default"]["OPTIONS"].pop("pool", None)
 # Argon2 takes 50 ms a person and a test has up to six; hashing itself is tested with the product's hasher.
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.MD5PasswordHasher",
