@@ -16,9 +16,11 @@ import django  # noqa: E402
 from celery import current_app  # noqa: E402
 
 django.setup(set_prefix=False)
-# Now, and not in the first request that sends a task.
+gc.disable()
+# Now, and not in the first request that sends a task, or in the first of all.
 current_app.loader.import_default_modules()
 
+import aiwriter.urls  # noqa: E402
 from aiwriter.core import memory, schema, staticfiles, tracing  # noqa: E402
 from aiwriter.core.handler import Handler  # noqa: E402
 from aiwriter.core.metrics import counted  # noqa: E402
@@ -27,6 +29,8 @@ from apps.content.api import openai_app  # noqa: E402
 from apps.content.api.streams import EVENTS_PATH, stream_events  # noqa: E402
 from apps.users.services.keys import start_problem  # noqa: E402
 
+gc.freeze()
+gc.enable()
 _django = Handler()
 _stream_events = counted(stream_events, "generation", "api/v1/generations/<uuid>/events")
 _openai = counted(openai_app.serve, "openai", "v1/")

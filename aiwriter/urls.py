@@ -5,11 +5,11 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from aiwriter.core.rest.schema_view import SchemaView
 from apps.content.api.mcp import McpView
-from apps.users.portal import identities, sessions
+from apps.users.portal import identities, providers, sessions  # noqa: F401  (providers: hears what allauth's pages tell)
 from apps.users.portal.entrance import DoorView
 from apps.users.portal.factors import RemovePasskeyView
 
-admin.autodiscover()  # done already, but for parts that draw no pages
+admin.autodiscover()
 
 handler400 = "aiwriter.core.views.bad_request"
 handler403 = "aiwriter.core.views.permission_denied"

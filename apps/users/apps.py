@@ -2,8 +2,6 @@
 
 from django.apps import AppConfig
 
-from aiwriter.core.process import is_pageless
-
 
 class UsersConfig(AppConfig):
     """What the app states about itself.
@@ -159,11 +157,8 @@ class UsersConfig(AppConfig):
     }
 
     def ready(self) -> None:
-        """Register system checks; hear what allauth tells."""
+        """Register system checks; hear what is used."""
         from apps.users import checks  # noqa: F401
         from apps.users.services import uses
-
-        if not is_pageless():
-            from apps.users.portal import factors, providers  # noqa: F401  (allauth tells of changes by signals only)
 
         uses.listen()

@@ -6,22 +6,22 @@ import sys
 
 import pytest
 
-from aiwriter.core.process import is_pageless, is_scheduler
+from aiwriter.core.process import is_scheduler
 
 
 @pytest.mark.parametrize(
-    ("line", "pageless", "scheduler"),
+    ("line", "scheduler"),
     [
-        (["/venv/lib/python3.11/site-packages/celery/__main__.py", "-q", "-A", "aiwriter", "beat"], True, True),
-        (["/venv/bin/celery", "-A", "aiwriter", "worker", "-P", "threads"], True, False),
-        (["manage.py", "watch"], True, False),
-        (["/srv/portal/manage.py", "migrate"], False, False),
-        (["/srv/portal/aiwriter/web.py", "--port", "8000"], False, False),
-        (["/venv/bin/pytest", "-k", "watch", "worker", "beat"], False, False),
+        (["/venv/lib/python3.11/site-packages/celery/__main__.py", "-q", "-A", "aiwriter", "beat"], True),
+        (["/venv/bin/celery", "-A", "aiwriter", "worker", "-P", "threads"], False),
+        (["manage.py", "watch"], False),
+        (["/srv/portal/manage.py", "migrate"], False),
+        (["/srv/portal/aiwriter/web.py", "--port", "8000"], False),
+        (["/venv/bin/pytest", "-k", "watch", "worker", "beat"], False),
     ],
 )
 def test_parts_are_known_by_their_command(
-    line: list[str], pageless: bool, scheduler: bool, monkeypatch: pytest.MonkeyPatch
+    line: list[str], scheduler: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "argv", line)
-    assert (is_pageless(), is_scheduler()) == (pageless, scheduler)
+    assert is_scheduler() == scheduler
