@@ -26,7 +26,6 @@ EXIT_CODES = """Exit codes: 0 done · 1 error · 3 incomplete or stopped · 10 n
 class BackupCommand(ServiceCommand):
     """Base of the commands."""
 
-    requires_system_checks: list[str] = []
     actor = Actor.system_actor("command")
 
     def add_arguments(self, parser: ArgumentParser) -> None:

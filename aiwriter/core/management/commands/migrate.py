@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from django.core.checks import Tags
 from django.core.management.base import CommandError, CommandParser
 from django.core.management.commands import migrate
 from django.db import connection
@@ -36,6 +37,10 @@ class Command(migrate.Command):
             help="expand: only what is safe while the version before serves. contract: the rest, once it has gone.",
         )
         parser.add_argument("--lock-tries", type=int, default=TRIES, help="how often a lock is asked for")
+
+    def check(self, *args: Any, **options: Any) -> None:
+        """Django's checks of what tables depend on. The others load every page, for 2 s of processor time; a release is built with them."""
+        super().check(*args, tags=[Tags.database, Tags.models, Tags.security], **options)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the phase; on PostgreSQL each lock is waited for briefly and asked for again."""

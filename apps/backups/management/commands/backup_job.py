@@ -15,7 +15,6 @@ class Command(ServiceCommand):
     """Does one job to its end."""
 
     help = "Carry out a backup run, a drill, a restore or a staging copy that waits. The worker calls this; people use `backup`."
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Arguments."""

@@ -17,7 +17,6 @@ class Command(ServiceCommand):
     """Does one step and prints a JSON object."""
 
     help = "Do one step of a drill, a restore or a rebuild within the restored portal. The portal itself calls this."
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Arguments."""

@@ -7,12 +7,13 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from apps.content.selectors.generations import get_generation
 from apps.content.selectors.sources import sources_for
 from apps.content.services.generation import start_generation
 from apps.content.services.sources import add_file_sources
+from apps.users.management.service_command import ServiceCommand
 from apps.users.models import RoleGrant, User, Workspace
 from apps.users.selectors.access import Actor, workspaces_of
 from apps.users.services.workspaces import add_member, create_workspace
@@ -22,7 +23,7 @@ SLUG = "example"
 PATIENCE_SECONDS = 60.0
 
 
-class Command(BaseCommand):
+class Command(ServiceCommand):
     """Makes a workspace with three sources and an article composed from them. Needs a running worker."""
 
     help = "Load a small example workspace: three sources and an article written from them. Safe to repeat."

@@ -5,14 +5,12 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-
-from aiwriter.core.errors import AppError
 from apps.content.services.indexing import rebuild_vectors
+from apps.users.management.service_command import ServiceCommand
 from apps.users.selectors.access import Actor
 
 
-class Command(BaseCommand):
+class Command(ServiceCommand):
     """Rebuilds the index of every workspace, or of one."""
 
     help = "Make the vector index again from the database. Search goes on meanwhile, exactly and a little slower."
@@ -23,10 +21,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Rebuild and say how many."""
-        try:
-            built = rebuild_vectors(actor=Actor.system_actor("rebuild_vectors"), workspace=options["workspace"])
-        except AppError as error:
-            raise CommandError(str(error), returncode=error.exit_code) from error
+        built = rebuild_vectors(actor=Actor.system_actor("rebuild_vectors"), workspace=options["workspace"])
         for name, count in built.items():
             self.stdout.write(f"{name}: {count} vectors")
         self.stdout.write(f"{sum(built.values())} vectors in {len(built)} workspaces.")

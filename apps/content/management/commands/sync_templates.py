@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from apps.content.services.type_seeds import ensure_content_types
+from apps.users.management.service_command import ServiceCommand
 
 
-class Command(BaseCommand):
+class Command(ServiceCommand):
     """Makes missing templates and updates those that nobody has changed. Also done at every start."""
 
     help = "Make missing templates, and update those that nobody has changed since they came."

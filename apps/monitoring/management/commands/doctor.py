@@ -15,7 +15,6 @@ class Command(ServiceCommand):
     """Looks at database, queue, parts, checks and settings. Exit code 1 when something is missing."""
 
     help = "Prove the running installation against a topology of deploy/topologies, or a file of yours."
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Arguments."""

@@ -25,7 +25,6 @@ class Command(ServiceCommand):
 
     help = """explain EMAIL: every capability of an account with the grants that lead to it. verify FILE: whether the evidence
 of an access review is as it was signed, by a key of the keyring or by --key. Exit codes: 0 as signed, 14 changed."""
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Arguments."""

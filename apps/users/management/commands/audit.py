@@ -25,7 +25,6 @@ class Command(ServiceCommand):
 
     help = """seal: seal what waits. checkpoint: sign the end of the record. verify: find what was changed, in the database or,
 with --export, in files without any database. export: write sealed events. Exit codes: 0 as sealed, 14 changed."""
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Arguments."""

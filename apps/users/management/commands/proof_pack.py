@@ -25,7 +25,6 @@ class Command(ServiceCommand):
     help = """make: the pack of a month, now and here; the present month when none is named. list: all of them. get: write the
 newest of a month to a file. verify FILE: whether a pack is as it was signed, by a key of the keyring or by --key.
 Exit codes: 0 done or as signed, 14 changed."""
-    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Arguments."""
