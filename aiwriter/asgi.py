@@ -20,7 +20,7 @@ gc.disable()
 # Now, and not in the first request that sends a task, or in the first of all.
 current_app.loader.import_default_modules()
 
-import aiwriter.urls  # noqa: E402
+import aiwriter.urls  # noqa: E402, F401
 from aiwriter.core import memory, schema, staticfiles, tracing  # noqa: E402
 from aiwriter.core.handler import Handler  # noqa: E402
 from aiwriter.core.metrics import counted  # noqa: E402

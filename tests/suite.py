@@ -27,6 +27,7 @@ ONLY_ON_SQLITE = (
     "tests/e2e",
     "tests/web/test_permission_matrix.py",
     "tests/unit/backups/test_delegates.py",
+    "tests/unit/core/test_starts.py",
     "tests/unit/users/test_single_sign_on.py",
 )
 

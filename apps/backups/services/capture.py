@@ -12,10 +12,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import psycopg
 from django.db import DatabaseError, connection
 
 from aiwriter.core.errors import AppError, Unavailable
+from aiwriter.core.late import psycopg
 from apps.backups.models import Destination, Policy
 from apps.backups.repository.errors import RepositoryError
 from apps.backups.repository.segments import Line, read_line

@@ -15,9 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
-
 from aiwriter.core.errors import Unavailable
+from aiwriter.core.late import psycopg
 from apps.backups.services import postgres
 from apps.backups.services.capture_chain import Chain
 from apps.backups.services.capture_state import capture_folder

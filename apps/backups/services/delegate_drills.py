@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from django.db import transaction
 from django.utils import timezone
 
 from aiwriter import env
 from aiwriter.core.errors import Conflict, InvalidInput, Unavailable
+from aiwriter.core.late import psycopg
 from apps.backups.models import Delegate, Drill
 from apps.backups.selectors.delegates import get_delegate
 from apps.backups.services import delegate_tools, delegates, jobs, postgres

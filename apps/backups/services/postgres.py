@@ -21,14 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote
 
-import psycopg
 from django.conf import settings
 from django.db import connection
-from psycopg import sql
 
 from aiwriter import env
 from aiwriter.core import direct
 from aiwriter.core.errors import Unavailable
+from aiwriter.core.late import psycopg, sql
 from apps.backups.services.contents import DATABASE
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-import psycopg
 from django.conf import settings
 
 from aiwriter.core.errors import Conflict, Unavailable
+from aiwriter.core.late import psycopg
 from apps.backups.repository.repository import Repository
 from apps.backups.repository.segments import walk
 from apps.backups.services import postgres, postgres_taking

@@ -19,9 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-import psycopg
-
 from aiwriter.core.errors import Unavailable
+from aiwriter.core.late import psycopg
 from aiwriter.core.wholefiles import write_whole
 from apps.backups.models import BackupSet
 from apps.backups.services import postgres

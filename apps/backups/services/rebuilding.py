@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
@@ -18,6 +17,7 @@ from django.utils.module_loading import import_string
 from aiwriter import env
 from aiwriter.core import secretrefs
 from aiwriter.core.errors import Conflict, NotFound
+from aiwriter.core.late import psycopg
 from apps.backups.models import Destination
 from apps.backups.repository import keys
 from apps.backups.repository.errors import RepositoryError

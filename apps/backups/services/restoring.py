@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import psycopg
 from django.conf import settings
 from django.db import connection
 
 from aiwriter import env
 from aiwriter.core import keyring
 from aiwriter.core.errors import Conflict, Unavailable
+from aiwriter.core.late import psycopg
 from aiwriter.core.wholefiles import write_whole
 from apps.backends.services import encryption
 from apps.backups.services import postgres, sqlite

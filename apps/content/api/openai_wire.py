@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy
 import orjson
 
 from aiwriter.core.errors import AppError, InvalidInput
+from aiwriter.core.late import numpy
 from aiwriter_sdk import EmbedResult, GenerateRequest, Message, Task
 from apps.content.services.completions import MAX_INPUTS
 

@@ -13,14 +13,16 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 from django.conf import settings
 
+from aiwriter.core.late import numpy as np
 from apps.content.models import SourceChunk
-from apps.content.retrieval.vectors import STORED, Matrix, top
+from apps.content.retrieval.vectors import STORED, STORED_BYTES, Matrix, top
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _ROWS = 4096
 
@@ -102,7 +104,7 @@ def _remember(workspace_id: uuid.UUID, embedder_id: str, dimension: int, revisio
             _kept.move_to_end(key)
             return kept
     count = SourceChunk.objects.embedded_by(workspace_id, embedder_id).count()
-    size = count * dimension * STORED.itemsize
+    size = count * dimension * STORED_BYTES
     if size > _budget():
         return None
     blocks = _read(workspace_id, embedder_id, dimension, None)

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
 from django.db.models import F, Q
 from django.utils import timezone
 
 from aiwriter.core.errors import Unavailable
+from aiwriter.core.late import numpy as np
 from apps.content.models import EmbeddingIndex, SourceChunk
 from apps.content.retrieval import store
 from apps.content.retrieval.chroma import BATCH, ChromaClient, ChromaError

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from aiwriter.core.errors import InvalidInput
+from aiwriter.core.late import numpy as np
 
-Matrix = npt.NDArray[np.float32]
-STORED = np.dtype("<f2")
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Matrix = npt.NDArray[np.float32]
+else:
+    Matrix = Any
+STORED, STORED_BYTES = "<f2", 2
 
 
 def unit_rows(vectors: Sequence[Sequence[float]] | npt.NDArray[Any], dimension: int) -> Matrix:
@@ -52,7 +55,7 @@ def unpack(data: bytes | memoryview, dimension: int) -> Matrix:
     Raises:
         InvalidInput: the bytes have another length.
     """
-    if len(data) != dimension * STORED.itemsize:
+    if len(data) != dimension * STORED_BYTES:
         raise InvalidInput("A stored vector is damaged.", remedy="Read the source in again.")
     return np.frombuffer(data, dtype=STORED).astype(np.float32)
 

@@ -20,8 +20,6 @@ from aiwriter.core.process import is_scheduler
         (["/venv/bin/pytest", "-k", "watch", "worker", "beat"], False),
     ],
 )
-def test_parts_are_known_by_their_command(
-    line: list[str], scheduler: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parts_are_known_by_their_command(line: list[str], scheduler: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", line)
     assert is_scheduler() == scheduler

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
-
 from aiwriter.core.datamap import Column, DataClass, Rule
+from aiwriter.core.late import numpy as np
 
 _WORD = re.compile(r"[^\W_]+")
 _SHORTEST, _HEAD = 8, 8

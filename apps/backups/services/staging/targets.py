@@ -16,14 +16,13 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import environ
-import psycopg
 from django.conf import settings
 from django.db import connections
 from django.db.utils import load_backend
-from psycopg import sql
 
 from aiwriter import env
 from aiwriter.core.errors import Conflict, InvalidInput, StorageFull, Unavailable
+from aiwriter.core.late import psycopg, sql
 
 BEGUN, MARK = "staging-begun", "staging.json"
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "PYTHONPATH", "SSL_CERT_FILE")
