@@ -14,13 +14,14 @@ gc.disable()
 
 import django  # noqa: E402
 from celery import current_app  # noqa: E402
+from django.urls import get_resolver  # noqa: E402
 
 django.setup(set_prefix=False)
 gc.disable()
 # Now, and not in the first request that sends a task, or in the first of all.
 current_app.loader.import_default_modules()
+_ = get_resolver().url_patterns
 
-import aiwriter.urls  # noqa: E402, F401
 from aiwriter.core import memory, schema, staticfiles, tracing  # noqa: E402
 from aiwriter.core.handler import Handler  # noqa: E402
 from aiwriter.core.metrics import counted  # noqa: E402

@@ -16,7 +16,13 @@ import pytest
 from django.core.management import get_commands, load_command_class
 
 # Pages and the console, and packages that few processes come to use.
-PAGES = ("aiwriter.urls", "apps.users.admin", "apps.users.portal.factors", "apps.content.admin", "apps.content.api.urls")
+PAGES = (
+    "aiwriter.urls",
+    "apps.users.admin",
+    "apps.users.portal.factors",
+    "apps.content.admin",
+    "apps.content.api.urls",
+)
 SELDOM = ("numpy", "psycopg", "fido2", "drf_spectacular.plumbing", "django.test", "prompt_toolkit")
 _SCRIPT = f"""
 import json, sys
