@@ -11,7 +11,7 @@ from django.core.management.commands import migrate
 from django.db import connection
 from django.db.utils import OperationalError
 
-from aiwriter.core import direct, schema
+from aiwriter.core import direct, schema, schema_narrow
 
 # An ALTER that waits for a lock stops every reader behind it. One that gives up after 0.2 s stops them for 0.2 s.
 LOCK_MILLISECONDS = 200
@@ -80,6 +80,8 @@ class Command(migrate.Command):
 
     def migration_progress_callback(self, action: str, migration: Any = None, fake: bool = False) -> None:
         """Report; on SQLite let those write who wait meanwhile, while the version before serves."""
+        if action == "apply_start" and not fake:
+            schema_narrow.narrowed(migration)
         super().migration_progress_callback(action, migration, fake)
         if action == "apply_success" and self._beside and connection.vendor == "sqlite":
             time.sleep(PAUSE_FOR_WRITERS)
