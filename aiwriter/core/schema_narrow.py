@@ -123,7 +123,9 @@ def _subjects(before: ProjectState, after: ProjectState, label: str, operation: 
         for state in (before, after):
             field = state.models[key].fields.get(operation.name)
             # A table of its own, or a column whose type the columns of others follow.
-            if field is not None and (field.many_to_many or field_is_referenced(state, key, (operation.name, field))):
+            if field is not None and (
+                field.many_to_many or (field.unique and field_is_referenced(state, key, (operation.name, field)))
+            ):
                 return None
     return {key}
 
