@@ -72,8 +72,12 @@ def _apply(migration: Migration, state: ProjectState, editor: Any, collect_sql: 
     for operation in migration.operations:
         _let_go(state)
         before = state.clone()
+        subjects = _subjects(before, label, operation)
+        # Rendered before the state goes on: a renaming changes fields that both states share, and where SQLite makes a
+        # table again, an altered column comes after those that were rendered before it.
+        _render(before, subjects, operation)
         operation.state_forwards(label, state)
-        _render(before, state, label, operation)
+        _render(state, subjects, operation)
         # A migration outside of a transaction, whose step wants one.
         if not editor.atomic_migration and operation.atomic:
             with atomic(editor.connection.alias):
@@ -96,20 +100,18 @@ def _put(state: ProjectState, apps: StateApps | Later) -> None:
     vars(state)["apps"] = apps
 
 
-def _render(before: ProjectState, after: ProjectState, label: str, operation: Any) -> None:
-    subjects = _subjects(before, after, label, operation)
-    # In this order: where SQLite makes a table again, an altered column comes after those that were rendered before it.
-    for state in (before, after):
-        if type(operation) in _FREE:
-            _put(state, Later(state))
-        elif subjects is None:
-            _put(state, StateApps(state.real_apps, state.models))
-        else:
-            _put(state, _rendered(state, subjects))
-        state.is_delayed = False
+def _render(state: ProjectState, subjects: set[Key] | None, operation: Any) -> None:
+    if type(operation) in _FREE:
+        apps: StateApps | Later = Later(state)
+    elif subjects is None:
+        apps = StateApps(state.real_apps, state.models)
+    else:
+        apps = _rendered(state, subjects)
+    _put(state, apps)
+    state.is_delayed = False
 
 
-def _subjects(before: ProjectState, after: ProjectState, label: str, operation: Any) -> set[Key] | None:
+def _subjects(before: ProjectState, label: str, operation: Any) -> set[Key] | None:
     """The models a step is about; None when that cannot be told."""
     kind = type(operation)
     if kind is operations.CreateModel:
@@ -120,14 +122,17 @@ def _subjects(before: ProjectState, after: ProjectState, label: str, operation: 
         return None
     key: Key = (label, getattr(operation, "model_name_lower", None) or operation.name_lower)
     if kind in _OF_A_FIELD:
-        for state in (before, after):
-            field = state.models[key].fields.get(operation.name)
+        for field in (before.models[key].fields.get(operation.name), getattr(operation, "field", None)):
             # A table of its own, or a column whose type the columns of others follow.
             if field is not None and (
-                field.many_to_many or (field.unique and field_is_referenced(state, key, (operation.name, field)))
+                field.many_to_many or (field.unique and _followed(before, key, operation, field))
             ):
                 return None
     return {key}
+
+
+def _followed(state: ProjectState, key: Key, operation: Any, field: Any) -> bool:
+    return bool(field_is_referenced(state, key, (operation.name, field)))
 
 
 def _rendered(state: ProjectState, subjects: set[Key]) -> StateApps:
