@@ -52,7 +52,7 @@ class Later:
 
     @functools.cached_property
     def _rendered(self) -> StateApps:
-        return StateApps(self._state.real_apps, self._state.models)
+        return StateApps(list(self._state.real_apps), self._state.models)
 
     def __getattr__(self, name: str) -> Any:
         """Whatever is asked for, of the real thing."""
@@ -104,7 +104,7 @@ def _render(state: ProjectState, subjects: set[Key] | None, operation: Any) -> N
     if type(operation) in _FREE:
         apps: StateApps | Later = Later(state)
     elif subjects is None:
-        apps = StateApps(state.real_apps, state.models)
+        apps = StateApps(list(state.real_apps), state.models)
     else:
         apps = _rendered(state, subjects)
     _put(state, apps)
@@ -144,7 +144,7 @@ def _rendered(state: ProjectState, subjects: set[Key]) -> StateApps:
         if key not in models and key in state.models:
             models[key] = _bare(state.models[key])
             waiting += _targets(models[key])
-    return StateApps(state.real_apps, cast("dict[Any, ModelState]", models))
+    return StateApps(list(state.real_apps), cast("dict[Any, ModelState]", models))
 
 
 def _targets(model: ModelState) -> Iterator[Key]:
@@ -154,8 +154,9 @@ def _targets(model: ModelState) -> Iterator[Key]:
             label, _, name = base.lower().partition(".")
             yield label, name
     for field in model.fields.values():
-        if field.is_relation:
-            for remote in (field.remote_field.model, getattr(field.remote_field, "through", None)):
+        relation: Any = field.remote_field
+        if relation:
+            for remote in (relation.model, getattr(relation, "through", None)):
                 if remote is not None:
                     yield resolve_relation(remote, model.app_label, model.name_lower)
 
