@@ -33,7 +33,7 @@ ONLY_ON_SQLITE = (
 
 
 def _migrate(environment: dict[str, str], folder: Path) -> threading.Thread:
-    """Make one migrated database, which each worker copies: migrating takes 11 s, and there are four workers.
+    """Make one migrated database, which each worker copies: migrating takes seconds, and there are four workers.
 
     It is made while the workers collect their tests; they wait for the file `ready` (`tests/conftest.py`).
 
