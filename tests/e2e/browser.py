@@ -32,6 +32,48 @@ _STILL = """() => Promise.all(document.getAnimations()
   .filter((each) => each.effect.getComputedTiming().endTime !== Infinity)
   .map((each) => each.finished.catch(() => 0)))"""
 
+# Without preload: it fetches imported sheets anew and puts them into style elements, which the policy refuses.
+# Of what is in order it need not tell where.
+_OPTIONS = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
+    "preload": False,
+    "resultTypes": ["violations"],
+}
+# What stands around the content of every page: two thirds of the elements of a usual one.
+_FRAME = ".sidebar, .topbar, .tabbar"
+# What axe computes grows with the elements that are there. Taken out while it looks: the strokes of icons that are hidden
+# from everybody who hears the page, and a part of the frame of which it has judged every word and every look. Which link is
+# the present page's and the secret of a form may differ. What it could only find with frame and content side by side, an id
+# that both have, is told here.
+_JUDGE = """async ([options, where, judged]) => {
+  const words = (part) => {
+    const copy = part.cloneNode(true);
+    copy.querySelectorAll("input[type=hidden]").forEach((each) => each.remove());
+    copy.querySelectorAll("[aria-current]").forEach((each) => each.removeAttribute("aria-current"));
+    return copy.outerHTML;
+  };
+  const looks = (part) => [...part.querySelectorAll(":not(svg *)")].map((each) => {
+    const { color, backgroundColor, opacity, fontSize, fontWeight, visibility } = getComputedStyle(each);
+    const { width, height } = each.getBoundingClientRect();
+    const known = each.closest("[aria-current]") ? "current" : "";
+    return [each.tagName, each.className, known, color, backgroundColor, opacity, fontSize, fontWeight, visibility, width, height].join();
+  });
+  const frame = [...document.querySelectorAll(where)];
+  const ids = frame.flatMap((part) => [...part.querySelectorAll("[id]")].map((each) => each.id));
+  const twice = ids.filter((id) => document.querySelectorAll(`[id="${CSS.escape(id)}"]`).length > 1);
+  const seen = frame.map((part) => [words(part), ...looks(part)]), known = new Set(judged);
+  const emptied = [...document.querySelectorAll("svg[aria-hidden=true]"), ...frame.filter((_, n) => seen[n].every((each) => known.has(each)))]
+    .map((part) => [part, [...part.childNodes]]);
+  for (const [part] of emptied) part.replaceChildren();
+  try {
+    const { violations } = await axe.run(document, options);
+    const fresh = [...new Set(seen.flat())].filter((each) => !known.has(each));
+    return { violations, fresh, twice: twice.map((id) => `the id ${id} is there twice`) };
+  } finally {
+    for (const [part, children] of emptied) part.replaceChildren(...children);
+  }
+}"""
+
 
 def find_chromium() -> str:
     """Path of an installed Chromium.
@@ -77,6 +119,9 @@ class Visitor:
         javascript: bool = True,
     ) -> None:
         self.url = url
+        self._look = size, dark
+        # What axe has judged of frames, by the look of the window.
+        self._judged: dict[tuple[tuple[int, int], bool], list[str]] = {}
         self.context: BrowserContext = browser.new_context(
             viewport={"width": size[0], "height": size[1]},
             color_scheme="dark" if dark else "light",
@@ -119,26 +164,33 @@ class Visitor:
         return int(self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
     def resize(self, size: tuple[int, int], *, dark: bool) -> None:
-        """Look at the present page in another window, without loading it anew."""
+        """Look at the present page in another window, without loading it anew; nothing happens when it is such a one."""
+        if self._look == (size, dark):
+            return
+        self._look = size, dark
         self.page.set_viewport_size({"width": size[0], "height": size[1]})
         self.page.emulate_media(color_scheme="dark" if dark else "light")
         self.page.wait_for_timeout(150)
 
-    def barriers(self) -> list[str]:
-        """What axe finds against WCAG 2.2 AA on the present page."""
-        tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-        # Without preload: it fetches imported sheets anew and puts them into style elements, which the policy refuses.
-        # Of what is in order it need not tell where.
-        options = {"runOnly": {"type": "tag", "values": tags}, "preload": False, "resultTypes": ["violations"]}
+    def barriers(self, *, again: bool = True) -> list[str]:
+        """What axe finds against WCAG 2.2 AA on the present page.
+
+        Args:
+            again: also judge a frame (`_FRAME`) of which this visitor's earlier pages showed all that there is to judge.
+        """
         if not self.page.evaluate("'axe' in window"):
+            # Half a megabyte: sent once, and from then on each page of this window brings it along by itself.
             self.page.evaluate(Axe().axe_script)
+            self.context.add_init_script(Axe().axe_script)
+        judged = self._judged.setdefault(self._look, [])
         # A dialog that still fades in has pale words.
         self.page.evaluate(_STILL)
-        found = self.page.evaluate("options => axe.run(document, options)", options)["violations"]
-        return [
+        answer = self.page.evaluate(_JUDGE, [_OPTIONS, _FRAME, [] if again else judged])
+        judged += answer["fresh"]
+        return answer["twice"] + [
             f"{item['id']}: {item['help']} {[' '.join(node['target']) for node in item['nodes'][:4]]} "
             f"{item['nodes'][0].get('failureSummary', '')[:300]}"
-            for item in found
+            for item in answer["violations"]
         ]
 
     def close(self) -> None:
