@@ -172,12 +172,8 @@ class Visitor:
         self.page.emulate_media(color_scheme="dark" if dark else "light")
         self.page.wait_for_timeout(150)
 
-    def barriers(self, *, again: bool = True) -> list[str]:
-        """What axe finds against WCAG 2.2 AA on the present page.
-
-        Args:
-            again: also judge a frame (`_FRAME`) of which this visitor's earlier pages showed all that there is to judge.
-        """
+    def barriers(self) -> list[str]:
+        """What axe finds against WCAG 2.2 AA on the present page, and in its frame what this visitor has not had judged."""
         if not self.page.evaluate("'axe' in window"):
             # Half a megabyte: sent once, and from then on each page of this window brings it along by itself.
             self.page.evaluate(Axe().axe_script)
@@ -185,7 +181,7 @@ class Visitor:
         judged = self._judged.setdefault(self._look, [])
         # A dialog that still fades in has pale words.
         self.page.evaluate(_STILL)
-        answer = self.page.evaluate(_JUDGE, [_OPTIONS, _FRAME, [] if again else judged])
+        answer = self.page.evaluate(_JUDGE, [_OPTIONS, _FRAME, judged])
         judged += answer["fresh"]
         return answer["twice"] + [
             f"{item['id']}: {item['help']} {[' '.join(node['target']) for node in item['nodes'][:4]]} "

@@ -68,7 +68,7 @@ def test_pages_for_nobody_and_for_newcomers(visit: Visit, cast: Cast) -> None:
     assert problems(newcomer, ["/", "/documents/", "/sources/", "/write/"]) == {}
     # By now the frame around the content has been judged in this look, and is judged once more as soon as it differs.
     newcomer.page.locator(".sidebar").evaluate("(frame) => frame.style.color = '#ddd'")
-    assert "color-contrast" in str(newcomer.barriers(again=False))
+    assert "color-contrast" in str(newcomer.barriers())
 
 
 def test_pages_of_the_console(visit: Visit, cast: Cast) -> None:
@@ -90,7 +90,7 @@ def problems(visitor: Visitor, pages: list[str], *, axe: bool = True) -> dict[st
             visitor.resize(size, dark=dark)
             if (pixels := visitor.overflow()) > 0:
                 wrong.append(f"{pixels} pixels too wide for {size[0]}")
-        wrong += visitor.refused() + (visitor.barriers(again=False) if axe else [])
+        wrong += visitor.refused() + (visitor.barriers() if axe else [])
         if wrong:
             found[path] = wrong
         looks.reverse()
