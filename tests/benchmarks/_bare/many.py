@@ -19,12 +19,14 @@ def main(size: int) -> None:
     call_command("migrate", verbosity=0, interactive=False)
     call_command("createcachetable", verbosity=0)
     call_command("collectstatic", verbosity=0, interactive=False)
+    from aiwriter.core import keyring
     from apps.content.models import Collection, Document, Tag
     from apps.users.models import User
     from apps.users.selectors.access import Actor
     from apps.users.services.people import create_user
     from apps.users.services.workspaces import create_workspace
 
+    keyring.create(stage="contract")
     system = Actor.system_actor("benchmark")
     user = create_user(actor=system, email="bench@example.org", full_name="Bench", password="four plain words together")
     assert isinstance(user, User)
