@@ -17,6 +17,7 @@ from celery import current_app  # noqa: E402
 from django.urls import get_resolver  # noqa: E402
 
 django.setup(set_prefix=False)
+# Once more: `CoreConfig.ready` has turned it on, and as much is imported now as before.
 gc.disable()
 # Now, and not in the first request that sends a task, or in the first of all.
 current_app.loader.import_default_modules()

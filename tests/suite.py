@@ -25,7 +25,7 @@ from tests.servers.redis import Redis
 # What Linux keeps in memory.
 MEMORY = "/dev/shm"
 # Run once, with SQLite: the plugins' own tests touch no database, the browser's portals bring their own, delegates and
-# sign-in providers are programs beside it, and who may ask what is decided in Python, with eight requests an address.
+# sign-in providers are programs beside it, and who may ask what is decided in Python.
 ONLY_ON_SQLITE = (
     "plugins",
     "tests/plugins/test_wrong_backends.py",

@@ -31,7 +31,7 @@ from django.test import override_settings
 from pytest_django import DjangoDbBlocker
 
 from tests.people import People
-from tests.web.permissions import Asking, Row, asked, expected, is_closed, known_at_the_door
+from tests.web.permissions import ASKERS, Asking, Row, asked, expected, is_closed, known_at_the_door
 from tests.web.routes import ADMIN, Route, routes
 
 ROUTES = routes()
@@ -91,6 +91,15 @@ def test_everybody_gets_what_the_table_says(route: Route, asking: Asking):
 def test_no_row_is_left_over():
     present = {(method, route.text) for route in ROUTES for method in route.methods}
     assert sorted(set(ROWS) - present) == []
+
+
+def test_a_sample_has_every_answer_and_the_neighbour_who_sees_nothing(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("MATRIX", raising=False)
+    for row in ROWS.values():
+        chosen = asked(row)
+        assert {row.answers[who] for who in chosen} == set(row.answers.values()), row
+        assert row.answers["eve"] != 404 or "eve" in chosen, row
+    assert {who for row in ROWS.values() for who in asked(row)} == set(ASKERS)
 
 
 def test_every_row_makes_sense():
