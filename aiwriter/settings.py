@@ -112,6 +112,7 @@ _database: dict[str, Any] = environ.Env.db_url_config(DATABASE_URL)
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     # IMMEDIATE: a transaction that starts as a reader and turns writer fails at once with "database is locked"
     # whatever the timeout says; taking the write lock first makes it wait instead.
+    _database["ENGINE"] = "aiwriter.core.sqlite"
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,

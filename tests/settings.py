@@ -22,7 +22,7 @@ from aiwriter.settings import *  # noqa: E402, F403
 from aiwriter.settings import DATA_DIR, DATABASES, REDIS_URL, STORAGES  # noqa: E402
 
 # A file, not memory: threads and sub-processes see the same database, in WAL mode as in production.
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+if DATABASES["default"]["ENGINE"] == "aiwriter.core.sqlite":
     DATABASES["default"]["TEST"] = {"NAME": str(DATA_DIR / "tests.sqlite3")}
 else:
     if _migrated := os.environ.get("TESTS_MIGRATED"):

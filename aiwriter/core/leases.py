@@ -43,22 +43,35 @@ class LeasedQuerySet(models.QuerySet[Any]):
         Returns:
             the fencing number, or None when somebody else has the row or it is finished.
         """
-        now = timezone.now()
-        taken = (
-            self.filter(pk=pk)
-            .claimable()
-            .update(
-                state=to_state,
-                lease_until=now + lease,
-                fence=F("fence") + 1,
-                attempts=F("attempts") + 1,
-                worker=worker_name(),
-            )
-        )
-        if not taken:
+        if not self._take(pk, lease, to_state):
             return None
         fence: int = self.filter(pk=pk).values_list("fence", flat=True).get()
         return fence
+
+    def claim_row(self, pk: uuid.UUID | str, *, lease: dt.timedelta, to_state: str, **more: Any) -> Any | None:
+        """Take a row and read it, with one question less; in a transaction.
+
+        Args:
+            pk, lease, to_state: as `claim`.
+            more: further columns to write with the claim.
+
+        Returns:
+            the row, whose `fence` is the claim's; None as `claim`.
+        """
+        return self.get(pk=pk) if self._take(pk, lease, to_state, **more) else None
+
+    def _take(self, pk: uuid.UUID | str, lease: dt.timedelta, to_state: str, **more: Any) -> bool:
+        waiting = self.filter(pk=pk).claimable()
+        return bool(
+            waiting.update(
+                state=to_state,
+                lease_until=timezone.now() + lease,
+                fence=F("fence") + 1,
+                attempts=F("attempts") + 1,
+                worker=worker_name(),
+                **more,
+            )
+        )
 
     def held(self, pk: uuid.UUID | str, *, fence: int) -> Self:
         """The row if this fencing number still holds it; chain `.update()` for a guarded write."""

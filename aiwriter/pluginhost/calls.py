@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiwriter.core.errors import AppError
 from aiwriter.pluginhost.faults import Origin, mapped, violation
-from aiwriter.pluginhost.streams import STOP_SECONDS, End, StreamLimits, read
+from aiwriter.pluginhost.streams import STOP_SECONDS, End, Inbox, StreamLimits, read
 from aiwriter_sdk import (
     Backend,
     BackendContext,
@@ -247,18 +247,18 @@ async def stream(
     """
     limits = limits or StreamLimits()
     control = CallControl(deadline=time.monotonic() + limits.total)
-    # Bounded, so that a fast backend waits for a slow reader instead of filling the memory.
-    queue: asyncio.Queue[Event | End] = asyncio.Queue(maxsize=64)
+    inbox = Inbox()
     stopping = asyncio.Event()
     pump = asyncio.create_task(
-        _pump(backend, request, control, queue, stopping), name=f"plugin-{backend.origin.plugin}-stream"
+        _pump(backend, request, control, inbox, stopping), name=f"plugin-{backend.origin.plugin}-stream"
     )
     try:
-        async with contextlib.aclosing(read(queue, control, limits, backend.origin)) as events:
+        async with contextlib.aclosing(read(inbox, control, limits, backend.origin)) as events:
             async for event in events:
                 yield event
     finally:
         stopping.set()
+        inbox.close()
         if not pump.done():
             await _stop(pump, backend.origin)
 
@@ -267,7 +267,7 @@ async def _pump(
     backend: BuiltBackend,
     request: GenerateRequest,
     control: CallControl,
-    queue: asyncio.Queue[Event | End],
+    inbox: Inbox,
     stopping: asyncio.Event,
 ) -> None:
     events: Any = None
@@ -282,7 +282,7 @@ async def _pump(
             async for event in events:
                 if stopping.is_set():
                     break
-                await queue.put(event)
+                await inbox.put(event)
     except KeyboardInterrupt:
         raise
     except BaseException as caught:  # noqa: BLE001
@@ -294,7 +294,7 @@ async def _pump(
             error = mapped(caught, backend.origin)
     finally:
         await _close(events)
-    await queue.put(End(error))
+    await inbox.put(End(error))
 
 
 async def _close(events: Any) -> None:

@@ -41,13 +41,67 @@ class End:
     error: BackendError | None
 
 
-async def read(
-    queue: asyncio.Queue[Event | End], control: CallControl, limits: StreamLimits, origin: Origin
-) -> AsyncGenerator[Event]:
-    """The events that a pump puts into `queue`, until its `End`, held to the grammar and the limits.
+class Silence:
+    """Nothing has come in time."""
+
+
+class Inbox:
+    """What a pump hands to its reader, one at a time.
+
+    Bounded, so that a fast backend waits for a slow reader instead of filling the memory. One timer watches all waits of
+    a stream: `asyncio.timeout` would make and drop one for every token.
+    """
+
+    def __init__(self) -> None:
+        # Silence is put by the timer alone, and only while the reader waits before an empty queue.
+        self._queue: asyncio.Queue[Event | End | Silence] = asyncio.Queue(maxsize=64)
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._until: float | None = None
+
+    async def put(self, item: Event | End) -> None:
+        """Hand over; waits while the reader is far behind."""
+        await self._queue.put(item)
+
+    async def get(self, seconds: float) -> Event | End | Silence:
+        """Take the next one, or `Silence` when it does not come within so many seconds."""
+        try:
+            return self._queue.get_nowait()
+        except asyncio.QueueEmpty:
+            pass
+        self._until = until = self._loop.time() + seconds
+        if self._timer is None or self._timer.when() > until:
+            self._watch(until)
+        try:
+            return await self._queue.get()
+        finally:
+            self._until = None
+
+    def close(self) -> None:
+        """Stop watching."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _watch(self, until: float) -> None:
+        self.close()
+        self._timer = self._loop.call_at(until, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._until is None:
+            return  # nobody waits; the next wait starts the timer again
+        if self._until > self._loop.time():
+            self._watch(self._until)
+        elif self._queue.empty():
+            self._queue.put_nowait(Silence())
+
+
+async def read(inbox: Inbox, control: CallControl, limits: StreamLimits, origin: Origin) -> AsyncGenerator[Event]:
+    """The events that a pump puts into `inbox`, until its `End`, held to the grammar and the limits.
 
     Args:
-        queue: filled by the pump, closed by one `End`.
+        inbox: filled by the pump, closed by one `End`.
         control: the deadline of the whole stream.
         limits: see `StreamLimits`.
         origin: whose stream it is.
@@ -58,15 +112,12 @@ async def read(
     grammar = EventGrammar()
     patience = limits.first
     while True:
-        try:
-            item = queue.get_nowait()
-        except asyncio.QueueEmpty:
-            if (waited := await _wait(queue, min(patience, control.remaining()))) is None:
-                if grammar.finished:
-                    break  # all text came; that the generator dawdles afterwards is no reason to lose it
-                kind = "longer than" if not control.remaining() else "without a sign of life for"
-                raise TimedOut(f"The backend took {kind} {min(patience, limits.total):g} seconds.") from None
-            item = waited
+        item = await inbox.get(min(patience, control.remaining()))
+        if isinstance(item, Silence):
+            if grammar.finished:
+                break  # all text came; that the generator dawdles afterwards is no reason to lose it
+            kind = "longer than" if not control.remaining() else "without a sign of life for"
+            raise TimedOut(f"The backend took {kind} {min(patience, limits.total):g} seconds.")
         if isinstance(item, End):
             if item.error is not None and grammar.finished is None:
                 raise item.error
@@ -91,11 +142,3 @@ async def read(
             remedy="Try again; if it stays, tell the author of the plugin.",
         )
     yield grammar.finished
-
-
-async def _wait(queue: asyncio.Queue[Event | End], seconds: float) -> Event | End | None:
-    try:
-        async with asyncio.timeout(seconds):
-            return await queue.get()
-    except TimeoutError:
-        return None

@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
-from tests.proofs import expect
+from tests.proofs import Failed, expect
 
 LIMIT_SECONDS = 600
 
@@ -26,7 +28,10 @@ def prove() -> str:
         seconds.append(time.monotonic() - begun)
         passed = [int(found) for found in re.findall(r"(\d+) passed", done.stdout)]
         print(f"  run {number}: exit code {done.returncode}, {passed} passed, {seconds[-1]:.0f} s", flush=True)
-        expect(done.returncode == 0, f"run {number} failed:\n{done.stdout[-6000:]}{done.stderr[-2000:]}")
+        if done.returncode:
+            said = Path(tempfile.mkdtemp(prefix="tests-both-databases-")) / f"run-{number}.log"
+            said.write_text(done.stdout + done.stderr, encoding="utf-8")
+            raise Failed(f"run {number} failed, all of it is in {said}:\n{done.stdout[-6000:]}{done.stderr[-2000:]}")
         expect(len(passed) == 2 and min(passed) > 0, f"run {number} did not run tests on both databases")
         expect(seconds[-1] <= LIMIT_SECONDS, f"run {number} took {seconds[-1]:.0f} s, the limit is {LIMIT_SECONDS} s")
         tests.update(passed)

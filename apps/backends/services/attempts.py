@@ -91,7 +91,7 @@ class Attempt:
             options["max_output"] = min(limit, request.max_output or limit)
         return replace(request, model=self.step.model, messages=messages, request_id=str(self.id), **options)
 
-    async def open(self, *, first_number: int) -> int:
+    async def open(self, *, first_number: int, untried: bool = False) -> int:
         """Set the likely cost aside and write the row. Returns the attempt's number.
 
         Raises:
@@ -110,6 +110,7 @@ class Attempt:
                 input_tokens=self._input,
                 output_tokens=min(most, max(_LIKELY_OUTPUT, self._request.max_output or 0)),
                 first_number=first_number,
+                untried=untried,
             )
         )
 

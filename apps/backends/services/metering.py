@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -15,7 +16,7 @@ from django.utils import timezone
 from aiwriter.core import metrics, tracing
 from aiwriter.core.errors import Conflict
 from aiwriter_sdk import Pricing, Usage
-from apps.backends.models import ModelCall
+from apps.backends.models import ModelCall, PriceOverride
 from apps.backends.selectors.profiles import ProfileView, price_overrides, profile_view
 from apps.backends.selectors.routes import RouteStepView
 from apps.backends.services.counting import cost_of, count_characters, count_text, pricing_of
@@ -80,6 +81,7 @@ def open_attempt(
     input_tokens: int,
     output_tokens: int,
     first_number: int = 1,
+    untried: bool = False,
 ) -> int:
     """Set the likely cost aside and write the attempt's row, in one transaction.
 
@@ -90,6 +92,7 @@ def open_attempt(
         input_tokens: counted from the request.
         output_tokens: the most that is expected.
         first_number: least number of the row.
+        untried: it is the first of its subject, as far as the caller knows.
 
     Returns:
         the attempt's number within its subject.
@@ -97,7 +100,7 @@ def open_attempt(
     Raises:
         BudgetExceeded: nothing was written.
     """
-    pricing = _pricing(step.profile, step.model)
+    pricing = _pricing(step.profile, step.model, price_overrides([step.profile.id]))
     estimate = usage.Estimate(
         tokens=input_tokens + output_tokens,
         cost=cost_of(Usage(input_tokens=input_tokens, output_tokens=output_tokens), pricing),
@@ -105,11 +108,11 @@ def open_attempt(
     )
     for _ in range(_NUMBERS):
         try:
-            return _open(call_id, billing, step, input_tokens, estimate, first_number)
+            return _open(call_id, billing, step, input_tokens, estimate, first_number, untried)
         except IntegrityError:
             # Somebody else took the number: two processes believe that they hold the same generation. The fencing
             # number of its row decides between them; here each simply gets a number of its own.
-            continue
+            untried = False
     raise Conflict("The attempt could not be numbered.", remedy="Try again.")
 
 
@@ -121,9 +124,12 @@ def _open(
     input_tokens: int,
     estimate: usage.Estimate,
     first_number: int,
+    untried: bool,
 ) -> int:
-    last = ModelCall.objects.filter(subject=billing.subject).aggregate(n=Max("number"))["n"] or 0
-    number = max(last + 1, first_number)
+    number = first_number
+    if not untried:
+        last = ModelCall.objects.filter(subject=billing.subject).aggregate(n=Max("number"))["n"] or 0
+        number = max(last + 1, first_number)
     reservation_id = usage.reserve(
         subject=f"call:{call_id}",
         workspace_id=billing.workspace_id,
@@ -163,7 +169,9 @@ def settle_attempt(call_id: uuid.UUID, step: RouteStepView, outcome: Outcome) ->
     Returns:
         None when somebody settled it before, or it was never opened.
     """
-    pricing = _pricing(step.profile, outcome.model or step.model) or _pricing(step.profile, step.model)
+    entered = price_overrides([step.profile.id])
+    pricing = _pricing(step.profile, outcome.model or step.model, entered)
+    pricing = pricing or _pricing(step.profile, step.model, entered)
     tokens = outcome.usage if outcome.billed else Usage(input_tokens=0, output_tokens=0)
     cost = cost_of(tokens, pricing) if outcome.billed else Decimal(0)
     currency = pricing.currency if pricing else ""
@@ -284,7 +292,9 @@ def settle_abandoned_calls(*, older_than: dt.timedelta = ABANDONED_AFTER) -> int
 
 def _abandon(call: ModelCall, *, output_tokens: int, output_chars: int) -> bool:
     tokens = Usage(input_tokens=call.input_tokens, output_tokens=output_tokens)
-    pricing = _pricing(profile_view(call.profile), call.model) if call.profile else None
+    pricing = None
+    if call.profile:
+        pricing = _pricing(profile_view(call.profile), call.model, price_overrides([call.profile.pk]))
     values = {
         "state": ModelCall.State.ABANDONED,
         "error_kind": "abandoned",
@@ -323,8 +333,9 @@ def _settle(call_id: uuid.UUID, values: dict[str, object], *, billed: bool) -> b
     return True
 
 
-def _pricing(profile: ProfileView, model: str) -> Pricing | None:
-    overrides = price_overrides([profile.id])
-    chosen = overrides.get((profile.id, model)) or overrides.get((profile.id, "*"))
+def _pricing(
+    profile: ProfileView, model: str, entered: Mapping[tuple[uuid.UUID, str], PriceOverride]
+) -> Pricing | None:
+    chosen = entered.get((profile.id, model)) or entered.get((profile.id, "*"))
     info = profile.model(model)
     return pricing_of(chosen, info.pricing if info else None)

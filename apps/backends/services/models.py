@@ -56,6 +56,7 @@ class ModelCallSpec:
         request: the conversation without the text so far; `model` is left empty.
         written: text already kept from earlier attempts; the answer goes on from its end.
         first_attempt_number: least number of the first attempt.
+        untried: nobody has asked for this subject before, so there is nothing to settle and no number to look for.
         continue_on_length: how often a model that was cut off by its length limit is asked to go on.
         enough: characters after which it is not asked again; 0 for no such limit.
         seconds: for everything together, all attempts and waits.
@@ -71,6 +72,7 @@ class ModelCallSpec:
     token_id: uuid.UUID | None = None
     written: str = ""
     first_attempt_number: int = 1
+    untried: bool = False
     continue_on_length: int = 0
     enough: int = 0
     seconds: float = TOTAL_SECONDS
@@ -159,7 +161,7 @@ async def open_model(spec: ModelCallSpec, *, policy: RetryPolicy | None = None) 
     )
     deadline = time.monotonic() + spec.seconds
     rounds = spec.continue_on_length
-    written = spec.written
+    written, untried = spec.written, spec.untried
     total = _Total()
     while True:
         left = deadline - time.monotonic()
@@ -168,7 +170,8 @@ async def open_model(spec: ModelCallSpec, *, policy: RetryPolicy | None = None) 
         failure: BackendError | None = None
         state = "stopped"
         try:
-            number = await attempt.open(first_number=spec.first_attempt_number)
+            number = await attempt.open(first_number=spec.first_attempt_number, untried=untried)
+            untried = False
             yield AttemptStarted(
                 call_id=attempt.id,
                 number=number,
@@ -273,7 +276,8 @@ def _prepare(spec: ModelCallSpec) -> JudgedRoute:
     Raises:
         ResidencyRefused: none of its backends may be asked.
     """
-    metering.settle_dead_attempts(spec.subject, spec.written)
+    if not spec.untried:
+        metering.settle_dead_attempts(spec.subject, spec.written)
     clearance = clearance_for(spec.workspace_id, user_id=spec.user_id)
     return _cleared_route(spec.purpose, spec.workspace_id, spec.user_id, clearance)
 

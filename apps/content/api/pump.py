@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 
 POLL = 0.04
 SAFETY_POLL = 1.0
+# Streams that come within this time of each other are begun together: of a thousand that come at once, each would
+# otherwise cost three questions to the database.
+GATHER = 0.02
 HEARTBEAT = 15.0
 IDLE = 5.0
 # A browser that has so much waiting reads slower than a model writes; it is dropped and comes back with its last id.
@@ -147,6 +150,7 @@ class Pump:
         """Until nobody has listened for five seconds."""
         quiet_since = time.monotonic()
         while True:
+            begun = time.monotonic()
             with self._lock:
                 joining, self._joining = self._joining, []
                 for subscriber in joining:
@@ -168,6 +172,7 @@ class Pump:
                 self._live(waiter)
                 self._heartbeats()
             waiter.wait()
+            time.sleep(max(0.0, begun + GATHER - time.monotonic()))
 
     def _replay(self, joining: list[Subscriber]) -> None:
         """What is there already, for those who have just come."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from apps.backends.services.models import AttemptEnded, AttemptStarted
@@ -50,17 +51,22 @@ def take(generation_id: uuid.UUID) -> Claim | None:
     """
     # One transaction: the events are read while nobody else can add any, and SQLite takes its write lock once.
     with transaction.atomic():
-        fence = Generation.objects.claim(generation_id, lease=LEASE, to_state=Generation.State.RUNNING)
-        if fence is None:
+        row = Generation.objects.select_related("requested_by").claim_row(
+            generation_id,
+            lease=LEASE,
+            to_state=Generation.State.RUNNING,
+            started_at=Coalesce("started_at", timezone.now()),
+            updated_at=timezone.now(),
+        )
+        if row is None:
             return None
-        row = Generation.objects.select_related("requested_by").get(pk=generation_id)
-        claim = Claim(row=row, fence=fence)
+        claim = Claim(row=row, fence=row.fence)
         _read_events(claim)
         progress = row.attempts <= 1 or len(claim.written) > row.partial_length
-        row.stalls = 0 if progress else row.stalls + 1
-        row.partial_length, row.last_seq = len(claim.written), claim.seq
-        row.started_at = row.started_at or timezone.now()
-        row.save(update_fields=["stalls", "partial_length", "last_seq", "started_at", "updated_at"])
+        found = (0 if progress else row.stalls + 1, len(claim.written), claim.seq)
+        if found != (row.stalls, row.partial_length, row.last_seq):
+            row.stalls, row.partial_length, row.last_seq = found
+            row.save(update_fields=["stalls", "partial_length", "last_seq"])
     return claim
 
 

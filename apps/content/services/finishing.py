@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Sum
 from django.utils import timezone
 
 from aiwriter.core.errors import AppError
@@ -119,17 +118,17 @@ def tidy(kind: str, text: str) -> str:
 def _usage(claim: Claim) -> dict[str, Any]:
     """What all attempts together used; the cost is None as soon as one price is not known."""
     calls = ModelCall.objects.of_subject(subject_of(claim))
-    sums = calls.aggregate(input=Sum("input_tokens"), output=Sum("output_tokens"), cost=Sum("cost"))
-    if sums["input"] is None:
+    rows = list(calls.values_list("model", "currency", "input_tokens", "output_tokens", "cost"))
+    if not rows:
         return {}
-    last = calls.order_by("-number").only("model", "currency").first()
-    cost: Decimal | None = None if calls.filter(cost=None).exists() else sums["cost"]
+    models, currencies, inputs, outputs, costs = zip(*rows, strict=True)
+    cost: Decimal | None = None if None in costs else sum(costs, Decimal(0))
     return {
-        "model": last.model if last else "",
-        "input_tokens": sums["input"],
-        "output_tokens": sums["output"],
+        "model": models[-1],
+        "input_tokens": sum(inputs),
+        "output_tokens": sum(outputs),
         "cost": None if cost is None else str(cost.normalize()) if cost else "0",
-        "currency": last.currency if last else "",
+        "currency": currencies[-1],
     }
 
 

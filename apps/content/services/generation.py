@@ -383,6 +383,7 @@ class _Work:
             ),
             written=claim.written,
             first_attempt_number=claim.attempts + 1,
+            untried=row.attempts <= 1,
             continue_on_length=0 if row.kind == Generation.Kind.TITLE else MAX_ROUNDS,
             enough=_enough(row),
             keep=lambda: asyncio.wrap_future(writer.commit(self.held)),

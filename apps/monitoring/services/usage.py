@@ -144,7 +144,8 @@ def settle(reservation_id: uuid.UUID, *, used: Used | None) -> bool:
                 spent_nanos=F("spent_nanos") + (_nanos(used.cost, used.currency, budget) if used else 0),
                 spent_tokens=F("spent_tokens") + (used.input_tokens + used.output_tokens if used else 0),
             )
-        BudgetHold.objects.filter(reservation=reservation).delete()
+        if holds:
+            BudgetHold.objects.filter(reservation=reservation).delete()
         if used is not None:
             record_usage(
                 subject=reservation.subject,

@@ -184,15 +184,39 @@ def can(actor: Actor, capability: str, *, workspace: WorkspaceKey | None = None)
         return True
     if not _is_covered(actor, capability):
         return False
-    if roles := workspace_roles_with(capability):
-        here = _of_workspace(_workspace_key(workspace))
-        rows = _memberships(actor, here, role__in=roles).order_by().values_list("role", "only", "elevation_id")
-        if _passes(actor, capability, rows):
-            return True
+    if _held_in_workspace(actor, capability, _of_workspace(_workspace_key(workspace))):
+        return True
     if actor.token and actor.token.workspace_id:
         # A token that is bound to one workspace reaches nothing beyond it, whatever system role its person holds.
         return False
     return _held_in_portal(actor, capability)
+
+
+def is_let_in(actor: Actor, capability: str, workspace_id: uuid.UUID) -> bool:
+    """Whether the actor sees a workspace and may do it there, by one query; notes the use where it is so.
+
+    Args:
+        actor: who.
+        capability: one of `CAPABILITIES`.
+        workspace_id: where.
+
+    Returns:
+        False without saying why: `workspaces_of` and `require` know that, and roles beyond the workspace.
+    """
+    covered = _is_covered(actor, capability)
+    if not covered or not _held_in_workspace(actor, capability, Q(workspace_id=workspace_id)):
+        return False
+    context.workspace_id.set(str(workspace_id))
+    uses.note(actor, capability, workspace_id, allowed=True)
+    return True
+
+
+def _held_in_workspace(actor: Actor, capability: str, where: Q) -> bool:
+    roles = workspace_roles_with(capability)
+    if not roles:
+        return False
+    rows = _memberships(actor, where, role__in=roles).order_by().values_list("role", "only", "elevation_id")
+    return _passes(actor, capability, rows)
 
 
 def _held_in_portal(actor: Actor, capability: str) -> bool:
@@ -339,7 +363,12 @@ def current_workspace(actor: Actor, requested: str | None = None) -> Workspace:
     """
     if requested:
         return get_workspace(actor, requested)
-    first = workspaces_of(actor).order_by("created_at", "id").first()
+    if actor.is_system or actor.user is None or not actor.user.is_active:
+        first = workspaces_of(actor).order_by("created_at", "id").first()
+    else:
+        # Joined, where `workspaces_of` would ask for two lists within each other.
+        memberships = _memberships(actor).select_related("workspace").order_by("workspace__created_at", "workspace_id")
+        first = next((membership.workspace for membership in memberships[:1]), None)
     if first is None:
         raise NotFound("You are not a member of a workspace.", remedy="Ask an administrator to add you to one.")
     return first

@@ -90,8 +90,12 @@ def withheld(purpose: str, user_id: uuid.UUID) -> ConsentText | None:
 
     A service account is no person: nobody could answer for it, and it is not asked.
     """
-    text = ConsentText.objects.filter(purpose=purpose, ended_at=None).annotate(given=_newest(user_id)).first()
-    if text is None or text.given or User.objects.filter(pk=user_id, kind=User.Kind.SERVICE).exists():
+    text = ConsentText.objects.filter(purpose=purpose, ended_at=None).first()
+    if text is None:
+        # As most portals are; this is asked before each call of a model.
+        return None
+    answers = Consent.objects.filter(user=user_id, text=text).order_by("-id").values_list("given", flat=True)
+    if answers.first() or User.objects.filter(pk=user_id, kind=User.Kind.SERVICE).exists():
         return None
     return text
 

@@ -11,12 +11,13 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.utils.crypto import salted_hmac
 
@@ -263,7 +264,8 @@ def _in_database(limits: Sequence[Limit]) -> list[Allowance]:
         f"WHERE {found} <= {now + window!r} + {step} / 1000 RETURNING key, due"
     )
     values: list[Any] = [value for limit in ordered for value in (limit.key, now + limit.step)]
-    with connection.cursor() as cursor:
+    # A transaction waits for its turn at SQLite's write lock; a statement of its own would sleep and ask again.
+    with transaction.atomic() if connection.vendor == "sqlite" else nullcontext(), connection.cursor() as cursor:
         cursor.execute(sql, values)
         due: dict[str, float] = dict(cursor.fetchall())
     full = dict(

@@ -111,6 +111,30 @@ def test_the_fingerprint_is_asked_for_once(people: People, embedder: BackendProf
     assert ModelCall.objects.count() == 1
 
 
+def test_a_number_that_is_taken_after_all_is_not_taken_twice(people: People, fake: FakeProvider) -> None:
+    route("write", openai_profile("Fast", fake.openai_url))
+    spec = ModelCallSpec(
+        purpose="write",
+        workspace_id=people.press.pk,
+        user_id=people.wanda.pk,
+        subject=f"generation:{uuid.uuid4()}",
+        request=GenerateRequest(model="", messages=[Message(role="user", content="Write.")]),
+        untried=True,
+    )
+
+    async def write() -> None:
+        async with aclosing(open_model(spec)) as events:
+            async for _ in events:
+                pass
+
+    # As two workers that both believe to be the first.
+    asyncio.run(write())
+    asyncio.run(write())
+    calls = ModelCall.objects.of_subject(spec.subject).values_list("number", "state")
+    assert list(calls) == [(1, "succeeded"), (2, "succeeded")]
+    assert UsageRow.objects.count() == 2
+
+
 def test_a_running_call_shows_how_far_it_is(
     people: People, fake: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:

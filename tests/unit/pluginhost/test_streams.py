@@ -62,6 +62,7 @@ async def test_empty_deltas_and_nul_are_dropped(built: Build) -> None:
         ((Usage(input_tokens=-1, output_tokens=0), Finish()), "not a count"),
         ((Usage(input_tokens=True, output_tokens=0), Finish()), "not a count"),
         (("Hello", Finish()), "str is not an event"),
+        ((None, Finish()), "NoneType is not an event"),
         ((TextDelta(text=b"x"), Finish()), "bytes instead of text"),  # type: ignore[arg-type]
         ((TextDelta(text="\ud800"), Finish()), "half a character"),
         ((Finish(reason="because"),), "unknown reason"),  # type: ignore[arg-type]
@@ -114,6 +115,23 @@ async def test_time_is_limited(built: Build, events: tuple[object, ...], limits:
         await read(built(backend), limits)
     assert time.monotonic() - started < 2
     assert backend.closed == 1
+
+
+async def test_one_timer_watches_a_whole_stream(built: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, made = asyncio.get_running_loop(), list[float]()
+    real = loop.call_at
+    monkeypatch.setattr(loop, "call_at", lambda when, *rest, **more: made.append(when) or real(when, *rest, **more))
+    events = await read(
+        built(playing(*[0.0, TextDelta(text="a")] * 100, Finish())), calls.StreamLimits(first=9, idle=8)
+    )
+    assert len(events) == 101
+    assert len(made) <= 3  # the first wait, a shorter one, and the end
+
+
+async def test_each_wait_has_its_own_patience(built: Build) -> None:
+    # The first may take long; those after it together take longer than one may.
+    slow = playing(0.5, *[TextDelta(text="a"), 0.2] * 4, Finish())
+    assert len(await read(built(slow), calls.StreamLimits(first=30, idle=0.5))) == 5
 
 
 @pytest.mark.parametrize("limits", [calls.StreamLimits(max_events=500), calls.StreamLimits(max_characters=10_000)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import time
 from collections.abc import AsyncIterator
@@ -108,6 +109,43 @@ async def test_a_flood_that_never_waits_ends_at_its_deadline_too() -> None:
 
     with pytest.raises(TimedOut):
         await drink()
+
+
+class Silent(Body):
+    """One piece, and then nothing."""
+
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+        yield b"data: x\n\n"
+        await asyncio.sleep(30)
+
+
+async def drink(seconds: float, *, between: float = 0.0) -> None:
+    """Read the silent body to its end, with some time for each event."""
+    async with aclosing(server_events(Silent(), control=within(seconds))) as events:
+        async for _ in events:
+            await asyncio.sleep(between)
+
+
+async def test_silence_ends_at_the_deadline_and_the_task_goes_on() -> None:
+    with pytest.raises(TimedOut):
+        await drink(0.1)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+    await asyncio.sleep(0)
+
+
+async def test_who_is_cancelled_before_the_deadline_is_cancelled() -> None:
+    task = asyncio.create_task(drink(0.2))
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_time_that_the_reader_takes_counts() -> None:
+    with pytest.raises(TimedOut):
+        await drink(0.1, between=0.2)
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,14 @@ import pytest
 from django.utils import timezone
 
 from aiwriter.core.errors import NotAuthenticated, NotFound, PermissionDenied
-from apps.users.models import Membership, RoleGrant, User
+from apps.users.models import ApiToken, Membership, RoleGrant, User
 from apps.users.models.capabilities import CAPABILITIES, SYSTEM_ROLES, WORKSPACE_ROLES
 from apps.users.selectors.access import (
     Actor,
     can,
     capabilities_of,
     current_workspace,
+    is_let_in,
     require,
     role_in,
     workspaces_of,
@@ -60,6 +61,31 @@ def test_the_summary_agrees_with_each_single_answer(people: People, name: str, w
     actor = people.actor(name)
     one_by_one = {c for c in CAPABILITIES if can(actor, c, workspace=workspace)}
     assert capabilities_of(actor, workspace=workspace) == one_by_one
+
+
+@pytest.mark.parametrize("name", ["wanda", "eddie", "otto", "ada", "alma", "eve"])
+@pytest.mark.parametrize("bound", [None, "press", "rival"])
+def test_who_is_let_in_sees_the_workspace_and_may_do_it_there(people: People, name: str, bound: str | None):
+    rooms = [people.press, people.rival]
+    actor = people.actor(name)
+    if bound:
+        # As the bound token of somebody who was moved since: it reaches what its person reaches there, and no more.
+        scopes = ["content.read", "content.write", "users.manage"]
+        actor = Actor.for_token(ApiToken(user=people.named(name), scopes=scopes, workspace=getattr(people, bound)))
+    for room in rooms:
+        sees = workspaces_of(actor).filter(pk=room.pk).exists()
+        for capability in CAPABILITIES:
+            may = sees and can(actor, capability, workspace=room)
+            assert is_let_in(actor, capability, room.pk) == may, (capability, room)
+
+
+def test_who_is_not_let_in_any_more(people: People):
+    actor, room = people.actor("wanda"), people.press.pk
+    assert is_let_in(actor, "content.read", room)
+    Membership.objects.filter(user=people.wanda).update(expires_at=past())
+    assert not is_let_in(actor, "content.read", room)
+    with pytest.raises(NotFound):
+        current_workspace(actor)
 
 
 def test_a_stranger_learns_nothing_of_a_workspace(people: People):

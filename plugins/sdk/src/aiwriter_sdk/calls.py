@@ -88,18 +88,19 @@ async def pieces(response: HttpResponse, *, control: CallControl) -> AsyncGenera
         TimedOut: the deadline came first, even where the other side never falls silent.
     """
     body = response.aiter_bytes()
+    alarm = _Alarm(control.remaining())
     try:
         while True:
-            with _deadline():
-                async with asyncio.timeout(control.remaining()):
-                    try:
-                        piece = await anext(body)
-                    except StopAsyncIteration:
-                        return
+            with alarm:
+                try:
+                    piece = await anext(body)
+                except StopAsyncIteration:
+                    return
             if control.remaining() <= 0:
                 raise TimedOut("The answer took longer than the call may take.")
             yield piece
     finally:
+        alarm.cancel()
         if isinstance(body, AsyncGenerator):
             await body.aclose()
 
@@ -340,9 +341,48 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return max(0.0, (then - dt.datetime.now(dt.UTC)).total_seconds())
 
 
+_LATE = "The provider did not answer in the time given."
+
+
 @contextlib.contextmanager
 def _deadline() -> Iterator[None]:
     try:
         yield
     except TimeoutError:
-        raise TimedOut("The provider did not answer in the time given.") from None
+        raise TimedOut(_LATE) from None
+
+
+class _Alarm:
+    """Ends each wait within it at one time, as `asyncio.timeout` does, which would make a timer for every token.
+
+    Args:
+        seconds: from now.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._due = self._cancelled = False
+        self._task: asyncio.Task[object] | None = None
+        self._before = 0
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._ring)
+
+    def cancel(self) -> None:
+        """It will not ring any more."""
+        self._timer.cancel()
+
+    def _ring(self) -> None:
+        self._due = True
+        if self._task is not None:
+            self._cancelled = True
+            self._task.cancel()
+
+    def __enter__(self) -> None:
+        if self._due:
+            raise TimedOut(_LATE)
+        self._task = asyncio.current_task()
+        self._before = self._task.cancelling() if self._task else 0
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        task, self._task = self._task, None
+        # Somebody else may have cancelled the task as well; then it stays cancelled.
+        if self._cancelled and task and task.uncancel() <= self._before and kind is asyncio.CancelledError:
+            raise TimedOut(_LATE) from None

@@ -1,0 +1,1 @@
+"""The database engine of an installation on SQLite; see `base`."""
