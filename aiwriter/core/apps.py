@@ -19,7 +19,7 @@ class CoreConfig(AppConfig):
         # What importing has made lives as long as the process. Walking through it again and again takes a seventh of the start
         # and makes each later collection long.
         gc.freeze()
-        # A request makes 10,000 objects and leaves hardly a circle: Python would look fourteen times for one.
+        # A request makes 10,000 objects and leaves hardly a cycle: Python would look for one fourteen times.
         gc.set_threshold(20_000, 10, 10)
         gc.enable()
         crashes.watch_threads()
