@@ -265,8 +265,8 @@ def _in_database(limits: Sequence[Limit]) -> list[Allowance]:
     )
     values: list[Any] = [value for limit in ordered for value in (limit.key, now + limit.step)]
     # A transaction waits for its turn at SQLite's write lock; a statement of its own would sleep and ask again.
-    turn = transaction.atomic(savepoint=False) if connection.vendor == "sqlite" else nullcontext()
-    with turn, connection.cursor() as cursor:
+    alone = connection.vendor == "sqlite" and not connection.in_atomic_block
+    with transaction.atomic() if alone else nullcontext(), connection.cursor() as cursor:
         cursor.execute(sql, values)
         due: dict[str, float] = dict(cursor.fetchall())
     full = dict(
