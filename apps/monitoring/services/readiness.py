@@ -100,8 +100,10 @@ def current() -> Readiness:
     known = registry()
     now = time.monotonic()
     if now - _looked > FRESH_SECONDS:
+        # Asked before: a look that is quick has the required checks, and not yet the others, by the next line.
+        nothing_known = any(_known(check).status == "unknown" for check in known if check.required)
         thread = _look_again()
-        if any(_known(check).status == "unknown" for check in known if check.required):
+        if nothing_known:
             # Counted from the start of the look: when it hangs, only the first questions wait for it.
             thread.join(max(0.0, _begun + FIRST_ANSWER_SECONDS - now))
     return Readiness(tuple(_known(check) for check in known))

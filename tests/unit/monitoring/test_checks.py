@@ -255,6 +255,26 @@ class TestProbes:
         results.run_due_checks(force=True)
         assert Client().get("/readyz").json()["status"] == "ready"
 
+    def test_the_first_answer_has_the_others_too_however_quick_the_look(self, settings, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+        settings.HEALTH_CHECKS = ["apps.monitoring.health.database", "apps.monitoring.health.worker"]
+        results.beat("worker")
+        results.run_due_checks(force=True)
+        begin, read = readiness._look_again, readiness._read_rows
+
+        def quick() -> threading.Thread:
+            thread, until = begin(), time.monotonic() + 5
+            while "database" not in readiness._entries and time.monotonic() < until:
+                time.sleep(0.001)
+            return thread
+
+        def slow(checks: dict[str, Check]) -> None:
+            time.sleep(0.2)
+            read(checks)
+
+        monkeypatch.setattr(readiness, "_look_again", quick)
+        monkeypatch.setattr(readiness, "_read_rows", slow)
+        assert Client().get("/readyz").json()["status"] == "ready"
+
     def test_a_required_check_that_fails_is_named(self, settings, tmp_path) -> None:  # type: ignore[no-untyped-def]
         settings.HEALTH_CHECKS = [
             "apps.monitoring.health.database",
