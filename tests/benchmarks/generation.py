@@ -198,7 +198,7 @@ async def _together(portal: Portal, token: str, fake: FakeProvider, bare: float)
             PEER,
             2.0,
         ),
-        Row("the same", spent / tokens * 1e6, bare, "µs", "a bare view that hands the stream on and keeps nothing"),
+        Row("the same, beside a bare view", spent / tokens * 1e6, bare, "µs", "Django view that keeps nothing"),
     ]
 
 

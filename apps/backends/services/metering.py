@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -16,7 +15,7 @@ from django.utils import timezone
 from aiwriter.core import metrics, tracing
 from aiwriter.core.errors import Conflict
 from aiwriter_sdk import Pricing, Usage
-from apps.backends.models import ModelCall, PriceOverride
+from apps.backends.models import ModelCall
 from apps.backends.selectors.profiles import ProfileView, price_overrides, profile_view
 from apps.backends.selectors.routes import RouteStepView
 from apps.backends.services.counting import cost_of, count_characters, count_text, pricing_of
@@ -100,7 +99,7 @@ def open_attempt(
     Raises:
         BudgetExceeded: nothing was written.
     """
-    pricing = _pricing(step.profile, step.model, price_overrides([step.profile.id]))
+    pricing = _pricing(step.profile, step.model)
     estimate = usage.Estimate(
         tokens=input_tokens + output_tokens,
         cost=cost_of(Usage(input_tokens=input_tokens, output_tokens=output_tokens), pricing),
@@ -169,9 +168,7 @@ def settle_attempt(call_id: uuid.UUID, step: RouteStepView, outcome: Outcome) ->
     Returns:
         None when somebody settled it before, or it was never opened.
     """
-    entered = price_overrides([step.profile.id])
-    pricing = _pricing(step.profile, outcome.model or step.model, entered)
-    pricing = pricing or _pricing(step.profile, step.model, entered)
+    pricing = _pricing(step.profile, outcome.model or step.model, step.model)
     tokens = outcome.usage if outcome.billed else Usage(input_tokens=0, output_tokens=0)
     cost = cost_of(tokens, pricing) if outcome.billed else Decimal(0)
     currency = pricing.currency if pricing else ""
@@ -292,9 +289,7 @@ def settle_abandoned_calls(*, older_than: dt.timedelta = ABANDONED_AFTER) -> int
 
 def _abandon(call: ModelCall, *, output_tokens: int, output_chars: int) -> bool:
     tokens = Usage(input_tokens=call.input_tokens, output_tokens=output_tokens)
-    pricing = None
-    if call.profile:
-        pricing = _pricing(profile_view(call.profile), call.model, price_overrides([call.profile.pk]))
+    pricing = _pricing(profile_view(call.profile), call.model) if call.profile else None
     values = {
         "state": ModelCall.State.ABANDONED,
         "error_kind": "abandoned",
@@ -333,9 +328,12 @@ def _settle(call_id: uuid.UUID, values: dict[str, object], *, billed: bool) -> b
     return True
 
 
-def _pricing(
-    profile: ProfileView, model: str, entered: Mapping[tuple[uuid.UUID, str], PriceOverride]
-) -> Pricing | None:
-    chosen = entered.get((profile.id, model)) or entered.get((profile.id, "*"))
-    info = profile.model(model)
-    return pricing_of(chosen, info.pricing if info else None)
+def _pricing(profile: ProfileView, *models: str) -> Pricing | None:
+    """The price of the first of these models that has one."""
+    overrides = price_overrides([profile.id])
+    for model in models:
+        chosen = overrides.get((profile.id, model)) or overrides.get((profile.id, "*"))
+        info = profile.model(model)
+        if pricing := pricing_of(chosen, info.pricing if info else None):
+            return pricing
+    return None

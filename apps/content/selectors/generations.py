@@ -31,11 +31,10 @@ def get_generation(*, actor: Actor, generation_id: uuid.UUID | str) -> Generatio
         NotFound: there is none, or it is somebody else's.
         PermissionDenied: known, but not allowed.
     """
-    known = next(iter(Generation.objects.filter(pk=as_uuid(generation_id)).order_by()), None)
-    if known is not None and is_let_in(actor, "content.read", known.workspace_id):
-        return known
-    found = generations_for(actor).filter(pk=as_uuid(generation_id)).first()
-    if found is None:
+    found = next(iter(Generation.objects.filter(pk=as_uuid(generation_id)).order_by()), None)
+    if found is not None and is_let_in(actor, "content.read", found.workspace_id):
+        return found
+    if found is None or not generations_for(actor).filter(pk=found.pk).exists():
         raise NotFound("There is no such generation.")
     require(actor, "content.read", workspace=found.workspace_id)
     return found
