@@ -98,8 +98,10 @@ class _GuardedTransport(httpx2.AsyncBaseTransport):
         address = await self._resolve(host, request.url.port or (443 if request.url.scheme == "https" else 80))
         pool = self._pools.get(host)
         if pool is None:
-            limits = httpx2.Limits(max_connections=2000, max_keepalive_connections=50)
-            pool = self._pools[host] = httpx2.AsyncHTTPTransport(verify=_trusted(), limits=limits, trust_env=False)
+            # Here, as httpx does with httpcore: most processes send nothing.
+            from aiwriter.core.egress_pool import Pool
+
+            pool = self._pools[host] = Pool(_trusted(), max_connections=2000, max_keepalive=50)
         # TLS still verifies the name: it is sent as SNI while the connection goes to the judged address.
         request.extensions = {**request.extensions, "sni_hostname": host}
         request.url = request.url.copy_with(host=str(address))

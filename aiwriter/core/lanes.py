@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing, suppress
 from typing import Any, Generic, TypeVar
 
+from aiwriter.core.loops import start_loop
 from aiwriter.core.threads import to_the_end
 
 T = TypeVar("T")
@@ -70,8 +71,7 @@ class Lane:
     def _ready(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name=self._name, daemon=True).start()
+                self._loop = start_loop(self._name)
             return self._loop
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
+from aiwriter.core.patience import Patience
 from aiwriter.pluginhost.faults import Origin, violation
 from aiwriter_sdk import BackendError, CallControl, Event, ReasoningDelta, TextDelta, TimedOut, Unavailable
 from aiwriter_sdk.grammar import EventGrammar, GrammarError
@@ -48,16 +49,13 @@ class Silence:
 class Inbox:
     """What a pump hands to its reader, one at a time.
 
-    Bounded, so that a fast backend waits for a slow reader instead of filling the memory. One timer watches all waits of
-    a stream: `asyncio.timeout` would make and drop one for every token.
+    Bounded, so that a fast backend waits for a slow reader instead of filling the memory.
     """
 
     def __init__(self) -> None:
-        # Silence is put by the timer alone, and only while the reader waits before an empty queue.
+        # Silence is put by the end of patience alone, and only while the reader waits before an empty queue.
         self._queue: asyncio.Queue[Event | End | Silence] = asyncio.Queue(maxsize=64)
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-        self._until: float | None = None
+        self._patience = Patience(self._say_silence)
 
     async def put(self, item: Event | End) -> None:
         """Hand over; waits while the reader is far behind."""
@@ -69,31 +67,18 @@ class Inbox:
             return self._queue.get_nowait()
         except asyncio.QueueEmpty:
             pass
-        self._until = until = self._loop.time() + seconds
-        if self._timer is None or self._timer.when() > until:
-            self._watch(until)
+        self._patience.wait(seconds)
         try:
             return await self._queue.get()
         finally:
-            self._until = None
+            self._patience.over()
 
     def close(self) -> None:
         """Stop watching."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._patience.close()
 
-    def _watch(self, until: float) -> None:
-        self.close()
-        self._timer = self._loop.call_at(until, self._ring)
-
-    def _ring(self) -> None:
-        self._timer = None
-        if self._until is None:
-            return  # nobody waits; the next wait starts the timer again
-        if self._until > self._loop.time():
-            self._watch(self._until)
-        elif self._queue.empty():
+    def _say_silence(self) -> None:
+        if self._queue.empty():
             self._queue.put_nowait(Silence())
 
 

@@ -3,19 +3,24 @@
 SQLite lets one transaction write. Who comes meanwhile sleeps 1 to 100 ms and asks again (`sqliteDefaultBusyCallback` in
 SQLite's main.c), so of eight threads that write for a millisecond each, some sleep longer than all of them work. Here the
 threads of a process wait for a lock of their own before they ask SQLite, and the end of one transaction wakes the next.
-Other processes are waited for as before.
+The one whose turn it is asks SQLite every half millisecond while another process writes, and after a second as before.
 """
 
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
+import time
 from typing import Any
 
+from django.db import OperationalError
 from django.db.backends.sqlite3 import base
 
 # A transaction that takes longer is waited for as SQLite does it; so is one whose thread has died without its end.
 QUEUE_SECONDS = 5.0
+# Between processes: how often the lock is asked for, and for how long before SQLite's own waiting.
+ASK_EVERY, ASK_SECONDS = 0.0005, 1.0
 
 _queues: dict[str, threading.Lock] = {}
 os.register_at_fork(after_in_child=_queues.clear)
@@ -34,10 +39,40 @@ class DatabaseWrapper(base.DatabaseWrapper):
             if queue.acquire(timeout=QUEUE_SECONDS):
                 self._turn = queue
         try:
-            super()._start_transaction_under_autocommit()  # type: ignore[misc]
+            asks = self.settings_dict["OPTIONS"].get("transaction_mode") == "IMMEDIATE"
+            if not (asks and self._begin_soon()):
+                super()._start_transaction_under_autocommit()  # type: ignore[misc]
         except BaseException:
             self._leave()
             raise
+
+    def _begin_soon(self) -> bool:
+        """Begin within `ASK_SECONDS`. Returns whether it has."""
+        raw: sqlite3.Connection = self.connection
+        patience: float = self.settings_dict["OPTIONS"].get("timeout", 5.0)
+        until = time.monotonic() + min(ASK_SECONDS, patience)
+        had_errors = self.errors_occurred
+        raw.execute("PRAGMA busy_timeout = 0")
+        try:
+            try:
+                super()._start_transaction_under_autocommit()  # type: ignore[misc]
+                return True
+            except OperationalError as error:
+                if not _is_busy(error.__cause__):
+                    raise
+            # That the lock was taken is no error of the connection, which would be closed after it.
+            self.errors_occurred = had_errors
+            while time.monotonic() < until:
+                time.sleep(ASK_EVERY)
+                try:
+                    raw.execute("BEGIN IMMEDIATE")
+                    return True
+                except sqlite3.OperationalError as error:
+                    if not _is_busy(error):
+                        raise
+            return False
+        finally:
+            raw.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
 
     def _commit(self) -> Any:
         done = super()._commit()  # type: ignore[misc]
@@ -60,3 +95,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
         turn, self._turn = self._turn, None
         if turn is not None:
             turn.release()
+
+
+def _is_busy(error: BaseException | None) -> bool:
+    # The lowest byte is the kind, the others say more of it: https://sqlite.org/rescode.html
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY

@@ -310,21 +310,17 @@ def _settle(call_id: uuid.UUID, values: dict[str, object], *, billed: bool) -> b
     running = ModelCall.objects.running().filter(pk=call_id)
     if not running.update(finished_at=timezone.now(), **values):
         return False
-    call = ModelCall.objects.get(pk=call_id)
-    if call.reservation_id is None:
+    names = ("input_tokens", "output_tokens", "cached_tokens", "cost", "currency", "purpose", "model")
+    rows = ModelCall.objects.filter(pk=call_id).values(*names, "reservation_id", "profile_name", "duration_ms")
+    call = rows.get()
+    if (reservation_id := call["reservation_id"]) is None:
         return True
     used = usage.Used(
-        purpose=call.purpose,
-        model=call.model,
-        profile=call.profile_name,
-        input_tokens=call.input_tokens,
-        output_tokens=call.output_tokens,
-        cached_tokens=call.cached_tokens,
-        cost=call.cost,
-        currency=call.currency,
-        duration_ms=call.duration_ms or 0,
+        **{name: call[name] for name in names},
+        profile=call["profile_name"],
+        duration_ms=call["duration_ms"] or 0,
     )
-    usage.settle(call.reservation_id, used=used if billed else None)
+    usage.settle(reservation_id, used=used if billed else None)
     return True
 
 

@@ -16,6 +16,8 @@ from weakref import WeakKeyDictionary
 
 from django.conf import settings
 
+from aiwriter.core.loops import start_loop
+
 logger = logging.getLogger(__name__)
 
 
@@ -126,10 +128,8 @@ class Runner:
 
     # ------------------------------------------------------------ on the loop
     def _start(self) -> asyncio.AbstractEventLoop:
-        loop = asyncio.new_event_loop()
-        threading.Thread(target=loop.run_forever, name="generations", daemon=True).start()
-        self._loop = loop
-        return loop
+        self._loop = start_loop("generations")
+        return self._loop
 
     def _spawn(self, generation_id: uuid.UUID) -> None:
         assert self._loop is not None  # noqa: S101

@@ -116,6 +116,29 @@ def test_another_process_that_writes_is_waited_for_as_before(handler: Connection
     assert counted(handler) == 1
 
 
+def test_another_process_that_writes_for_a_moment_is_followed_at_once(
+    handler: ConnectionHandler, atomic: Any, monkeypatch: pytest.MonkeyPatch
+):
+    connection, asked = handler["default"], list[float]()
+    other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    def pause(seconds: float) -> None:
+        asked.append(seconds)
+        if len(asked) == 5:
+            other.execute("COMMIT")
+
+    monkeypatch.setattr(base.time, "sleep", pause)
+    with atomic():
+        count_up(handler)
+    other.close()
+    assert asked == [base.ASK_EVERY] * 5
+    assert not connection.errors_occurred
+    with connection.cursor() as cursor:
+        assert cursor.execute("PRAGMA busy_timeout").fetchone() == (300,)
+    assert counted(handler) == 1
+
+
 def test_a_turn_that_is_never_given_back_holds_nobody_up_for_ever(
     handler: ConnectionHandler, atomic: Any, monkeypatch: pytest.MonkeyPatch
 ):
