@@ -12,6 +12,7 @@ import os
 import sqlite3
 import threading
 import time
+from functools import partial
 from typing import Any
 
 from django.db import OperationalError
@@ -48,31 +49,33 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _begin_soon(self) -> bool:
         """Begin within `ASK_SECONDS`. Returns whether it has."""
-        raw: sqlite3.Connection = self.connection
         patience: float = self.settings_dict["OPTIONS"].get("timeout", 5.0)
         until = time.monotonic() + min(ASK_SECONDS, patience)
         had_errors = self.errors_occurred
-        raw.execute("PRAGMA busy_timeout = 0")
+        begin = super()._start_transaction_under_autocommit  # type: ignore[misc]
+        self._tell("PRAGMA busy_timeout = 0")
         try:
-            try:
-                super()._start_transaction_under_autocommit()  # type: ignore[misc]
-                return True
-            except OperationalError as error:
-                if not _is_busy(error.__cause__):
-                    raise
-            # That the lock was taken is no error of the connection, which would be closed after it.
-            self.errors_occurred = had_errors
-            while time.monotonic() < until:
-                time.sleep(ASK_EVERY)
+            while True:
                 try:
-                    raw.execute("BEGIN IMMEDIATE")
-                    return True
-                except sqlite3.OperationalError as error:
+                    begin()
+                    break
+                except OperationalError as error:
                     if not _is_busy(error):
                         raise
-            return False
+                # That the lock was taken is no error of the connection, which would be closed after it.
+                self.errors_occurred = had_errors
+                if time.monotonic() > until:
+                    return False
+                time.sleep(ASK_EVERY)
+                # The first one stands in the log of statements; the others are the same statement.
+                begin = partial(self._tell, "BEGIN IMMEDIATE")
         finally:
-            raw.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
+            self._tell(f"PRAGMA busy_timeout = {round(patience * 1000)}")
+        return True
+
+    def _tell(self, statement: str) -> None:
+        with self.wrap_database_errors:
+            self.connection.execute(statement)
 
     def _commit(self) -> Any:
         done = super()._commit()  # type: ignore[misc]
@@ -97,6 +100,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             turn.release()
 
 
-def _is_busy(error: BaseException | None) -> bool:
+def _is_busy(error: OperationalError) -> bool:
     # The lowest byte is the kind, the others say more of it: https://sqlite.org/rescode.html
-    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    cause = error.__cause__
+    return isinstance(cause, sqlite3.OperationalError) and cause.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import OperationalError, transaction
+from django.db import DatabaseError, OperationalError, transaction
 from django.db.utils import ConnectionHandler
 from pytest_django import DjangoDbBlocker
 
@@ -137,6 +137,20 @@ def test_another_process_that_writes_for_a_moment_is_followed_at_once(
     with connection.cursor() as cursor:
         assert cursor.execute("PRAGMA busy_timeout").fetchone() == (300,)
     assert counted(handler) == 1
+
+
+def test_what_is_not_a_taken_lock_is_an_error_of_django(
+    handler: ConnectionHandler, atomic: Any, monkeypatch: pytest.MonkeyPatch
+):
+    connection = handler["default"]
+    other = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr(base.time, "sleep", lambda _: connection.connection.close())
+    with pytest.raises(DatabaseError), atomic():
+        pass
+    other.close()
+    assert connection.errors_occurred
+    assert is_free(handler)
 
 
 def test_a_turn_that_is_never_given_back_holds_nobody_up_for_ever(
