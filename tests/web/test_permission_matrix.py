@@ -65,7 +65,7 @@ def asking(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterato
     shown = override_settings(PROOF_SECONDS=day, ACCOUNT_REAUTHENTICATION_TIMEOUT=day)
     with django_db_blocker.unblock(), shown, transaction.atomic():
         asking = Asking(People())
-        with known_at_the_door():
+        with known_at_the_door(asking):
             yield asking
         transaction.set_rollback(True)
 
