@@ -19,13 +19,12 @@ class Patience:
         self._end = end
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
-        self._rings = 0.0
         self._until: float | None = None
 
     def wait(self, seconds: float) -> None:
         """A wait begins that may last so many seconds."""
         self._until = until = self._loop.time() + seconds
-        if self._timer is None or self._rings > until:
+        if self._timer is None or self._timer.when() > until:
             self._set(until)
 
     def over(self) -> None:
@@ -42,7 +41,6 @@ class Patience:
     def _set(self, until: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._rings = until
         self._timer = self._loop.call_at(until, self._ring)
 
     def _ring(self) -> None:
